@@ -1,0 +1,10 @@
+//! The event: its identifiers, its columns, how JSON becomes columns and how columns become JSON again.
+//!
+//! In: request bodies (one event, an array, NDJSON). Out: Arrow record batches of
+//! [`schema::accepted_schema`], or for each bad event all that is wrong with it. Guaranteed: an accepted
+//! event has one canonical byte form (RFC 8785), and a stored row gives those bytes back.
+
+pub mod schema;
+mod tenant;
+
+pub use tenant::TenantId;

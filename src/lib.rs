@@ -1,0 +1,41 @@
+//! auditlake: the audit-log lake that a SaaS company runs in its own bucket.
+//!
+//! The modules are listed floor by floor; a file imports only floors below its own
+//! (`tests/floors.rs` checks it). Data enters at the top, is kept at the bottom.
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 7 | [`cli`], [`config`], [`server`]: the program |
+//! | 6 | [`http`]: the API |
+//! | 5 | [`auth`]: who asks |
+//! | 4 | [`ingest`], [`compact`], [`query`], [`import`], [`generate`]: what it does |
+//! | 3 | [`wal`], [`table`]: what it keeps |
+//! | 2 | [`store`], [`paths`]: where it keeps it |
+//! | 1 | [`event`]: what an event is |
+//! | 0 | [`error`], [`limits`], [`telemetry`] |
+
+pub mod cli;
+pub mod config;
+pub mod server;
+
+pub mod http;
+
+pub mod auth;
+
+pub mod compact;
+pub mod generate;
+pub mod import;
+pub mod ingest;
+pub mod query;
+
+pub mod table;
+pub mod wal;
+
+pub mod paths;
+pub mod store;
+
+pub mod event;
+
+pub mod error;
+pub mod limits;
+pub mod telemetry;

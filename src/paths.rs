@@ -1,0 +1,113 @@
+//! Every object key is built and parsed here, and nowhere else.
+//!
+//! Keys are relative to the store's root. See `README.md`, "The store", for the layout.
+
+use object_store::path::Path;
+
+use crate::event::TenantId;
+
+/// Folder of all WAL epochs.
+pub fn wal_root() -> Path {
+    Path::from("wal")
+}
+
+/// Folder of one writer's WAL segments.
+pub fn wal_epoch(epoch: u64) -> Path {
+    Path::from(format!("wal/{epoch:010}"))
+}
+
+/// One WAL segment. Segment numbers grow across epochs, so a number alone is a position.
+pub fn wal_segment(epoch: u64, segment: u64) -> Path {
+    Path::from(format!("wal/{epoch:010}/{segment:020}.arrow"))
+}
+
+/// The epoch and segment number of a WAL key; `None` for anything else.
+pub fn parse_wal_segment(path: &Path) -> Option<(u64, u64)> {
+    let mut parts = path.as_ref().split('/');
+    if parts.next()? != "wal" {
+        return None;
+    }
+    let epoch = parts.next()?.parse().ok()?;
+    let segment = parts.next()?.strip_suffix(".arrow")?.parse().ok()?;
+    parts.next().is_none().then_some((epoch, segment))
+}
+
+/// Folder of all tenants' tables.
+pub fn tables_root() -> Path {
+    Path::from("events")
+}
+
+/// A tenant's Delta table.
+pub fn table(tenant: &TenantId) -> Path {
+    Path::from(format!("events/tenant={}", tenant.to_key()))
+}
+
+/// The tenant of a folder under [`tables_root`]; `None` for anything else.
+pub fn parse_table(path: &Path) -> Option<TenantId> {
+    TenantId::from_key(path.as_ref().strip_prefix("events/tenant=")?)
+}
+
+/// A tenant's Delta log.
+pub fn delta_log(tenant: &TenantId) -> Path {
+    Path::from(format!("events/tenant={}/_delta_log", tenant.to_key()))
+}
+
+/// One entry of a tenant's Delta log.
+pub fn delta_commit(tenant: &TenantId, version: u64) -> Path {
+    Path::from(format!("events/tenant={}/_delta_log/{version:020}.json", tenant.to_key()))
+}
+
+/// A data file, by its path relative to the tenant's table (`day=…/….parquet`), as Delta names it.
+pub fn data_file(tenant: &TenantId, relative: &str) -> Path {
+    Path::from(format!("events/tenant={}/{relative}", tenant.to_key()))
+}
+
+/// Folder of the epoch claims.
+pub fn epochs() -> Path {
+    Path::from("control/epochs")
+}
+
+/// The claim of one writer epoch: created once, never changed.
+pub fn epoch(epoch: u64) -> Path {
+    Path::from(format!("control/epochs/{epoch:010}.json"))
+}
+
+/// The number of an epoch claim.
+pub fn parse_epoch(path: &Path) -> Option<u64> {
+    path.as_ref().strip_prefix("control/epochs/")?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The running writer's lease.
+pub fn lease(epoch: u64) -> Path {
+    Path::from(format!("control/leases/{epoch:010}.json"))
+}
+
+/// Folder of answers kept for repeated `Idempotency-Key`s.
+pub fn idempotency_root() -> Path {
+    Path::from("control/idempotency")
+}
+
+/// Answers of the WAL segments up to and including `segment`.
+pub fn idempotency(segment: u64) -> Path {
+    Path::from(format!("control/idempotency/{segment:020}.json"))
+}
+
+/// The root key's hash.
+pub fn root_key() -> Path {
+    Path::from("control/root-key.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a key that recovery cannot read back.
+    #[test]
+    fn keys_parse_back() {
+        assert_eq!(parse_wal_segment(&wal_segment(7, 42)), Some((7, 42)));
+        assert_eq!(parse_wal_segment(&Path::from("wal/7/x.arrow")), None);
+        assert_eq!(parse_epoch(&epoch(9)), Some(9));
+        let tenant = TenantId::parse("Acme_1").unwrap();
+        assert_eq!(parse_table(&table(&tenant)), Some(tenant));
+    }
+}

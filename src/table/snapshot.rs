@@ -1,0 +1,104 @@
+//! What a reader sees of one tenant: one immutable pair of committed files and uncommitted batches.
+//!
+//! A query pins one [`Snapshot`] and keeps it; flush, commit and compaction swap in a new one. A committed
+//! event is in the files or in the batches of every snapshot, never in both and never in neither.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::array::RecordBatch;
+use chrono::NaiveDate;
+use datafusion::scalar::ScalarValue;
+
+use crate::event::TenantId;
+
+/// Smallest and largest value of one column in one file, and how many are null.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnStats {
+    /// A lower bound; `None` if unknown (or if all values are null).
+    pub min: Option<ScalarValue>,
+    /// An upper bound; `None` if unknown (or if all values are null).
+    pub max: Option<ScalarValue>,
+    /// Exact number of nulls; `None` if unknown.
+    pub null_count: Option<u64>,
+    /// Whether `min` and `max` are values of the column rather than bounds (long text is cut).
+    pub exact: bool,
+}
+
+/// One live Parquet file of a tenant's table, as the Delta log describes it.
+#[derive(Clone, Debug)]
+pub struct DataFile {
+    /// Path relative to the table: `day=…/….parquet`.
+    pub path: String,
+    /// The partition.
+    pub day: NaiveDate,
+    /// Exact number of rows.
+    pub rows: u64,
+    /// Object size.
+    pub size_bytes: u64,
+    /// When the file was added, milliseconds since 1970.
+    pub added_at_ms: i64,
+    /// Statistics by column name; a column may be missing.
+    pub stats: BTreeMap<&'static str, ColumnStats>,
+}
+
+/// Batches of accepted events that are durable in the WAL and not yet in a file.
+/// Their schema is [`crate::event::schema::accepted_schema`].
+#[derive(Clone, Debug, Default)]
+pub struct Uncommitted {
+    /// Batches that a flush is writing at the moment.
+    pub flushing: Vec<RecordBatch>,
+    /// WAL segment up to which `flushing` reaches.
+    pub flushing_through: u64,
+    /// Batches accepted since.
+    pub active: Vec<RecordBatch>,
+    /// WAL segment up to which `active` reaches.
+    pub active_through: u64,
+}
+
+impl Uncommitted {
+    /// All uncommitted batches, oldest first.
+    pub fn batches(&self) -> impl Iterator<Item = &RecordBatch> {
+        self.flushing.iter().chain(&self.active)
+    }
+
+    /// Number of uncommitted events.
+    pub fn rows(&self) -> usize {
+        self.batches().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// One consistent state of one tenant's log.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Whose log.
+    pub tenant: TenantId,
+    /// Delta version; `None` while the table has no commit.
+    pub version: Option<u64>,
+    /// All live files, by day and then by path.
+    pub files: Arc<Vec<Arc<DataFile>>>,
+    /// The WAL segment through which everything of this tenant is committed.
+    pub wal_through: u64,
+    /// The `seq` that the next committed event gets.
+    pub next_seq: i64,
+    /// Durable, acknowledged, not yet in a file.
+    pub uncommitted: Arc<Uncommitted>,
+}
+
+impl Snapshot {
+    /// The state of a tenant of which nothing is stored.
+    pub fn empty(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            version: None,
+            files: Arc::default(),
+            wal_through: 0,
+            next_seq: 0,
+            uncommitted: Arc::default(),
+        }
+    }
+
+    /// Number of events, committed or not.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum::<u64>() + self.uncommitted.rows() as u64
+    }
+}
