@@ -16,7 +16,7 @@ pub fn wal_epoch(epoch: u64) -> Path {
     Path::from(format!("wal/{epoch:010}"))
 }
 
-/// One WAL segment. Segment numbers grow across epochs, so a number alone is a position.
+/// One WAL segment; segments count from 1 in each epoch.
 pub fn wal_segment(epoch: u64, segment: u64) -> Path {
     Path::from(format!("wal/{epoch:010}/{segment:020}.arrow"))
 }
@@ -87,9 +87,9 @@ pub fn idempotency_root() -> Path {
     Path::from("control/idempotency")
 }
 
-/// Answers of the WAL segments up to and including `segment`.
-pub fn idempotency(segment: u64) -> Path {
-    Path::from(format!("control/idempotency/{segment:020}.json"))
+/// Answers that were in the WAL segments up to and including `position` since the document before.
+pub fn idempotency(position: u64) -> Path {
+    Path::from(format!("control/idempotency/{position:020}.json"))
 }
 
 /// The root key's hash.
