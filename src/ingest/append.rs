@@ -1,0 +1,159 @@
+//! The request's side of an append: all that can be done before the writer, and the receipt after it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::{
+    array::{AsArray, RecordBatch, StringArray},
+    buffer::BooleanBuffer,
+    datatypes::TimestampMicrosecondType,
+};
+use chrono::{DateTime, NaiveDate};
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use super::{
+    AppendRequest, Ingest, Receipt, Shared,
+    answers::{Answer, Begun},
+    pieces::{Piece, split_by_tenant},
+    writer::{Job, Message, Outcome, Places},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{canonical::content_hashes, decode::Decoded, schema},
+};
+
+impl Ingest {
+    /// Stores a request's events and returns once they are durable and visible to queries.
+    ///
+    /// Once begun, the work must be awaited to its end: a caller that may go away (an HTTP client) spawns it.
+    ///
+    /// # Errors
+    /// Nothing is stored and nothing reported as accepted: [`ErrorKind::Busy`] past the memory cap,
+    /// [`ErrorKind::Unavailable`] if the store refused or the server cannot write now,
+    /// [`ErrorKind::Conflict`] or [`ErrorKind::Invalid`] for a misused `Idempotency-Key`.
+    pub async fn append(&self, request: AppendRequest) -> Result<Receipt> {
+        let shared = &*self.shared;
+        shared.check_running()?;
+        let AppendRequest { decoded, atomic, idempotency } = request;
+        let _in_flight = match &idempotency {
+            None => None,
+            Some(key) => match shared.answers.begin(key, shared.clock.now_millis())? {
+                Begun::Answered(receipt) => return Ok(receipt),
+                Begun::New(guard) => Some(guard),
+            },
+        };
+        let Decoded { batch, indexes, lines, given_ids, rejected, .. } = decoded;
+        if batch.num_rows() == 0 || (atomic && !rejected.is_empty()) {
+            return Ok(Receipt { rejected, ..Receipt::default() });
+        }
+        let reservation = shared.budget.reserve(batch.get_array_memory_size())?;
+        let mut receipt = Receipt { rejected, ..Receipt::default() };
+        let answer = idempotency.map(|key| Answer::new(&key, &receipt, shared.clock.now_millis()));
+        let pieces = shared.cut(batch, &given_ids).await?;
+        let places = Places { indexes, lines };
+        let mut job = Job { pieces, atomic, places, duplicates: 0, answer, reservation };
+        loop {
+            shared.drop_committed(&mut job).await?;
+            match shared.send(job).await? {
+                Outcome::Recheck(again) => job = *again,
+                Outcome::Failed(error) => return Err(error),
+                Outcome::Done { accepted, duplicates, conflicts } => {
+                    receipt.accepted = accepted;
+                    receipt.duplicates = duplicates;
+                    receipt.conflicts = conflicts.len();
+                    receipt.rejected.extend(conflicts);
+                    receipt.rejected.sort_by_key(|rejected| rejected.index);
+                    return Ok(receipt);
+                }
+            }
+        }
+    }
+}
+
+fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> &'a StringArray {
+    batch.column_by_name(name).expect("the batch has the accepted columns").as_string()
+}
+
+impl Shared {
+    /// Cuts a batch by tenant and works out what the writer needs of each part.
+    pub(super) async fn cut(&self, batch: RecordBatch, given: &BooleanBuffer) -> Result<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        for split in split_by_tenant(batch)? {
+            let table = self.tables.get_or_create(&split.tenant).await?;
+            let given = split.rows.iter().map(|row| given.value(*row as usize)).collect();
+            pieces.push(Piece::new(table, split.batch, split.rows, given));
+        }
+        Ok(pieces)
+    }
+
+    async fn send(&self, job: Job) -> Result<Outcome> {
+        let (reply, answered) = oneshot::channel();
+        let gone = || match self.check_running() {
+            Err(error) => error,
+            Ok(()) => Error::new(ErrorKind::Unavailable, "the writer stopped"),
+        };
+        self.sender.send(Message::Append(job, reply)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())
+    }
+
+    /// Drops the events whose client-given id is committed already, and notes in which version of each
+    /// table that was looked up.
+    async fn drop_committed(&self, job: &mut Job) -> Result<()> {
+        let mut dropped = 0;
+        for piece in job.pieces.iter_mut().filter(|piece| piece.has_given_ids()) {
+            dropped += self.drop_committed_of(piece).await?;
+        }
+        job.duplicates += dropped;
+        Ok(())
+    }
+
+    async fn drop_committed_of(&self, piece: &mut Piece) -> Result<usize> {
+        let table = Arc::clone(&piece.table);
+        let snapshot = table.snapshot();
+        let mut keep = vec![true; piece.batch.num_rows()];
+        for (day, rows) in given_rows_by_day(piece) {
+            let ids = text_column(&piece.batch, schema::ID);
+            let wanted: Vec<&str> = rows.iter().map(|row| ids.value(*row)).collect();
+            let known = contents_by_id(&table.find_ids(&snapshot, day, &wanted).await?);
+            for row in rows {
+                if let Some(content) = known.get(ids.value(row)) {
+                    keep[row] = false;
+                    if *content != piece.contents[row] {
+                        self.metrics.conflict_dropped();
+                        warn!(tenant = %table.tenant(), id = ids.value(row), %day,
+                            "dropped an event: its id belongs to a committed event with other content");
+                    }
+                }
+            }
+        }
+        piece.retain(&keep)?;
+        piece.checked_version = snapshot.version;
+        Ok(keep.iter().filter(|kept| !**kept).count())
+    }
+}
+
+/// The hash of each stored event's content.
+fn contents_by_id(stored: &[RecordBatch]) -> HashMap<String, u64> {
+    let mut contents = HashMap::new();
+    for batch in stored {
+        let ids = text_column(batch, schema::ID);
+        let hashes = content_hashes(batch);
+        contents.extend((0..batch.num_rows()).map(|row| (ids.value(row).to_owned(), hashes[row])));
+    }
+    contents
+}
+
+/// The rows with client-given ids, by the UTC day in whose files they would be.
+fn given_rows_by_day(piece: &Piece) -> Vec<(NaiveDate, Vec<usize>)> {
+    let times = piece
+        .batch
+        .column_by_name(schema::OCCURRED_AT)
+        .expect("the batch has the accepted columns")
+        .as_primitive::<TimestampMicrosecondType>();
+    let mut days: HashMap<NaiveDate, Vec<usize>> = HashMap::new();
+    for row in piece.given.set_indices() {
+        let time = DateTime::from_timestamp_micros(times.value(row)).unwrap_or_default();
+        days.entry(time.date_naive()).or_default().push(row);
+    }
+    days.into_iter().collect()
+}

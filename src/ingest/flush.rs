@@ -1,0 +1,178 @@
+//! The flusher: commits what waits, then removes the WAL segments that nobody needs any more.
+//!
+//! A pass asks the writer which tenants are due, and for each: numbers, sorts and cuts the events by day,
+//! writes one Parquet file a day, and makes one Delta commit that also carries the WAL position it covers.
+//! What fails stays where it is, visible and in the WAL, and is tried again in the next pass.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use object_store::path::Path;
+use tokio::sync::oneshot;
+use tracing::{debug, warn};
+
+use super::{Shared, answers::Answer, rows, writer::Message};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    paths,
+    table::{Commit, Table},
+    wal::Position,
+};
+
+/// Which tenants a pass commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Those past a threshold.
+    Due,
+    /// All with anything waiting.
+    All,
+}
+
+/// What is on its way out of the store. Owned by the pass that runs.
+#[derive(Debug, Default)]
+pub(super) struct Removal {
+    /// Segments to remove, oldest first; removed in this order so that a gap in the WAL means damage.
+    segments: VecDeque<Position>,
+    /// Documents with answers, and when their newest answer was given.
+    pub(super) documents: Vec<(Path, i64)>,
+}
+
+/// Runs passes until the handle stops: when the writer asks for one, and by the clock.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let tick = Duration::from_millis((shared.settings.flush_age_ms / 10).clamp(50, 10_000).unsigned_abs());
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = shared.flush_wanted.notified() => {}
+            () = tokio::time::sleep(tick) => {}
+        }
+        if let Err(error) = pass(&shared, Which::Due).await {
+            warn!(error = error.report(), "a commit failed; its events stay in the WAL and are tried again");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+/// One pass. All tenants are tried; the first error is reported.
+pub(super) async fn pass(shared: &Arc<Shared>, which: Which) -> Result<()> {
+    let mut removal = shared.flush_pass.lock().await;
+    let tables = ask(shared, |reply| Message::Due { all: which == Which::All, reply }).await?;
+    let mut outcomes = stream::iter(tables)
+        .map(|table| flush_table(shared, table, which))
+        .buffer_unordered(shared.settings.flush_concurrency);
+    let mut first_error = None;
+    while let Some(outcome) = outcomes.next().await {
+        first_error = first_error.or(outcome.err());
+    }
+    drop(outcomes);
+    let removed = removal.run(shared).await;
+    first_error.map_or(removed, Err)
+}
+
+async fn ask<T>(shared: &Shared, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T> {
+    let gone = || Error::new(ErrorKind::Unavailable, "the writer stopped");
+    let (reply, answered) = oneshot::channel();
+    shared.sender.send(message(reply)).await.map_err(|_| gone())?;
+    answered.await.map_err(|_| gone())
+}
+
+async fn flush_table(shared: &Arc<Shared>, table: Arc<Table>, which: Which) -> Result<()> {
+    flush_once(shared, &table).await?;
+    // What an earlier failure left behind went first; now what came since.
+    if which == Which::All && !table.snapshot().uncommitted.active.is_empty() {
+        flush_once(shared, &table).await?;
+    }
+    if let Err(error) = table.maintain().await {
+        warn!(tenant = %table.tenant(), error = error.report(), "the checkpoint of a table failed; tried again later");
+    }
+    Ok(())
+}
+
+async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
+    let snapshot = ask(shared, |reply| Message::BeginFlush { table: Arc::clone(table), reply }).await?;
+    let uncommitted = Arc::clone(&snapshot.uncommitted);
+    let first_seq = snapshot.next_seq;
+    let rows: usize = uncommitted.flushing.iter().map(arrow::array::RecordBatch::num_rows).sum();
+    if rows > 0 {
+        let batches = uncommitted.flushing.clone();
+        let days = tokio::task::spawn_blocking(move || rows::by_day(&batches, first_seq))
+            .await
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "sorting events failed", error))?
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot sort events by day", error))?;
+        let mut add = Vec::with_capacity(days.len());
+        for (day, batch) in days {
+            let mut file = table.file_writer(day)?;
+            file.write(batch).await?;
+            add.push(file.finish().await?);
+        }
+        let commit = Commit {
+            operation: "WRITE",
+            add,
+            remove: Vec::new(),
+            data_change: true,
+            wal_through: Some(uncommitted.flushing_through),
+            next_seq: Some(first_seq + rows as i64),
+        };
+        if let Err(error) = table.commit(commit).await {
+            return Err(check_ownership(shared, table, snapshot.wal_through, error));
+        }
+        shared.metrics.commit(rows);
+        debug!(tenant = %table.tenant(), rows, "committed");
+    }
+    let tenant = table.tenant().clone();
+    let gone = |_| Error::new(ErrorKind::Unavailable, "the writer stopped");
+    shared.sender.send(Message::Flushed { tenant }).await.map_err(gone)
+}
+
+/// A commit found that somebody else had committed. If that somebody committed WAL events, there is another
+/// writer, and going on would store its events twice.
+fn check_ownership(shared: &Shared, table: &Table, wal_through: u64, error: Error) -> Error {
+    if error.kind() != ErrorKind::Conflict || table.snapshot().wal_through == wal_through {
+        return error;
+    }
+    let message = format!(
+        "another writer committed events of tenant '{}'; this one must stop, a restart reads everything anew",
+        table.tenant()
+    );
+    let error = Error::with_source(ErrorKind::Fenced, message, error);
+    shared.stop_for(&error);
+    error
+}
+
+impl Removal {
+    async fn run(&mut self, shared: &Shared) -> Result<()> {
+        self.segments.extend(ask(shared, |reply| Message::Unneeded { reply }).await?);
+        if let Some(last) = self.segments.back().copied() {
+            self.move_answers(shared, last).await?;
+        }
+        while let Some(position) = self.segments.front() {
+            shared.store.delete(&paths::wal_segment(position.epoch(), position.segment())).await?;
+            self.segments.pop_front();
+        }
+        self.remove_expired(shared).await
+    }
+
+    async fn move_answers(&mut self, shared: &Shared, through: Position) -> Result<()> {
+        let now_ms = shared.clock.now_millis();
+        let answers = shared.answers.in_wal(through, now_ms);
+        if let Some(newest_ms) = answers.iter().map(Answer::answered_at_ms).max() {
+            let path = paths::idempotency(through.as_u64());
+            let bytes = serde_json::to_vec(&answers)
+                .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot encode kept answers", error))?;
+            shared.store.put(&path, Bytes::from(bytes)).await?;
+            self.documents.push((path, newest_ms));
+        }
+        shared.answers.moved(through, now_ms);
+        Ok(())
+    }
+
+    async fn remove_expired(&mut self, shared: &Shared) -> Result<()> {
+        let oldest_ms = shared.clock.now_millis() - shared.settings.idempotency_ms;
+        while let Some(place) = self.documents.iter().position(|(_, newest_ms)| *newest_ms < oldest_ms) {
+            shared.store.delete(&self.documents[place].0).await?;
+            self.documents.swap_remove(place);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,525 @@
+//! The one task that owns what changes: the WAL, the uncommitted ids, and what each tenant has waiting.
+//!
+//! It gathers requests while a write is in flight, writes them as one segment, makes them visible and
+//! answers them all. It also begins flushes, so that "everything up to segment N" is always exact.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use arrow::{array::RecordBatch, compute::concat_batches};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use super::{
+    Settings, Shared, State,
+    answers::Answer,
+    budget::Reservation,
+    ids::{IdHash, Seen, TenantIds},
+    pieces::Piece,
+    policy::{self, Load},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{
+        TenantId,
+        decode::{FieldError, Rejected},
+        schema,
+    },
+    table::{Snapshot, Table},
+    wal::{Appended, Appender, Position, Segment},
+};
+
+/// One request on its way through the writer.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) atomic: bool,
+    pub(super) places: Places,
+    /// Events found committed already.
+    pub(super) duplicates: usize,
+    /// The answer to keep, without its counts.
+    pub(super) answer: Option<Answer>,
+    /// Held until the events are counted as uncommitted.
+    pub(super) reservation: Reservation,
+}
+
+/// Where the rows of a request's batch stood in the request, for refusals.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub(super) indexes: Vec<u32>,
+    pub(super) lines: Option<Vec<u32>>,
+}
+
+/// What the writer says to a request.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Durable and visible.
+    Done {
+        accepted: usize,
+        duplicates: usize,
+        /// Events whose id belongs to an uncommitted event with other content.
+        conflicts: Vec<Rejected>,
+    },
+    /// A table was committed to since its ids were looked up: look again.
+    Recheck(Box<Job>),
+    /// Nothing of it is stored.
+    Failed(Error),
+}
+
+/// What the writer is asked.
+#[derive(Debug)]
+pub(super) enum Message {
+    Append(Job, oneshot::Sender<Outcome>),
+    /// A segment read back after a start: as if it had been written just now.
+    Replayed { position: Position, pieces: Vec<Piece>, done: oneshot::Sender<()> },
+    /// The tenants to commit now; all that have something waiting if `all`.
+    Due { all: bool, reply: oneshot::Sender<Vec<Arc<Table>>> },
+    /// What is active becomes what is being flushed; the snapshot holds it.
+    BeginFlush { table: Arc<Table>, reply: oneshot::Sender<Arc<Snapshot>> },
+    /// The flush is committed.
+    Flushed { tenant: TenantId },
+    /// The segments that nobody needs any more, oldest first; each is told once.
+    Unneeded { reply: oneshot::Sender<Vec<Position>> },
+}
+
+/// What one tenant has waiting.
+#[derive(Debug)]
+struct Waiting {
+    table: Arc<Table>,
+    ids: TenantIds,
+    bytes: usize,
+    active_rows: usize,
+    since_ms: i64,
+    /// First segment with events that are active, and with events that are being flushed.
+    active_from: Option<Position>,
+    flushing_from: Option<Position>,
+}
+
+/// State of the writer task.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    appender: Appender,
+    waiting: HashMap<TenantId, Waiting>,
+    /// The oldest needed segment of each tenant.
+    needed: BTreeSet<(Position, TenantId)>,
+    /// Segments in the store that were not handed out for removal yet; `true`: of this writer's epoch.
+    stored: BTreeMap<Position, bool>,
+    /// Everything up to here is published.
+    through: Position,
+}
+
+/// One request in a group, after its ids were claimed.
+struct Claimed {
+    job: Job,
+    reply: oneshot::Sender<Outcome>,
+    duplicates: usize,
+    conflicts: Vec<Rejected>,
+    /// Claims to give back if the write fails.
+    claims: Vec<(TenantId, IdHash)>,
+}
+
+impl Claimed {
+    fn accepted(&self) -> usize {
+        self.job.pieces.iter().map(|piece| piece.batch.num_rows()).sum()
+    }
+}
+
+impl Writer {
+    /// A writer with `stored` segments of older epochs that will be replayed through it.
+    pub(super) fn new(shared: Arc<Shared>, appender: Appender, stored: impl Iterator<Item = Position>) -> Self {
+        let stored = stored.map(|position| (position, false)).collect();
+        Self {
+            shared,
+            appender,
+            waiting: HashMap::new(),
+            needed: BTreeSet::new(),
+            stored,
+            through: Position::default(),
+        }
+    }
+
+    /// Runs until the handle stops it or a failure does.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
+        let stop = self.shared.stop.clone();
+        let mut held = None;
+        loop {
+            let message = match held.take() {
+                Some(message) => message,
+                None => tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    message = inbox.recv() => match message {
+                        Some(message) => message,
+                        None => return,
+                    },
+                },
+            };
+            let handled = match message {
+                Message::Append(job, reply) => {
+                    let group = gather(&self.shared.settings, self.gather_time(), (job, reply), &mut inbox, &mut held);
+                    let group = group.await;
+                    self.write_group(group).await
+                }
+                other => {
+                    self.handle(other);
+                    Ok(())
+                }
+            };
+            if let Err(error) = handled {
+                self.shared.stop_for(&error);
+                return;
+            }
+        }
+    }
+
+    fn gather_time(&self) -> Duration {
+        let default_ms = if self.shared.store.is_local() { 0 } else { 100 };
+        Duration::from_millis(self.shared.settings.gather_ms.unwrap_or(default_ms))
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Append(..) => unreachable!("appends are gathered by run"),
+            Message::Replayed { position, pieces, done } => {
+                for piece in pieces {
+                    let waiting = self.waiting(&piece.table);
+                    for (id, content) in piece.ids.iter().zip(&piece.contents) {
+                        waiting.ids.claim(*id, *content);
+                    }
+                    self.publish(piece, position);
+                }
+                self.through = self.through.max(position);
+                let _ = done.send(());
+            }
+            Message::Due { all, reply } => {
+                let _ = reply.send(self.due(all));
+            }
+            Message::BeginFlush { table, reply } => {
+                let _ = reply.send(self.begin_flush(&table));
+            }
+            Message::Flushed { tenant } => self.flushed(&tenant),
+            Message::Unneeded { reply } => {
+                let _ = reply.send(self.unneeded());
+            }
+        }
+    }
+
+    fn waiting(&mut self, table: &Arc<Table>) -> &mut Waiting {
+        let since_ms = self.shared.clock.now_millis();
+        self.waiting.entry(table.tenant().clone()).or_insert_with(|| Waiting {
+            table: Arc::clone(table),
+            ids: TenantIds::default(),
+            bytes: 0,
+            active_rows: 0,
+            since_ms,
+            active_from: None,
+            flushing_from: None,
+        })
+    }
+
+    /// Writes one group as one segment and answers every request in it.
+    async fn write_group(&mut self, group: Vec<(Job, oneshot::Sender<Outcome>)>) -> Result<()> {
+        let mut claimed: Vec<Claimed> = Vec::with_capacity(group.len());
+        for (job, reply) in group {
+            claimed.extend(self.claim(job, reply));
+        }
+        let written = match self.segment(&claimed) {
+            Ok(None) => Ok(Appended::Durable(self.through)),
+            Ok(Some(segment)) => self.append(segment).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(Appended::Durable(position)) => {
+                claimed.into_iter().for_each(|claimed| self.acknowledge(claimed, position));
+                self.through = self.through.max(position);
+                Ok(())
+            }
+            Ok(Appended::Void) => {
+                let message = "the store did not take the events; nothing of this request was stored, send it again";
+                self.refuse(claimed, ErrorKind::Unavailable, message);
+                Ok(())
+            }
+            Err(error) => {
+                self.refuse(claimed, ErrorKind::Unavailable, &error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Claims the ids of a request; answers it at once if it must look again or is refused as a whole.
+    ///
+    /// A commit swaps the table's version before it tells this task to forget the committed ids, so a piece
+    /// whose version is unchanged finds every id either in the files it looked at or among the claims here.
+    fn claim(&mut self, mut job: Job, reply: oneshot::Sender<Outcome>) -> Option<Claimed> {
+        let stale = |piece: &Piece| piece.has_given_ids() && piece.table.snapshot().version != piece.checked_version;
+        if job.pieces.iter().any(stale) {
+            let _ = reply.send(Outcome::Recheck(Box::new(job)));
+            return None;
+        }
+        let mut claims = Vec::new();
+        let mut conflicts = Vec::new();
+        let mut duplicates = job.duplicates;
+        let mut failed = None;
+        for piece in &mut job.pieces {
+            let mut keep = vec![true; piece.batch.num_rows()];
+            let tenant = piece.table.tenant().clone();
+            let ids = &mut self.waiting(&piece.table).ids;
+            for (row, kept) in keep.iter_mut().enumerate() {
+                match ids.claim(piece.ids[row], piece.contents[row]) {
+                    Seen::New => claims.push((tenant.clone(), piece.ids[row])),
+                    Seen::Duplicate => (*kept, duplicates) = (false, duplicates + 1),
+                    Seen::Conflict => {
+                        *kept = false;
+                        conflicts.push(refusal(piece, row, &job.places));
+                    }
+                }
+            }
+            failed = failed.or(piece.retain(&keep).err());
+        }
+        let refused = job.atomic && !conflicts.is_empty();
+        if refused || failed.is_some() {
+            self.forget(&claims);
+            let _ = reply.send(match failed {
+                Some(error) => Outcome::Failed(error),
+                None => Outcome::Done { accepted: 0, duplicates: 0, conflicts },
+            });
+            return None;
+        }
+        Some(Claimed { job, reply, duplicates, conflicts, claims })
+    }
+
+    fn forget(&mut self, claims: &[(TenantId, IdHash)]) {
+        for (tenant, id) in claims {
+            if let Some(waiting) = self.waiting.get_mut(tenant) {
+                waiting.ids.forget(*id);
+            }
+        }
+    }
+
+    /// The segment of a group; `None` if it has nothing to store.
+    fn segment(&self, claimed: &[Claimed]) -> Result<Option<Segment>> {
+        let batches: Vec<&RecordBatch> = claimed
+            .iter()
+            .flat_map(|claimed| &claimed.job.pieces)
+            .map(|piece| &piece.batch)
+            .filter(|batch| batch.num_rows() > 0)
+            .collect();
+        let answers: Vec<Answer> = claimed.iter().filter_map(answer_of).collect();
+        if batches.is_empty() && answers.is_empty() {
+            return Ok(None);
+        }
+        let internal = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Error::with_source(ErrorKind::Internal, "cannot put a WAL segment together", error)
+        };
+        let batches = match batches.as_slice() {
+            [] => Vec::new(),
+            [one] => vec![(*one).clone()],
+            many => {
+                vec![concat_batches(&schema::accepted_schema(), many.iter().copied()).map_err(|e| internal(e.into()))?]
+            }
+        };
+        let answers = match answers.as_slice() {
+            [] => String::new(),
+            answers => serde_json::to_string(answers).map_err(|error| internal(error.into()))?,
+        };
+        Ok(Some(Segment { writer: self.appender.segment_name(), batches, answers, sealed_by: None }))
+    }
+
+    async fn append(&mut self, segment: Segment) -> Result<Appended> {
+        let started = Instant::now();
+        let bytes = tokio::task::spawn_blocking(move || segment.encode())
+            .await
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "encoding a WAL segment failed", error))?
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot encode a WAL segment", error))?;
+        let length = bytes.len();
+        let slot = self.appender.next_position();
+        let state = self.shared.state.clone();
+        let resolving = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            state.send_if_modified(|state| replace_state(state, &State::Running, State::Resolving));
+            std::future::pending::<()>().await;
+        };
+        let appended = tokio::select! {
+            appended = self.appender.append(bytes) => appended,
+            () = resolving => unreachable!("the watcher never ends"),
+        };
+        self.shared.state.send_if_modified(|state| replace_state(state, &State::Resolving, State::Running));
+        self.stored.insert(slot, true);
+        self.shared.metrics.wal_append(started.elapsed(), length);
+        appended
+    }
+
+    /// Makes a request's events visible, then answers it.
+    fn acknowledge(&mut self, claimed: Claimed, position: Position) {
+        let accepted = claimed.accepted();
+        let answer = answer_of(&claimed);
+        let Claimed { job, reply, duplicates, conflicts, .. } = claimed;
+        for piece in job.pieces {
+            self.publish(piece, position);
+        }
+        drop(job.reservation);
+        self.shared.answers.keep(answer.into_iter().collect(), Some(position));
+        self.shared.metrics.events(accepted, duplicates, conflicts.len());
+        let _ = reply.send(Outcome::Done { accepted, duplicates, conflicts });
+    }
+
+    fn refuse(&mut self, claimed: Vec<Claimed>, kind: ErrorKind, message: &str) {
+        for claimed in claimed {
+            self.forget(&claimed.claims);
+            let _ = claimed.reply.send(Outcome::Failed(Error::new(kind, message)));
+        }
+    }
+
+    fn publish(&mut self, piece: Piece, position: Position) {
+        let rows = piece.batch.num_rows();
+        if rows == 0 {
+            return;
+        }
+        let now_ms = self.shared.clock.now_millis();
+        let settings = self.shared.settings.clone();
+        piece.table.publish(piece.batch, position.as_u64());
+        let after = piece.table.uncommitted_bytes();
+        let tenant = piece.table.tenant().clone();
+        let waiting = self.waiting(&piece.table);
+        let before = std::mem::replace(&mut waiting.bytes, after);
+        if waiting.active_from.is_none() {
+            waiting.active_from = Some(position);
+            waiting.since_ms = now_ms;
+        }
+        waiting.active_rows += rows;
+        let full = waiting.active_rows >= settings.flush_rows || waiting.bytes >= settings.flush_bytes;
+        let first = waiting.flushing_from.is_none().then_some(waiting.active_from).flatten();
+        self.needed.extend(first.map(|first| (first, tenant)));
+        self.shared.budget.replace(before, after);
+        if full || self.shared.budget.uncommitted_bytes() > settings.uncommitted_bytes_max / 2 {
+            self.shared.flush_wanted.notify_one();
+        }
+    }
+
+    fn due(&self, all: bool) -> Vec<Arc<Table>> {
+        let waits = |waiting: &&Waiting| waiting.active_from.is_some() || waiting.flushing_from.is_some();
+        if all {
+            return self.waiting.values().filter(waits).map(|waiting| Arc::clone(&waiting.table)).collect();
+        }
+        let loads = self.waiting.iter().filter(|(_, waiting)| waits(waiting)).map(|(tenant, waiting)| Load {
+            tenant: tenant.clone(),
+            rows: waiting.active_rows,
+            bytes: waiting.bytes,
+            since_ms: waiting.since_ms,
+        });
+        let due = policy::due(loads.collect(), &self.shared.settings, self.shared.clock.now_millis());
+        due.iter().filter_map(|tenant| self.waiting.get(tenant)).map(|waiting| Arc::clone(&waiting.table)).collect()
+    }
+
+    fn begin_flush(&mut self, table: &Arc<Table>) -> Arc<Snapshot> {
+        let through = self.through.as_u64();
+        let waiting = self.waiting(table);
+        if waiting.flushing_from.is_none() {
+            waiting.flushing_from = waiting.active_from.take();
+            waiting.active_rows = 0;
+            waiting.ids.begin_flush();
+        }
+        table.begin_flush(through)
+    }
+
+    fn flushed(&mut self, tenant: &TenantId) {
+        let Some(waiting) = self.waiting.get_mut(tenant) else { return };
+        waiting.ids.flushed();
+        let before = std::mem::replace(&mut waiting.bytes, waiting.table.uncommitted_bytes());
+        let after = waiting.bytes;
+        if let Some(first) = waiting.flushing_from.take() {
+            self.needed.remove(&(first, tenant.clone()));
+        }
+        match waiting.active_from {
+            Some(first) => {
+                self.needed.insert((first, tenant.clone()));
+            }
+            None => {
+                self.waiting.remove(tenant);
+            }
+        }
+        self.shared.budget.replace(before, after);
+    }
+
+    /// Segments below the oldest that a tenant needs. The newest of this epoch stays: a fence needs its number.
+    fn unneeded(&mut self) -> Vec<Position> {
+        let newest = self.stored.iter().next_back().filter(|(_, own)| **own).map(|(position, _)| *position);
+        let oldest_needed = self.needed.first().map(|(position, _)| *position);
+        let end = match (oldest_needed, newest) {
+            (Some(needed), Some(newest)) => needed.min(newest),
+            (Some(end), None) | (None, Some(end)) => end,
+            (None, None) => self.appender.next_position(),
+        };
+        let kept = self.stored.split_off(&end);
+        std::mem::replace(&mut self.stored, kept).into_keys().collect()
+    }
+}
+
+fn replace_state(state: &mut State, from: &State, to: State) -> bool {
+    if state != from {
+        return false;
+    }
+    *state = to;
+    true
+}
+
+/// The answer to keep for a request that is about to be written.
+fn answer_of(claimed: &Claimed) -> Option<Answer> {
+    let mut answer = claimed.job.answer.clone()?;
+    answer.count(claimed.accepted(), claimed.duplicates, &claimed.conflicts);
+    Some(answer)
+}
+
+/// Why the event in a row of a piece is refused: its id is taken.
+fn refusal(piece: &Piece, row: usize, places: &Places) -> Rejected {
+    let id = piece.id(row).to_owned();
+    let place = piece.rows[row] as usize;
+    let error = FieldError {
+        pointer: "/id".into(),
+        detail: format!("id {id:?} belongs to another event with other content"),
+    };
+    Rejected {
+        index: places.indexes[place],
+        line: places.lines.as_ref().map(|lines| lines[place]),
+        id: Some(id),
+        errors: vec![error],
+    }
+}
+
+/// Gathers requests until the time is up or the group is full; another kind of message ends it too and is
+/// handed back in `held`.
+async fn gather(
+    settings: &Settings,
+    time: Duration,
+    first: (Job, oneshot::Sender<Outcome>),
+    inbox: &mut mpsc::Receiver<Message>,
+    held: &mut Option<Message>,
+) -> Vec<(Job, oneshot::Sender<Outcome>)> {
+    let size = |job: &Job| -> usize { job.pieces.iter().map(|piece| piece.batch.get_array_memory_size()).sum() };
+    let mut bytes = size(&first.0);
+    let mut group = vec![first];
+    let deadline = Instant::now() + time;
+    while bytes < settings.group_bytes_max && group.len() < settings.group_requests_max {
+        let message = if time.is_zero() {
+            inbox.try_recv().ok()
+        } else {
+            tokio::time::timeout_at(deadline, inbox.recv()).await.ok().flatten()
+        };
+        match message {
+            Some(Message::Append(job, reply)) => {
+                bytes += size(&job);
+                group.push((job, reply));
+            }
+            other => {
+                *held = other;
+                break;
+            }
+        }
+    }
+    group
+}
