@@ -1,0 +1,77 @@
+//! Errors of an object store, sorted into what a caller can do: retry later, or call an operator.
+//!
+//! Messages have the form "operation object: reason". object_store keeps the types of its HTTP errors to itself but
+//! for [`HttpError`], so a status that it has no variant for is read from the text it documents; a test against a
+//! real socket holds it to that.
+
+use std::{error::Error as StdError, io};
+
+use object_store::{client::HttpError, path::Path};
+
+use crate::error::{Error, ErrorKind};
+
+/// Text that object_store puts before an HTTP status without a variant of its own.
+const STATUS_PREFIX: &str = "Server returned non-2xx status code: ";
+/// Text that object_store puts before a body that says `SlowDown` or `InternalError` under status 200.
+const ERROR_BODY_PREFIX: &str = "Server returned error response: ";
+
+/// The crate's error for a failed operation on `path`.
+pub(super) fn operation_failed(operation: &str, path: &Path, error: object_store::Error) -> Error {
+    let kind = kind(&error);
+    let message = format!("{operation} {path}: {}", reason(&error));
+    Error::with_source(kind, message, error)
+}
+
+/// Whether the error says that the object does not exist: a missing bucket is not a missing object.
+pub(super) fn is_absent(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. }) && !error.to_string().contains("NoSuchBucket")
+}
+
+/// `Unavailable` for what may pass by itself, `NotFound` for an absent object, `Internal` for the rest.
+pub(super) fn kind(error: &object_store::Error) -> ErrorKind {
+    use object_store::Error as Store;
+    match error {
+        Store::NotFound { .. } if is_absent(error) => ErrorKind::NotFound,
+        // A conditional write met another one under way (see `Store::put_if_absent`).
+        Store::AlreadyExists { .. } => ErrorKind::Unavailable,
+        Store::Generic { source, .. } if is_transient(&**source) => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    }
+}
+
+/// The innermost text that still tells everything: object_store's "Generic S3 error" tells nothing.
+pub(super) fn reason(error: &object_store::Error) -> String {
+    match error {
+        object_store::Error::Generic { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a request never got a proper answer.
+pub(super) fn is_transport(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|cause| cause.is::<HttpError>())
+}
+
+fn is_transient(error: &(dyn StdError + 'static)) -> bool {
+    is_transport(error) || chain(error).any(is_transient_io) || has_transient_status(&error.to_string())
+}
+
+fn is_transient_io(error: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind as Io;
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    // Space can be made while the server runs; a broken disk or a lost permission needs an operator.
+    matches!(
+        kind,
+        Some(Io::StorageFull | Io::QuotaExceeded | Io::Interrupted | Io::TimedOut | Io::ResourceBusy)
+    )
+}
+
+fn has_transient_status(text: &str) -> bool {
+    let after = |prefix| text.split_once(prefix).map(|(_, rest)| rest);
+    let status = after(STATUS_PREFIX).and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
+    matches!(status, Some(408 | 429 | 500..)) || after(ERROR_BODY_PREFIX).is_some()
+}
+
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&cause| cause.source())
+}

@@ -1,0 +1,135 @@
+//! An S3 bucket, reached with the settings every AWS tool uses, and checked once before it is relied on.
+//!
+//! Out comes an object store that retries transient errors within the bounds of [`Settings`] and creates objects with
+//! `If-None-Match: *`. An attempt to create that timed out is not repeated (it may have succeeded); one answered
+//! with a 5xx is, and may then meet itself: see `Store::put_if_absent`.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use object_store::{
+    BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, S3ConditionalPut},
+    path::Path,
+};
+use url::Url;
+
+use super::{failure, settings::Settings};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    limits,
+};
+
+/// Opens `bucket` and lists one page below `prefix`; `display` names the store in errors.
+pub(super) async fn open(
+    bucket: &str,
+    prefix: &Path,
+    display: &str,
+    settings: &Settings,
+) -> Result<AmazonS3> {
+    let builder = builder(bucket, settings);
+    let place = format!("store {display} at {}", shown_endpoint(&builder));
+    let build = |builder: AmazonS3Builder| {
+        builder.build().map_err(|error| {
+            let message = format!("{place} cannot be opened: {}", failure::reason(&error));
+            Error::with_source(ErrorKind::Invalid, message, error)
+        })
+    };
+    let probe = build(builder.clone().with_retry(retry(limits::STORE_PROBE_RETRIES_MAX, settings)))?;
+    if let Some(Err(error)) = probe.list(Some(prefix)).next().await {
+        return Err(explain(&place, has_keys(&builder), error));
+    }
+    build(builder)
+}
+
+fn builder(bucket: &str, settings: &Settings) -> AmazonS3Builder {
+    let s3 = &settings.s3;
+    let builder = if s3.read_environment { AmazonS3Builder::from_env() } else { AmazonS3Builder::new() };
+    let milliseconds = |count: u64| format!("{count}ms");
+    let mut builder = builder
+        .with_bucket_name(bucket)
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_retry(retry(settings.retries_max, settings))
+        .with_config(Key::Client(ClientConfigKey::Timeout), milliseconds(settings.request_timeout_ms))
+        .with_config(Key::Client(ClientConfigKey::ConnectTimeout), milliseconds(settings.connect_timeout_ms));
+    for (key, value) in [
+        // Not `Key::Endpoint`: `AWS_ENDPOINT_URL_S3` of the environment would go before it.
+        (Key::S3Endpoint, &s3.endpoint),
+        (Key::Region, &s3.region),
+        (Key::AccessKeyId, &s3.access_key_id),
+        (Key::SecretAccessKey, &s3.secret_access_key),
+        (Key::Token, &s3.session_token),
+    ] {
+        if let Some(value) = value {
+            builder = builder.with_config(key, value);
+        }
+    }
+    if let Some(in_host) = s3.virtual_hosted_style {
+        builder = builder.with_virtual_hosted_style_request(in_host);
+    }
+    // An endpoint that says http:// has been asked for in plain words: no second setting is needed to allow it.
+    let plain_http = endpoint(&builder).is_some_and(|endpoint| endpoint.starts_with("http://"));
+    if plain_http { builder.with_allow_http(true) } else { builder }
+}
+
+fn retry(retries_max: usize, settings: &Settings) -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: retries_max.min(settings.retries_max),
+        retry_timeout: Duration::from_millis(settings.retry_timeout_ms),
+    }
+}
+
+fn endpoint(builder: &AmazonS3Builder) -> Option<String> {
+    builder.get_config_value(&Key::S3Endpoint).or_else(|| builder.get_config_value(&Key::Endpoint))
+}
+
+/// The endpoint for messages, without a password that someone wrote into it.
+fn shown_endpoint(builder: &AmazonS3Builder) -> String {
+    let Some(endpoint) = endpoint(builder) else {
+        let region = builder.get_config_value(&Key::Region);
+        return format!("AWS region {}", region.as_deref().unwrap_or("us-east-1"));
+    };
+    match Url::parse(&endpoint) {
+        Ok(url) => url.origin().ascii_serialization(),
+        Err(_) => "an endpoint that is not a URL".to_owned(),
+    }
+}
+
+/// Whether credentials are given, rather than asked of the machine the process runs on.
+fn has_keys(builder: &AmazonS3Builder) -> bool {
+    builder.get_config_value(&Key::AccessKeyId).is_some()
+}
+
+/// What to set, for an error of the first request.
+fn explain(place: &str, has_keys: bool, error: object_store::Error) -> Error {
+    use object_store::Error as Store;
+    let reason = failure::reason(&error);
+    let (kind, advice) = match &error {
+        Store::NotFound { .. } => (
+            ErrorKind::Invalid,
+            "the bucket does not exist there: create it, or correct --store or AWS_ENDPOINT_URL",
+        ),
+        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => (
+            ErrorKind::Invalid,
+            "access was denied: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), and that they \
+             may list, get, put and delete objects",
+        ),
+        _ if reason.contains("redirect") || reason.contains("AuthorizationHeaderMalformed") => {
+            (ErrorKind::Invalid, "the bucket is in another region: set AWS_REGION")
+        }
+        _ if !has_keys => (
+            ErrorKind::Unavailable,
+            "no AWS_ACCESS_KEY_ID is set and asking this machine for credentials failed, or the endpoint cannot be \
+             reached: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL if the store is not AWS",
+        ),
+        Store::Generic { source, .. } if failure::is_transport(&**source) => {
+            (ErrorKind::Unavailable, "the endpoint cannot be reached: check AWS_ENDPOINT_URL and AWS_REGION")
+        }
+        other => match failure::kind(other) {
+            ErrorKind::Unavailable => (ErrorKind::Unavailable, "it does not answer properly now: try again"),
+            _ => (ErrorKind::Invalid, "it refused to list the bucket: check AWS_ENDPOINT_URL and AWS_REGION"),
+        },
+    };
+    Error::with_source(kind, format!("{place}: {advice} ({reason})"), error)
+}
