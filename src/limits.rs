@@ -19,3 +19,23 @@ pub const STORE_PROBE_RETRIES_MAX: usize = 2;
 pub const STORE_FOLDERS_KNOWN_MAX: usize = 65_536;
 /// Processes that may have one local store open at the same time.
 pub const STORE_LOCAL_OPENERS_MAX: usize = 256;
+// Tables: files, commits and what is uncommitted.
+
+/// Rows of a Parquet row group.
+pub const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
+/// Encoded bytes of a Parquet row group: what a reader of one file keeps in memory.
+pub const ROW_GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Rows of a Parquet page.
+pub const PAGE_ROWS_MAX: usize = 20_000;
+/// Bytes of the batches that reading a file yields, about.
+pub const READ_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Rows of the batches that reading a file yields.
+pub const READ_BATCH_ROWS_MAX: usize = 8_192;
+/// Characters of text kept in a file's statistics.
+pub const STATS_TEXT_CHARS_MAX: usize = 32;
+/// Rows up to which uncommitted batches are merged into one.
+pub const COALESCED_ROWS_MAX: usize = 8_192;
+/// Bytes up to which uncommitted batches are merged into one.
+pub const COALESCED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Attempts to write one entry of a Delta log when the store fails.
+pub const COMMIT_ATTEMPTS_MAX: u32 = 5;

@@ -2,7 +2,9 @@
 //!
 //! Keys are relative to the store's root. See `README.md`, "The store", for the layout.
 
+use chrono::NaiveDate;
 use object_store::path::Path;
+use uuid::Uuid;
 
 use crate::event::TenantId;
 
@@ -57,9 +59,25 @@ pub fn delta_commit(tenant: &TenantId, version: u64) -> Path {
     Path::from(format!("events/tenant={}/_delta_log/{version:020}.json", tenant.to_key()))
 }
 
+/// The pointer to the newest checkpoint of a tenant's Delta log.
+pub fn delta_last_checkpoint(tenant: &TenantId) -> Path {
+    Path::from(format!("events/tenant={}/_delta_log/_last_checkpoint", tenant.to_key()))
+}
+
 /// A data file, by its path relative to the tenant's table (`day=…/….parquet`), as Delta names it.
 pub fn data_file(tenant: &TenantId, relative: &str) -> Path {
     Path::from(format!("events/tenant={}/{relative}", tenant.to_key()))
+}
+
+/// A new data file's path relative to its table.
+pub fn data_file_name(day: NaiveDate, id: Uuid) -> String {
+    format!("day={}/{id}.parquet", day.format("%Y-%m-%d"))
+}
+
+/// The path relative to its table of a data file's key; `None` for anything else, the Delta log included.
+pub fn parse_data_file<'a>(tenant: &TenantId, path: &'a Path) -> Option<&'a str> {
+    let relative = path.as_ref().strip_prefix(table(tenant).as_ref())?.strip_prefix('/')?;
+    (relative.starts_with("day=") && relative.ends_with(".parquet")).then_some(relative)
 }
 
 /// Folder of the epoch claims.
