@@ -1,1 +1,168 @@
-//! (being written)
+//! The tables: one Delta table per tenant, its files, its commits, and what a reader sees of it.
+//!
+//! In: accepted batches that are durable in the WAL, files to commit, files to replace. Out: [`Snapshot`]s to
+//! read from. Guaranteed: the Delta log is the one truth about which files there are; memory is that truth plus
+//! what is not committed yet; a commit is one put-if-absent and takes effect at once and as a whole.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`snapshot`] | what a reader sees |
+//! | [`tenant`] | one table in memory: publish, flush, commit |
+//! | `coalesce` | keeps uncommitted batches few |
+//! | [`commit`], `log`, `load` | writes and reads the Delta log |
+//! | `stats` | column statistics, in Parquet, memory and log |
+//! | [`layout`], [`file`], [`read`] | writes and reads data files |
+//! | [`ids`] | is this id stored already? |
+//! | `maintain`, [`sweep`] | checkpoints, log clean-up, deletion of dead files |
+
+mod coalesce;
+pub mod commit;
+pub mod file;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod ids;
+pub mod layout;
+mod load;
+mod log;
+mod maintain;
+pub mod read;
+pub mod snapshot;
+mod stats;
+pub mod sweep;
+pub mod tenant;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::OnceCell;
+
+pub use self::{
+    commit::Commit,
+    file::FileWriter,
+    ids::IdCache,
+    read::{BatchStream, ReadOptions},
+    snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted},
+    tenant::Table,
+};
+use crate::{error::Result, event::TenantId, paths, store::Store, telemetry::Clock};
+
+/// What can be chosen about tables. What a table's first commit records (intervals and retentions, for other
+/// readers) stays as it was then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Layout of new data files.
+    pub layout: layout::Settings,
+    /// Commits between two checkpoints.
+    pub checkpoint_commits: u64,
+    /// Hours for which log entries older than a checkpoint are kept.
+    pub log_retention_hours: u64,
+    /// Hours for which other readers may count on superseded files.
+    pub deleted_file_retention_hours: u64,
+    /// Wait before a log entry is tried a second time; doubled before each further attempt.
+    pub commit_retry_wait_ms: u64,
+    /// Memory for the hashes of stored ids, all tables together.
+    pub id_cache_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            layout: layout::Settings::default(),
+            checkpoint_commits: 100,
+            log_retention_hours: 24,
+            deleted_file_retention_hours: 24,
+            commit_retry_wait_ms: 50,
+            id_cache_bytes: 256 * 1024 * 1024,
+        }
+    }
+}
+
+impl Settings {
+    fn table_configuration(&self) -> log::TableConfiguration {
+        log::TableConfiguration {
+            checkpoint_commits: self.checkpoint_commits,
+            log_retention_hours: self.log_retention_hours,
+            deleted_file_retention_hours: self.deleted_file_retention_hours,
+        }
+    }
+}
+
+/// What all tables of a store have in common.
+struct Shared {
+    store: Store,
+    clock: Clock,
+    settings: Settings,
+    ids: IdCache,
+}
+
+/// The tables of all tenants of a store. Cheap to clone: clones share.
+#[derive(Clone)]
+pub struct Tables {
+    shared: Arc<Shared>,
+    /// Every tenant known; its cell is filled when its table is first asked for.
+    known: Arc<Mutex<BTreeMap<TenantId, Slot>>>,
+}
+
+type Slot = Arc<OnceCell<Arc<Table>>>;
+
+impl Tables {
+    /// Lists the tenants of `store`; loads none of them.
+    pub async fn open(store: Store, clock: Clock, settings: Settings) -> Result<Self> {
+        let folders = store.list_folders(&paths::tables_root()).await?;
+        let tenants = folders.iter().filter_map(paths::parse_table);
+        let known = tenants.map(|tenant| (tenant, Slot::default())).collect();
+        let ids = IdCache::new(settings.id_cache_bytes);
+        let shared = Arc::new(Shared { store, clock, settings, ids });
+        Ok(Self { shared, known: Arc::new(Mutex::new(known)) })
+    }
+
+    /// The tenants that have a Delta log or uncommitted events, sorted. A tenant whose table has not been loaded
+    /// counts if it has a folder.
+    pub fn tenants(&self) -> Vec<TenantId> {
+        let has_events = |slot: &Slot| {
+            slot.get().is_none_or(|table| {
+                let snapshot = table.snapshot();
+                snapshot.version.is_some() || snapshot.uncommitted.rows() > 0
+            })
+        };
+        let known = self.lock();
+        known.iter().filter(|(_, slot)| has_events(slot)).map(|(tenant, _)| tenant.clone()).collect()
+    }
+
+    /// A tenant's table for reading, loaded on first use; `None` if nothing is stored or published.
+    pub async fn get(&self, tenant: &TenantId) -> Result<Option<Arc<Table>>> {
+        let slot = self.lock().get(tenant).cloned();
+        match slot {
+            Some(slot) => self.load(tenant, &slot).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A tenant's table for writing: loaded on first use, empty if nothing is stored.
+    pub async fn get_or_create(&self, tenant: &TenantId) -> Result<Arc<Table>> {
+        let slot = self.lock().entry(tenant.clone()).or_default().clone();
+        self.load(tenant, &slot).await
+    }
+
+    /// Memory of all uncommitted batches, in real Arrow bytes.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.lock().values().filter_map(|slot| slot.get()).map(|table| table.uncommitted_bytes()).sum()
+    }
+
+    async fn load(&self, tenant: &TenantId, slot: &Slot) -> Result<Arc<Table>> {
+        let load = async {
+            let snapshot = load::load(&self.shared.store, tenant).await?;
+            Ok(Arc::new(Table::new(self.shared.clone(), snapshot)))
+        };
+        slot.get_or_try_init(|| load).await.cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TenantId, Slot>> {
+        // Only lookups and insertions happen under it: it is whole even after a panic.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

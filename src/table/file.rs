@@ -1,0 +1,183 @@
+//! Writes one Parquet file of one tenant and day, streaming, in bounded memory.
+//!
+//! In: batches of [`stored_schema`](crate::event::schema::stored_schema), sorted by (`occurred_at`, `seq`), all
+//! of one tenant and UTC day. Out: a durable object and its [`DataFile`] with exact row count and statistics.
+//! Guaranteed: nothing refers to the file until its `DataFile` is committed; memory stays below one row group,
+//! one upload part and one batch; large batches are encoded off the async runtime.
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use chrono::NaiveDate;
+use object_store::{buffered::BufWriter, path::Path};
+use parquet::{
+    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
+    errors::ParquetError,
+    file::{metadata::ParquetMetaData, properties::WriterProperties},
+};
+use tokio::io::AsyncWriteExt;
+
+use super::{
+    ids::{self, IdCache},
+    layout::{self, Settings},
+    snapshot::DataFile,
+    stats,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::TenantId,
+    paths,
+    store::Store,
+    telemetry::{self, Clock},
+};
+
+/// Bytes of one part of a multipart upload; smaller files are one put.
+const UPLOAD_PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Work below this is done in place: handing it to another thread would cost more than it takes.
+const INLINE_BYTES_MAX: usize = 256 * 1024;
+
+/// Writes one file. Call [`FileWriter::write`] in order, then [`FileWriter::finish`]; on giving up,
+/// [`FileWriter::abandon`] removes what was uploaded.
+pub struct FileWriter {
+    key: Path,
+    relative: String,
+    day: NaiveDate,
+    clock: Clock,
+    cache: IdCache,
+    properties: WriterProperties,
+    encoder: Option<ArrowWriter<Vec<u8>>>,
+    upload: BufWriter,
+    id_hashes: Vec<u64>,
+    rows: u64,
+    size_bytes: u64,
+}
+
+impl FileWriter {
+    /// Starts a file; nothing reaches the store yet. Fails on settings that Parquet does not know.
+    pub(crate) fn new(
+        store: &Store,
+        tenant: &TenantId,
+        day: NaiveDate,
+        settings: &Settings,
+        clock: &Clock,
+        cache: &IdCache,
+    ) -> Result<Self> {
+        let relative = paths::data_file_name(day, telemetry::unique_id());
+        let key = paths::data_file(tenant, &relative);
+        let upload = BufWriter::with_capacity(store.object_store(), key.clone(), UPLOAD_PART_BYTES);
+        Ok(Self {
+            upload,
+            key,
+            relative,
+            day,
+            clock: clock.clone(),
+            cache: cache.clone(),
+            properties: layout::writer_properties(settings)?,
+            encoder: None,
+            id_hashes: Vec::new(),
+            rows: 0,
+            size_bytes: 0,
+        })
+    }
+
+    /// Rows written so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Bytes of the file so far, the row group in progress included (as estimated by the encoder).
+    pub fn size_bytes(&self) -> u64 {
+        let in_progress = self.encoder.as_ref().map_or(0, ArrowWriter::in_progress_size);
+        self.size_bytes + in_progress as u64
+    }
+
+    /// Encodes `batch`, and uploads the row groups it completes.
+    ///
+    /// The columns must be those of the stored schema; text may be `Utf8View`, in all batches alike.
+    pub async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows() as u64;
+        ids::hash_ids(&batch, &mut self.id_hashes)?;
+        let mut encoder = match self.encoder.take() {
+            Some(encoder) => encoder,
+            None => self.start(batch.schema())?,
+        };
+        let is_large = batch.get_array_memory_size() > INLINE_BYTES_MAX;
+        let encode = move || encoder.write(&batch).map(|()| encoder);
+        let mut encoder = run(is_large, encode).await?.map_err(|cause| self.encode_error(cause))?;
+        let encoded = std::mem::take(encoder.inner_mut());
+        self.encoder = Some(encoder);
+        self.send(encoded).await
+    }
+
+    /// Completes the file, which is then durable, and remembers the hashes of its ids.
+    ///
+    /// Fails with [`ErrorKind::Invalid`] if nothing was written: an empty file helps no one.
+    pub async fn finish(mut self) -> Result<DataFile> {
+        let Some(mut encoder) = self.encoder.take() else {
+            return Err(Error::new(ErrorKind::Invalid, format!("no rows were written to {}", self.key)));
+        };
+        let is_large = encoder.in_progress_size() > INLINE_BYTES_MAX;
+        let close = move || encoder.finish().map(|metadata| (metadata, encoder));
+        let (metadata, mut encoder) =
+            run(is_large, close).await?.map_err(|cause| self.encode_error(cause))?;
+        self.send(std::mem::take(encoder.inner_mut())).await?;
+        self.upload.shutdown().await.map_err(|cause| self.upload_error(cause))?;
+        let hashes = std::mem::take(&mut self.id_hashes);
+        self.cache.remember(&self.key, ids::sorted(hashes));
+        Ok(self.describe(&metadata))
+    }
+
+    /// Gives the file up: aborts its upload, or deletes what is already there.
+    pub async fn abandon(mut self) -> Result<()> {
+        // A multipart upload that was begun is aborted; a file not yet begun leaves nothing.
+        self.upload.abort().await.map_err(|cause| {
+            Error::with_source(ErrorKind::Unavailable, format!("abort the upload of {}", self.key), cause)
+        })
+    }
+
+    fn describe(&self, metadata: &ParquetMetaData) -> DataFile {
+        DataFile {
+            path: self.relative.clone(),
+            day: self.day,
+            rows: self.rows,
+            size_bytes: self.size_bytes,
+            added_at_ms: self.clock.now_millis(),
+            stats: stats::from_parquet(metadata),
+        }
+    }
+
+    /// The encoder. The Arrow schema stays out of the file: readers take the types from Parquet's own schema.
+    fn start(&self, schema: SchemaRef) -> Result<ArrowWriter<Vec<u8>>> {
+        let options =
+            ArrowWriterOptions::new().with_properties(self.properties.clone()).with_skip_arrow_metadata(true);
+        ArrowWriter::try_new_with_options(Vec::new(), schema, options)
+            .map_err(|cause| self.encode_error(cause))
+    }
+
+    async fn send(&mut self, encoded: Vec<u8>) -> Result<()> {
+        if encoded.is_empty() {
+            return Ok(());
+        }
+        self.size_bytes += encoded.len() as u64;
+        self.upload.put(encoded.into()).await.map_err(|cause| {
+            Error::with_source(ErrorKind::Unavailable, format!("upload {}", self.key), cause)
+        })
+    }
+
+    fn encode_error(&self, cause: ParquetError) -> Error {
+        Error::with_source(ErrorKind::Internal, format!("encode {}", self.key), cause)
+    }
+
+    fn upload_error(&self, cause: std::io::Error) -> Error {
+        Error::with_source(ErrorKind::Unavailable, format!("upload {}", self.key), cause)
+    }
+}
+
+/// Runs `work` here if it is small and on the blocking pool if it is large.
+async fn run<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if !is_large {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|cause| Error::with_source(ErrorKind::Internal, "the thread encoding a file died", cause))
+}

@@ -1,0 +1,76 @@
+//! Checkpoints and log clean-up, so that a table of ten thousand commits still opens in an instant.
+//!
+//! In: a table some commits past its last checkpoint. Out: a Delta checkpoint of its version, and a log without
+//! the entries that no reader needs. Guaranteed: readers are served throughout; entries go only if they are
+//! older than the retention and a checkpoint stands for them. Nothing rests on maintenance being done.
+
+use deltalake_core::checkpoints;
+use serde::Deserialize;
+
+use super::{load, tenant::Table};
+use crate::{error::Result, event::TenantId, paths, store::Store};
+
+/// What is known of a table's checkpoints; owned by the maintenance in progress.
+#[derive(Debug, Default)]
+pub(super) struct Maintenance {
+    /// Version of the newest checkpoint; `None` until it has been looked up.
+    checkpoint: Option<Checkpoint>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Checkpoint {
+    /// `None`: the table has none.
+    version: Option<u64>,
+}
+
+impl Table {
+    /// Makes a checkpoint if enough commits have gone by since the last one, then removes expired log entries.
+    ///
+    /// Costs nothing while none is due. Meant to be called after commits, beside other work; calls wait for one
+    /// another. Returns whether a checkpoint was made. After an error nothing is lost: the next call tries again.
+    pub async fn maintain(&self) -> Result<bool> {
+        let mut maintenance = self.maintenance.lock().await;
+        let every = self.shared.settings.checkpoint_commits.max(1);
+        let Some(version) = self.snapshot().version.filter(|version| version + 1 >= every) else {
+            return Ok(false);
+        };
+        let last = match maintenance.checkpoint {
+            Some(last) => last,
+            None => last_checkpoint(&self.shared.store, self.tenant()).await?,
+        };
+        maintenance.checkpoint = Some(last);
+        let commits_since = last.version.map_or(version + 1, |last| version.saturating_sub(last));
+        if commits_since < every {
+            return Ok(false);
+        }
+        let version = self.checkpoint().await?;
+        maintenance.checkpoint = Some(Checkpoint { version });
+        Ok(true)
+    }
+
+    /// Makes a checkpoint of the newest version and cleans up before it; returns that version.
+    async fn checkpoint(&self) -> Result<Option<u64>> {
+        let failed = |cause| load::delta_error("checkpoint", self.tenant(), cause);
+        let Some(table) = load::open(&self.shared.store, self.tenant()).await? else { return Ok(None) };
+        checkpoints::create_checkpoint(&table, None).await.map_err(failed)?;
+        let version = table.version().unwrap_or_default();
+        let retention_ms = self.shared.settings.log_retention_hours as i64 * 3_600_000;
+        let expired = self.shared.clock.now_millis() - retention_ms;
+        let log_store = table.log_store();
+        checkpoints::cleanup_expired_logs_for(version, log_store.as_ref(), expired, None)
+            .await
+            .map_err(failed)?;
+        Ok(Some(version))
+    }
+}
+
+async fn last_checkpoint(store: &Store, tenant: &TenantId) -> Result<Checkpoint> {
+    #[derive(Deserialize)]
+    struct Pointer {
+        version: u64,
+    }
+    let bytes = store.get(&paths::delta_last_checkpoint(tenant)).await?;
+    // A pointer that cannot be read is only a hint lost: the next checkpoint writes it anew.
+    let pointer = bytes.and_then(|bytes| serde_json::from_slice::<Pointer>(&bytes).ok());
+    Ok(Checkpoint { version: pointer.map(|pointer| pointer.version) })
+}

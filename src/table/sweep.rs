@@ -1,0 +1,143 @@
+//! Deletes the data files that no reader needs any more: superseded ones and orphans.
+//!
+//! In: the objects under a tenant's table, its live files and its tombstones. Out: deletions, after a grace
+//! period in which queries that began earlier (also those of other engines) can still finish. Guaranteed: a live
+//! file is never deleted, nor one that an unfinished flush or compaction has just uploaded. A deletion that
+//! fails is found and tried again by every later sweep, because the decision rests on the listing alone.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::TryStreamExt;
+use object_store::{ObjectMeta, path::Path};
+
+use super::{load, tenant::Table};
+use crate::{error::Result, event::TenantId, paths};
+
+/// How one sweep of one table went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Files deleted.
+    pub files: usize,
+    /// Their size.
+    pub bytes: u64,
+    /// Files that could not be deleted; the next sweep tries again.
+    pub failed: usize,
+}
+
+/// Which of the `listed` objects to delete.
+///
+/// A file goes if it is not in `live` and was superseded (by `tombstones`: path and time in milliseconds) at
+/// least `grace_ms` ago; one without a tombstone is an orphan, or its tombstone has expired, and goes by the age
+/// of the object. `listed` must have been taken before `live`, or a file committed in between would look dead.
+/// Objects that are not data files are never touched.
+pub fn plan(
+    tenant: &TenantId,
+    listed: &[ObjectMeta],
+    live: &HashSet<&str>,
+    tombstones: &HashMap<String, i64>,
+    now_ms: i64,
+    grace_ms: i64,
+) -> Vec<ObjectMeta> {
+    let is_due = |object: &&ObjectMeta| {
+        let Some(file) = paths::parse_data_file(tenant, &object.location) else { return false };
+        let written_at = object.last_modified.timestamp_millis();
+        let dead_since = tombstones.get(file).copied().unwrap_or(written_at).max(written_at);
+        !live.contains(file) && now_ms - dead_since >= grace_ms
+    };
+    listed.iter().filter(is_due).cloned().collect()
+}
+
+impl Table {
+    /// Deletes this table's dead files that are older than `grace_ms`; see [`plan`].
+    pub async fn sweep(&self, grace_ms: i64) -> Result<Swept> {
+        let store = &self.shared.store;
+        let listed = store.list(&paths::table(self.tenant())).await?;
+        let snapshot = self.snapshot();
+        let live: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+        let dead = |object: &ObjectMeta| {
+            let file = paths::parse_data_file(self.tenant(), &object.location);
+            file.is_some_and(|file| !live.contains(file))
+        };
+        if !listed.iter().any(dead) {
+            return Ok(Swept::default());
+        }
+        let tombstones = self.tombstones().await?;
+        let now_ms = self.shared.clock.now_millis();
+        let due = plan(self.tenant(), &listed, &live, &tombstones, now_ms, grace_ms);
+        let mut swept = Swept::default();
+        for object in due {
+            match store.delete(&object.location).await {
+                Ok(()) => {
+                    swept.files += 1;
+                    swept.bytes += object.size;
+                }
+                Err(cause) => {
+                    swept.failed += 1;
+                    log_failure(&object.location, &cause.report());
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    /// When each file was superseded, by path relative to the table, as far back as the log remembers.
+    async fn tombstones(&self) -> Result<HashMap<String, i64>> {
+        let failed = |cause| load::delta_error("read the tombstones of", self.tenant(), cause);
+        let Some(table) = load::open(&self.shared.store, self.tenant()).await? else {
+            return Ok(HashMap::new());
+        };
+        let log_store = table.log_store();
+        let state = table.snapshot().map_err(failed)?;
+        let tombstones: Vec<_> =
+            state.all_tombstones(log_store.as_ref()).try_collect().await.map_err(failed)?;
+        let times =
+            tombstones.iter().filter_map(|dead| Some((dead.path().into_owned(), dead.deletion_timestamp()?)));
+        Ok(times.collect())
+    }
+}
+
+fn log_failure(path: &Path, cause: &str) {
+    tracing::warn!(%path, cause, "could not delete a superseded file; the next sweep tries again");
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn object(key: &str, written_at_ms: i64) -> ObjectMeta {
+        ObjectMeta {
+            location: Path::from(key),
+            last_modified: DateTime::from_timestamp_millis(written_at_ms).unwrap(),
+            size: 1,
+            e_tag: None,
+            version: None,
+        }
+    }
+
+    /// Would catch a live, fresh or foreign object being deleted, and a dead one being kept.
+    #[test]
+    fn only_dead_data_files_past_their_grace_go() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let key = |name: &str| format!("events/tenant=acme/{name}");
+        let listed = [
+            object(&key("day=2026-01-01/live.parquet"), 0),
+            object(&key("day=2026-01-01/superseded-long-ago.parquet"), 0),
+            object(&key("day=2026-01-01/superseded-now.parquet"), 0),
+            object(&key("day=2026-01-01/orphan-old.parquet"), 100),
+            object(&key("day=2026-01-01/upload-in-progress.parquet"), 950),
+            object(&key("_delta_log/00000000000000000000.json"), 0),
+            object(&key("day=2026-01-01/notes.txt"), 0),
+            object("events/tenant=other/day=2026-01-01/orphan.parquet", 0),
+        ];
+        let live = HashSet::from(["day=2026-01-01/live.parquet"]);
+        let tombstones = HashMap::from([
+            ("day=2026-01-01/superseded-long-ago.parquet".to_owned(), 400),
+            ("day=2026-01-01/superseded-now.parquet".to_owned(), 901),
+        ]);
+        let due = plan(&tenant, &listed, &live, &tombstones, 1_000, 100);
+        let due: Vec<_> = due.iter().map(|object| object.location.filename().unwrap()).collect();
+        assert_eq!(due, ["superseded-long-ago.parquet", "orphan-old.parquet"]);
+    }
+}
