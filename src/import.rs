@@ -1,1 +1,47 @@
-//! (being written)
+//! Import: files of audit events of other systems become batches of native events.
+//!
+//! In: files and folders (plain, gzip or zstd; NDJSON, arrays, single objects, CloudTrail's `Records`).
+//! Out: [`Batch`]es of NDJSON in the API form of `POST /v1/events`, each event with its [`Origin`], ready for
+//! the same decoder that HTTP uses. Guaranteed: what cannot be mapped is named with file, place and reason and
+//! never stops the rest; one file is open at a time and memory is bounded by a batch and a value, whatever the
+//! size of the files; the same files give the same bytes, so that importing twice changes nothing.
+
+pub mod cloudtrail;
+mod input;
+mod reader;
+mod values;
+
+pub use input::Input;
+pub use reader::{Batch, Counts, Origin, Reader, Refusal, Settings, Step};
+
+/// What the files hold.
+///
+/// ```
+/// use auditlake::import::Source;
+/// assert_eq!("cloudtrail".parse(), Ok(Source::Cloudtrail));
+/// assert!("syslog".parse::<Source>().unwrap_err().contains("native, cloudtrail"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Events in auditlake's own API form (WorkOS bodies included); passed through as they are.
+    Native,
+    /// AWS CloudTrail log files or single records; see [`cloudtrail`].
+    Cloudtrail,
+}
+
+impl Source {
+    /// Every source by the name the command line knows it.
+    pub const NAMES: [(&str, Source); 2] = [("native", Source::Native), ("cloudtrail", Source::Cloudtrail)];
+}
+
+impl std::str::FromStr for Source {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().find(|(known, _)| *known == name);
+        found.map(|(_, source)| *source).ok_or_else(|| {
+            let known: Vec<&str> = Self::NAMES.iter().map(|(known, _)| *known).collect();
+            format!("format {name:?} is not one of {}", known.join(", "))
+        })
+    }
+}

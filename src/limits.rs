@@ -39,3 +39,11 @@ pub const COALESCED_ROWS_MAX: usize = 8_192;
 pub const COALESCED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Attempts to write one entry of a Delta log when the store fails.
 pub const COMMIT_ATTEMPTS_MAX: u32 = 5;
+// --- import ---
+
+/// Longest single JSON value (event or record) that an imported file may hold.
+pub const IMPORT_VALUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Events in one batch of an import.
+pub const IMPORT_BATCH_EVENTS_MAX: usize = 5_000;
+/// Bytes of one batch of an import.
+pub const IMPORT_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
