@@ -47,3 +47,10 @@ pub const IMPORT_VALUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const IMPORT_BATCH_EVENTS_MAX: usize = 5_000;
 /// Bytes of one batch of an import.
 pub const IMPORT_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+// --- generate ---
+
+/// Tenants of a synthetic company.
+pub const GENERATE_TENANTS_MAX: usize = 10_000;
+/// Days of a synthetic company's history.
+pub const GENERATE_DAYS_MAX: u32 = 3_660;
