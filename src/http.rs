@@ -1,1 +1,214 @@
-//! (being written)
+//! The HTTP API: requests in, problems or answers out, nothing kept.
+//!
+//! In: HTTP/1.1 and HTTP/2 (prior knowledge) requests. Out: DESIGN's status codes, RFC 9457 problems, a request
+//! id in every answer, one log line a request. Guaranteed: every route has caps on size, time and memory; an
+//! event batch that was read in full is handled to its end even if its client leaves; a query ends with its
+//! client.
+//!
+//! [`Api`] holds what handlers need, [`Api::router`] is the routes, [`connections::serve`] drives sockets.
+
+mod body;
+pub mod connections;
+mod encoding;
+mod events;
+mod health;
+mod idempotency;
+mod media;
+mod observe;
+mod params;
+mod patience;
+mod problem;
+mod request_id;
+mod sql;
+
+use std::{
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{Method, Uri, header},
+    middleware::{self, Next},
+    response::Response,
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    auth::{Auth, Principal},
+    error::{Error, ErrorKind, Result},
+    ingest::Ingest,
+    limits,
+    query::Engine,
+    telemetry::{Clock, Metrics},
+};
+use body::BodyBudget;
+use problem::{Problem, ProblemType};
+
+/// Section `[http]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Connections open at once; further ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// Time for a request's head to arrive, which is also how long an idle connection is kept.
+    pub head_timeout_ms: u64,
+    /// Time for a request's body to arrive.
+    pub body_timeout_ms: u64,
+    /// How long an answer may wait for a client that does not read.
+    pub write_stall_ms: u64,
+    /// Request bodies in memory at once, as sent and decompressed; past it, 429.
+    pub bodies_bytes_max: usize,
+    /// How long a shutdown waits for requests in flight.
+    pub drain_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_024,
+            head_timeout_ms: 30_000,
+            body_timeout_ms: 30_000,
+            write_stall_ms: 30_000,
+            bodies_bytes_max: 128 << 20,
+            drain_ms: 20_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses values that would stop the server from serving; the error names the setting.
+    pub fn validate(&self) -> Result<()> {
+        let times = [
+            ("head_timeout_ms", self.head_timeout_ms),
+            ("body_timeout_ms", self.body_timeout_ms),
+            ("write_stall_ms", self.write_stall_ms),
+        ];
+        if let Some((name, _)) = times.into_iter().find(|(_, value)| *value == 0) {
+            return Err(Error::new(ErrorKind::Invalid, format!("http.{name} is 0; it must be at least 1")));
+        }
+        if self.connections_max == 0 || self.connections_max > Semaphore::MAX_PERMITS {
+            let message = format!("http.connections_max is {}; it must be at least 1", self.connections_max);
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let bytes_min = 2 * limits::REQUEST_BYTES_MAX;
+        if self.bodies_bytes_max < bytes_min {
+            let message = format!(
+                "http.bodies_bytes_max is {}; one compressed request may need {bytes_min}",
+                self.bodies_bytes_max
+            );
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        Ok(())
+    }
+
+    fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.body_timeout_ms)
+    }
+}
+
+/// What the handlers work with; clones share it.
+#[derive(Clone)]
+pub struct Api {
+    ingest: Ingest,
+    engine: Arc<Engine>,
+    auth: Auth,
+    clock: Clock,
+    metrics: Metrics,
+    settings: Arc<Settings>,
+    bodies: BodyBudget,
+    /// One permit a core: decoding is pure computation, and more threads than cores only wait in turns.
+    decoders: Arc<Semaphore>,
+    /// Batches between body and answer; they outlive their connections.
+    appends: TaskTracker,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Api {
+    /// The API over an open lake.
+    pub fn new(
+        ingest: Ingest,
+        engine: Arc<Engine>,
+        auth: Auth,
+        clock: Clock,
+        metrics: Metrics,
+        settings: &Settings,
+    ) -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            ingest,
+            engine,
+            auth,
+            clock,
+            bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
+            metrics,
+            settings: Arc::new(settings.clone()),
+            decoders: Arc::new(Semaphore::new(cores)),
+            appends: TaskTracker::new(),
+            stopping: Arc::default(),
+        }
+    }
+
+    /// All routes, with limits, authentication, request ids, problems and the access log around them.
+    pub fn router(&self) -> Router {
+        let with_key = Router::new()
+            .route("/v1/events", post(events::post))
+            .route("/v1/sql", post(sql::post))
+            .route_layer(middleware::from_fn_with_state(self.clone(), authenticate));
+        let open = Router::new()
+            .route("/healthz", get(health::healthz))
+            .route("/readyz", get(health::readyz))
+            .route("/metrics", get(health::metrics));
+        with_key
+            .merge(open)
+            .fallback(no_such_route)
+            .method_not_allowed_fallback(no_such_method)
+            // Bodies are read by `body::read`, which has a cap, a deadline and a memory budget of its own.
+            .layer(DefaultBodyLimit::disable())
+            .layer(middleware::from_fn_with_state(self.metrics.http.clone(), observe::observe))
+            .with_state(self.clone())
+    }
+
+    /// From now on `/readyz` says no, so that load balancers send requests elsewhere.
+    pub fn begin_shutdown(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Waits until every batch that was read is handled. Call it once no connection is open any more.
+    pub async fn finish_appends(&self) {
+        self.appends.close();
+        self.appends.wait().await;
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// Finds out who asks, for the handler ([`Principal`] among the request's extensions) and for the access log
+/// (among the response's).
+async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let credentials = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let principal: Principal = api.auth.authenticate(credentials)?;
+    request.extensions_mut().insert(principal.clone());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(principal);
+    Ok(response)
+}
+
+async fn no_such_route(uri: Uri) -> Problem {
+    Problem::new(ProblemType::NotFound, format!("there is nothing at {}", uri.path()))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(ProblemType::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
+}

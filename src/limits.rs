@@ -54,3 +54,27 @@ pub const IMPORT_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const GENERATE_TENANTS_MAX: usize = 10_000;
 /// Days of a synthetic company's history.
 pub const GENERATE_DAYS_MAX: u32 = 3_660;
+// HTTP
+
+/// Size of a request's body to `/v1/events`, before and after decompression.
+pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+/// Size of a request's body to `/v1/sql`.
+pub const SQL_REQUEST_BYTES_MAX: usize = 1 << 20;
+/// Size of a request's head, all headers together.
+pub const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Number of headers in a request.
+pub const HEADERS_MAX: usize = 100;
+/// Requests at once on one HTTP/2 connection.
+pub const HTTP2_STREAMS_MAX: u32 = 100;
+/// Length of a request id taken over from a client.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+/// Length of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// Gzip members concatenated in one body.
+pub const GZIP_MEMBERS_MAX: usize = 1_024;
+/// Window of a zstd body, as a power of two: 16 MiB, the size of the largest body.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 24;
+/// Length of a root key that an operator gives.
+pub const GIVEN_KEY_BYTES_MIN: usize = 8;
+/// Length of a root key that an operator gives to a server that other machines can reach.
+pub const PUBLIC_KEY_BYTES_MIN: usize = 32;

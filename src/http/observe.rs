@@ -1,0 +1,200 @@
+//! Around every request: its id, its problem completed, its line in the log, its share of the metrics.
+//!
+//! Guaranteed: exactly one log line and one count for each request, written when the answer's last byte is
+//! handed over or its client has left; a panic in a handler becomes a 500 and costs no other request anything.
+
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use http_body_util::Full;
+use hyper::body::{Frame, SizeHint};
+use tracing::Instrument as _;
+
+use super::{
+    problem::Problem,
+    request_id::{RequestId, X_REQUEST_ID},
+};
+use crate::{
+    auth::Principal,
+    telemetry::metrics::{HttpLabels, HttpMetrics, RouteLabel, observe_since},
+};
+
+/// The outermost middleware.
+pub(super) async fn observe(
+    State(metrics): State<HttpMetrics>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let request_id = RequestId::of(request.headers());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    request.extensions_mut().insert(request_id.clone());
+
+    let span = tracing::info_span!("request", request_id = %request_id);
+    let handled = AssertUnwindSafe(next.run(request).instrument(span)).catch_unwind().await;
+    let mut response = handled.unwrap_or_else(|panic| Problem::internal(panic_text(&*panic)).into_response());
+
+    let mut report = None;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        report = problem.report().map(str::to_owned);
+        *response.body_mut() = Body::new(Full::from(problem.document(&request_id, &path)));
+        let json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+    }
+    response.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
+    let principal = response.extensions().get::<Principal>().map(|principal| principal.id().to_owned());
+    let record = Record {
+        metrics,
+        started,
+        method,
+        route,
+        path,
+        status: response.status(),
+        request_id,
+        principal,
+        report,
+    };
+    response.map(|inner| Body::new(Observed { inner, bytes: 0, ended: false, failure: None, record }))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    format!("a handler panicked: {}", text.unwrap_or("(no message)"))
+}
+
+/// What is known of a request once its answer begins.
+struct Record {
+    metrics: HttpMetrics,
+    started: Instant,
+    method: Method,
+    route: String,
+    path: String,
+    status: StatusCode,
+    request_id: RequestId,
+    principal: Option<String>,
+    report: Option<String>,
+}
+
+impl Record {
+    fn write(&self, bytes: u64, ending: Ending<'_>) {
+        let (ending, failure) = match ending {
+            Ending::Complete => ("complete", None),
+            Ending::Failed(failure) => ("failed", Some(failure)),
+            Ending::Left => ("client left", None),
+        };
+        let labels = HttpLabels { route: self.route.clone(), status: self.status.as_u16() };
+        self.metrics.requests.get_or_create(&labels).inc();
+        let label = RouteLabel { route: self.route.clone() };
+        observe_since(&self.metrics.seconds.get_or_create(&label), self.started);
+        self.metrics.sent_bytes.inc_by(bytes);
+
+        let report = self.report.as_deref().or(failure);
+        let ms = self.started.elapsed().as_secs_f64() * 1e3;
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    method = %self.method,
+                    path = self.path,
+                    status = self.status.as_u16(),
+                    ms,
+                    bytes,
+                    request_id = %self.request_id,
+                    principal = self.principal,
+                    ending,
+                    report,
+                    "request"
+                )
+            };
+        }
+        match (self.route.as_str(), report) {
+            (_, Some(_)) => line!(error),
+            ("/healthz" | "/readyz" | "/metrics", None) => line!(debug),
+            _ => line!(info),
+        }
+    }
+}
+
+enum Ending<'a> {
+    Complete,
+    Failed(&'a str),
+    Left,
+}
+
+/// An answer's body that writes the request's record when it ends, however it ends.
+struct Observed {
+    inner: Body,
+    bytes: u64,
+    ended: bool,
+    failure: Option<String>,
+    record: Record,
+}
+
+impl HttpBody for Observed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        match &frame {
+            None => self.ended = true,
+            Some(Ok(frame)) => self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(error)) => self.failure = Some(causes(error)),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        // A body of known length is not asked again after its last byte, so its own word counts too.
+        let complete = self.ended || self.inner.is_end_stream() || self.record.method == Method::HEAD;
+        let ending = match &self.failure {
+            Some(failure) => Ending::Failed(failure),
+            None if complete => Ending::Complete,
+            None => Ending::Left,
+        };
+        self.record.write(self.bytes, ending);
+    }
+}
+
+/// An error and its causes in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        cause = error.source();
+    }
+    text
+}
