@@ -48,7 +48,7 @@ pub(super) fn reason(error: &object_store::Error) -> String {
 }
 
 /// Whether a request never got a proper answer.
-pub(super) fn is_transport(error: &(dyn StdError + 'static)) -> bool {
+fn is_transport(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|cause| cause.is::<HttpError>())
 }
 
@@ -67,9 +67,13 @@ fn is_transient_io(error: &(dyn StdError + 'static)) -> bool {
 }
 
 fn has_transient_status(text: &str) -> bool {
-    let after = |prefix| text.split_once(prefix).map(|(_, rest)| rest);
-    let status = after(STATUS_PREFIX).and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
-    matches!(status, Some(408 | 429 | 500..)) || after(ERROR_BODY_PREFIX).is_some()
+    matches!(status(text), Some(408 | 429 | 500..)) || text.contains(ERROR_BODY_PREFIX)
+}
+
+/// The HTTP status in the text of an error, if a server answered at all. Listings report no status in any other way.
+pub(super) fn status(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once(STATUS_PREFIX)?;
+    rest.get(..3)?.parse().ok()
 }
 
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

@@ -28,7 +28,7 @@ pub(super) async fn open(
     settings: &Settings,
 ) -> Result<AmazonS3> {
     let builder = builder(bucket, settings);
-    let place = format!("store {display} at {}", shown_endpoint(&builder));
+    let place = format!("store {display} at {}", shown_endpoint(&builder, display)?);
     let build = |builder: AmazonS3Builder| {
         builder.build().map_err(|error| {
             let message = format!("{place} cannot be opened: {}", failure::reason(&error));
@@ -84,15 +84,19 @@ fn endpoint(builder: &AmazonS3Builder) -> Option<String> {
     builder.get_config_value(&Key::S3Endpoint).or_else(|| builder.get_config_value(&Key::Endpoint))
 }
 
-/// The endpoint for messages, without a password that someone wrote into it.
-fn shown_endpoint(builder: &AmazonS3Builder) -> String {
+/// The endpoint for messages. One with a password in it is refused: object_store's errors would repeat it.
+fn shown_endpoint(builder: &AmazonS3Builder, display: &str) -> Result<String> {
     let Some(endpoint) = endpoint(builder) else {
         let region = builder.get_config_value(&Key::Region);
-        return format!("AWS region {}", region.as_deref().unwrap_or("us-east-1"));
+        return Ok(format!("AWS region {}", region.as_deref().unwrap_or("us-east-1")));
     };
+    let refuse = |reason| Error::new(ErrorKind::Invalid, format!("endpoint of store {display} {reason}"));
     match Url::parse(&endpoint) {
-        Ok(url) => url.origin().ascii_serialization(),
-        Err(_) => "an endpoint that is not a URL".to_owned(),
+        Ok(url) if url.username().is_empty() && url.password().is_none() => Ok(endpoint),
+        Ok(_) => Err(refuse(
+            "contains a user name or password: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead",
+        )),
+        Err(_) => Err(refuse("is not a URL such as http://127.0.0.1:9000: correct AWS_ENDPOINT_URL")),
     }
 }
 
@@ -103,33 +107,33 @@ fn has_keys(builder: &AmazonS3Builder) -> bool {
 
 /// What to set, for an error of the first request.
 fn explain(place: &str, has_keys: bool, error: object_store::Error) -> Error {
-    use object_store::Error as Store;
     let reason = failure::reason(&error);
-    let (kind, advice) = match &error {
-        Store::NotFound { .. } => (
+    let is_elsewhere = reason.contains("redirect") || reason.contains("AuthorizationHeaderMalformed");
+    let (kind, advice) = match failure::status(&reason) {
+        Some(404) => (
             ErrorKind::Invalid,
             "the bucket does not exist there: create it, or correct --store or AWS_ENDPOINT_URL",
         ),
-        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => (
+        Some(401 | 403) => (
             ErrorKind::Invalid,
             "access was denied: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), and that they \
              may list, get, put and delete objects",
         ),
-        _ if reason.contains("redirect") || reason.contains("AuthorizationHeaderMalformed") => {
-            (ErrorKind::Invalid, "the bucket is in another region: set AWS_REGION")
+        _ if is_elsewhere => (ErrorKind::Invalid, "the bucket is in another region: set AWS_REGION"),
+        Some(_) if failure::kind(&error) == ErrorKind::Unavailable => {
+            (ErrorKind::Unavailable, "it does not answer properly now: try again")
         }
-        _ if !has_keys => (
+        Some(_) => {
+            (ErrorKind::Invalid, "it refused to list the bucket: check AWS_ENDPOINT_URL and AWS_REGION")
+        }
+        None if has_keys => {
+            (ErrorKind::Unavailable, "the endpoint cannot be reached: check AWS_ENDPOINT_URL and AWS_REGION")
+        }
+        None => (
             ErrorKind::Unavailable,
             "no AWS_ACCESS_KEY_ID is set and asking this machine for credentials failed, or the endpoint cannot be \
              reached: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL if the store is not AWS",
         ),
-        Store::Generic { source, .. } if failure::is_transport(&**source) => {
-            (ErrorKind::Unavailable, "the endpoint cannot be reached: check AWS_ENDPOINT_URL and AWS_REGION")
-        }
-        other => match failure::kind(other) {
-            ErrorKind::Unavailable => (ErrorKind::Unavailable, "it does not answer properly now: try again"),
-            _ => (ErrorKind::Invalid, "it refused to list the bucket: check AWS_ENDPOINT_URL and AWS_REGION"),
-        },
     };
     Error::with_source(kind, format!("{place}: {advice} ({reason})"), error)
 }

@@ -1,0 +1,4 @@
+//! The one integration binary: the library over real stores, and the real program over HTTP and the command line.
+
+mod store;
+mod support;
