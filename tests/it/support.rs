@@ -1,4 +1,7 @@
-//! What tests lean on: a real S3 server, a store that fails on demand.
+//! What tests lean on: a real S3 server, a store that fails on demand, the real program, and a record of what clients
+//! were told.
 
 pub(crate) mod faulty;
+pub(crate) mod ledger;
 pub(crate) mod s3;
+pub(crate) mod server;
