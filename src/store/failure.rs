@@ -79,3 +79,55 @@ pub(super) fn status(text: &str) -> Option<u16> {
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&cause| cause.source())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generic(source: impl Into<Box<dyn StdError + Send + Sync>>) -> object_store::Error {
+        object_store::Error::Generic { store: "test", source: source.into() }
+    }
+
+    /// Would catch a full disk that stops the server for good, or a broken one that is retried for ever.
+    #[test]
+    fn disk_errors_are_sorted() {
+        for (io, expected) in [
+            (io::ErrorKind::StorageFull, ErrorKind::Unavailable),
+            (io::ErrorKind::TimedOut, ErrorKind::Unavailable),
+            (io::ErrorKind::PermissionDenied, ErrorKind::Internal),
+            (io::ErrorKind::ReadOnlyFilesystem, ErrorKind::Internal),
+            (io::ErrorKind::Other, ErrorKind::Internal),
+        ] {
+            assert_eq!(kind(&generic(io::Error::from(io))), expected, "{io:?}");
+        }
+    }
+
+    /// Would catch a bucket deleted under a running server that looks like a store without events.
+    #[test]
+    fn a_missing_bucket_is_not_a_missing_object() {
+        let not_found = |text: &str| object_store::Error::NotFound { path: "a".into(), source: text.into() };
+        assert!(is_absent(&not_found("<Code>NoSuchKey</Code>")));
+        assert!(!is_absent(&not_found("<Code>NoSuchBucket</Code>")));
+        assert_eq!(kind(&not_found("<Code>NoSuchBucket</Code>")), ErrorKind::Internal);
+    }
+
+    /// Would catch "SlowDown" under status 200 taken for a permanent error, and text without a status that panics.
+    #[test]
+    fn statuses_are_read_from_text() {
+        assert_eq!(
+            kind(&generic(format!("{ERROR_BODY_PREFIX}<Code>SlowDown</Code>"))),
+            ErrorKind::Unavailable
+        );
+        assert_eq!(kind(&generic(format!("{STATUS_PREFIX}429 Too Many Requests"))), ErrorKind::Unavailable);
+        for text in ["", STATUS_PREFIX, "Server returned non-2xx status code: é"] {
+            assert_eq!((status(text), kind(&generic(text))), (None, ErrorKind::Internal), "{text}");
+        }
+    }
+
+    /// Would catch a message that does not say what was done to which object, or that begins with object_store's noise.
+    #[test]
+    fn messages_name_operation_and_object() {
+        let error = operation_failed("put", &Path::from("wal/1"), generic("disk on fire"));
+        assert_eq!(error.to_string(), "put wal/1: disk on fire");
+    }
+}

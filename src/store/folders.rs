@@ -77,7 +77,8 @@ pub(super) fn fsync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes `root` and every missing folder that leads to it, each one durable.
+/// Makes `root` and every missing folder that leads to it, each one durable. A root that exists is the operator's, who
+/// may not let us read its parent: it is taken as it is.
 pub(super) fn create_root(root: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
     fs::create_dir_all(root)?;

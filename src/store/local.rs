@@ -165,11 +165,15 @@ impl Disk {
                 Err(StoreError::AlreadyExists { path: path.display().to_string(), source: Box::new(source) })
             }
             Err(source) => {
+                let step = match source.kind() {
+                    io::ErrorKind::CrossesDevices => "leave the store's own file system for",
+                    _ => "give its name to",
+                };
                 if source.kind() == io::ErrorKind::NotFound {
                     // Someone removed the folder under us; the next write makes it again.
                     self.folders.forget();
                 }
-                Err(failed("link the name", path)(source))
+                Err(failed(step, path)(source))
             }
             Ok(()) => Ok(()),
         }

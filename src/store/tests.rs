@@ -96,10 +96,23 @@ async fn a_name_that_cannot_be_made_fails_the_write() {
         [store.put_if_absent(&path, "x".into()).await.map(|_| ()), store.put(&path, "x".into()).await]
     {
         let message = result.unwrap_err().to_string();
-        assert!(message.contains("cannot link the name"), "{message}");
+        assert!(message.contains("cannot give its name to"), "{message}");
     }
     assert_eq!(staged(&folder), 0);
     assert!(store.list(&Path::default()).await.unwrap().is_empty());
+}
+
+/// Step 4 again: would catch a folder on another disk (a link to it) that half works. Skipped where there is no second
+/// file system to try it with.
+#[tokio::test]
+async fn a_store_stays_on_one_file_system() {
+    let (folder, store) = new_store().await;
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+    std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("events")).unwrap();
+    let error = store.put(&Path::from("events/x"), "x".into()).await.unwrap_err();
+    assert!(error.to_string().contains("the store's own file system"), "{error}");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    assert_eq!(staged(&folder), 0);
 }
 
 /// Would catch a store that stays broken after somebody removed one of its folders.
