@@ -43,7 +43,7 @@ use super::{
 use crate::error::{Error, ErrorKind};
 
 /// Name in errors of object_store.
-const STORE: &str = "DurableLocal";
+pub(super) const STORE: &str = "DurableLocal";
 
 /// A folder whose writes are durable when reported. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -200,7 +200,8 @@ impl Disk {
     }
 }
 
-fn failed(step: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> StoreError {
+/// The error of a step, for `map_err`.
+pub(super) fn failed(step: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_path_buf();
     move |source| StoreError::Generic {
         store: STORE,

@@ -17,7 +17,7 @@ use object_store::{Error, MultipartUpload, PutPayload, PutResult, Result, Upload
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
-    local::{Disk, Placing},
+    local::{Disk, Placing, STORE, failed},
     staging::Staged,
 };
 
@@ -27,13 +27,13 @@ pub(super) struct Upload {
     disk: Arc<Disk>,
     /// `None` once completed or aborted.
     parts: Option<Arc<Parts>>,
-    target: PathBuf,
     /// Where the next part goes: the bytes handed over so far.
     offset: u64,
 }
 
 #[derive(Debug)]
 struct Parts {
+    target: PathBuf,
     staged: Staged,
     /// Bytes that have reached the file; less than handed over when a part failed or was never awaited.
     written: AtomicU64,
@@ -41,31 +41,40 @@ struct Parts {
 
 impl Upload {
     pub(super) fn new(disk: Arc<Disk>, staged: Staged, target: PathBuf) -> Self {
-        let parts = Some(Arc::new(Parts { staged, written: AtomicU64::new(0) }));
-        Self { disk, parts, target, offset: 0 }
+        let parts = Some(Arc::new(Parts { target, staged, written: AtomicU64::new(0) }));
+        Self { disk, parts, offset: 0 }
     }
 
     fn take(&mut self) -> Result<Arc<Parts>> {
-        self.parts.take().ok_or_else(|| self.error("it is completed or aborted already"))
-    }
-
-    fn error(&self, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        let reason = reason.into();
-        let source = io::Error::other(format!("cannot write {} in parts: {reason}", self.target.display()));
-        Error::Generic { store: "DurableLocal", source: Box::new(source) }
+        self.parts.take().ok_or_else(over)
     }
 }
 
 impl Parts {
-    fn write(&self, payload: &PutPayload, start: u64) -> io::Result<()> {
+    fn write(&self, payload: &PutPayload, start: u64) -> Result<()> {
         let mut offset = start;
         for chunk in payload {
-            self.staged.file.write_all_at(chunk, offset)?;
+            self.staged.file.write_all_at(chunk, offset).map_err(failed("write a part of", &self.target))?;
             offset += chunk.len() as u64;
         }
         self.written.fetch_add(offset - start, Ordering::AcqRel);
         Ok(())
     }
+
+    /// All `expected` bytes must have arrived: a caller may have ignored a part's error.
+    fn check(&self, expected: u64) -> Result<()> {
+        let written = self.written.load(Ordering::Acquire);
+        if written == expected {
+            return Ok(());
+        }
+        let reason = io::Error::other(format!("{written} of {expected} bytes were written"));
+        Err(failed("complete", &self.target)(reason))
+    }
+}
+
+fn over() -> Error {
+    let source = "an upload that is completed or aborted takes nothing more".into();
+    Error::Generic { store: STORE, source }
 }
 
 #[async_trait]
@@ -73,25 +82,17 @@ impl MultipartUpload for Upload {
     fn put_part(&mut self, payload: PutPayload) -> UploadPart {
         let start = self.offset;
         self.offset += payload.content_length() as u64;
-        let parts = match &self.parts {
-            Some(parts) => Arc::clone(parts),
-            None => return futures::future::ready(Err(self.error("it is over"))).boxed(),
+        let Some(parts) = self.parts.clone() else {
+            return futures::future::ready(Err(over())).boxed();
         };
-        async move {
-            let written = spawn_blocking(move || parts.write(&payload, start)).await?;
-            written.map_err(|source| Error::Generic { store: "DurableLocal", source: Box::new(source) })
-        }
-        .boxed()
+        async move { spawn_blocking(move || parts.write(&payload, start)).await? }.boxed()
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
         let parts = self.take()?;
-        let written = parts.written.load(Ordering::Acquire);
-        if written != self.offset {
-            return Err(self.error(format!("{written} of {} bytes were written", self.offset)));
-        }
-        let (disk, target) = (Arc::clone(&self.disk), self.target.clone());
-        spawn_blocking(move || disk.place(&parts.staged, target, Placing::Overwrite)).await??;
+        parts.check(self.offset)?;
+        let disk = Arc::clone(&self.disk);
+        spawn_blocking(move || disk.place(&parts.staged, parts.target.clone(), Placing::Overwrite)).await??;
         Ok(PutResult { e_tag: None, version: None })
     }
 

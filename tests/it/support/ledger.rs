@@ -98,7 +98,7 @@ fn a_ledger_finds_every_kind_of_difference() {
     ledger.acknowledge([key("1")]);
 
     let first = row("1", "one", None);
-    assert_eq!(ledger.compare(&[first.clone()]), Ok(()));
+    assert_eq!(ledger.compare(std::slice::from_ref(&first)), Ok(()));
     assert_eq!(ledger.compare(&[row("1", "one", Some(0)), row("2", "two", Some(1))]), Ok(()));
     for (rows, difference) in [
         (vec![], "1 acknowledged events are lost"),
