@@ -78,3 +78,27 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 24;
 pub const GIVEN_KEY_BYTES_MIN: usize = 8;
 /// Length of a root key that an operator gives to a server that other machines can reach.
 pub const PUBLIC_KEY_BYTES_MIN: usize = 32;
+// SQL: what a query text may be, and what a plan may do. Limits that an operator may change are in `query::Settings`.
+
+/// Length of a SQL text.
+pub const SQL_BYTES_MAX: usize = 64 * 1024;
+/// Words, numbers and signs in a SQL text.
+pub const SQL_TOKENS_MAX: usize = 10_000;
+/// Expressions inside each other, chains of `OR` and `+` included: `a OR b OR c` is 3 deep.
+pub const SQL_DEPTH_MAX: usize = 256;
+/// Expressions in a statement.
+pub const SQL_EXPRESSIONS_MAX: usize = 5_000;
+/// Tables and SELECTs in a statement after every `WITH` name is replaced by its query.
+pub const SQL_RELATIONS_MAX: u64 = 128;
+/// Parser calls inside each other: parentheses, subqueries, prefix operators.
+pub const SQL_NESTING_MAX: usize = 50;
+/// Row pairs that a join without an equality may have to compare, by the planner's estimate.
+pub const JOIN_PAIRS_MAX: usize = 1_000_000_000;
+/// Stack of a thread that parses, plans or runs queries; touched only as deep as a query goes.
+pub const QUERY_STACK_BYTES: usize = 32 * 1024 * 1024;
+/// Batches between a query and its reader: what a slow reader can hold back.
+pub const RESULT_BATCHES_QUEUED_MAX: usize = 2;
+/// Rows that are turned into text at once.
+pub const ENCODE_ROWS_MAX: usize = 1_024;
+/// Rows that a text table shows.
+pub const TEXT_TABLE_ROWS_MAX: usize = 1_000;

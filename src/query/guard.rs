@@ -1,0 +1,147 @@
+//! The gate in front of the planner: which SQL may be planned at all.
+//!
+//! In: a SQL text from anyone. Out: one parsed read-only statement and the names of its parameters, or an
+//! error that names what is refused. Guaranteed: whatever passes is small and shallow enough that planning
+//! and dropping it need little stack and memory. DataFusion recurses over expressions, and a stack overflow
+//! aborts the process (apache/datafusion#22229, #22936), so the caps come before the planner, the count of
+//! tokens before the parser, and callers run [`check`] on a thread with [`QUERY_STACK_BYTES`] of stack: a
+//! syntax tree is as deep as its tokens allow while it is being measured and dropped.
+//!
+//! [`QUERY_STACK_BYTES`]: crate::limits::QUERY_STACK_BYTES
+
+mod walk;
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use datafusion::{
+    common::DataFusionError,
+    sql::{
+        parser::{DFParserBuilder, Statement},
+        sqlparser::{
+            ast::{self, Visit},
+            dialect::PostgreSqlDialect,
+            parser::ParserError,
+            tokenizer::{Token, TokenWithSpan, Tokenizer},
+        },
+    },
+};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    limits::{SQL_BYTES_MAX, SQL_NESTING_MAX, SQL_TOKENS_MAX},
+};
+
+/// Functions whose result can be far larger than their arguments: memory that no pool accounts for.
+pub(crate) const REFUSED_FUNCTIONS: [&str; 9] = [
+    "generate_series",
+    "range",
+    "repeat",
+    "array_repeat",
+    "list_repeat",
+    "array_resize",
+    "list_resize",
+    "lpad",
+    "rpad",
+];
+
+/// A statement that may be planned.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// SELECT, WITH, VALUES, DESCRIBE, or EXPLAIN of one of them.
+    pub(crate) statement: Statement,
+    /// Names of the parameters in the text, without the `$`.
+    pub(crate) placeholders: BTreeSet<String>,
+}
+
+/// Parses `sql` and decides whether it may be planned.
+///
+/// Errors: `Limit` past a cap of [`crate::limits`], `Invalid` for anything but one read-only statement.
+pub(crate) fn check(sql: &str) -> Result<Checked> {
+    if sql.len() > SQL_BYTES_MAX {
+        return Err(over("bytes", sql.len(), SQL_BYTES_MAX));
+    }
+    let statement = parse(tokenize(sql)?)?;
+    let mut walk = walk::Walk::default();
+    if let ControlFlow::Break(error) = readable(&statement)?.visit(&mut walk) {
+        return Err(error);
+    }
+    Ok(Checked { statement, placeholders: walk.placeholders })
+}
+
+fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
+        .tokenize_with_location()
+        .map_err(|error| Error::new(ErrorKind::Invalid, format!("sql: {error}")))?;
+    let count = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();
+    if count > SQL_TOKENS_MAX {
+        return Err(over("tokens", count, SQL_TOKENS_MAX));
+    }
+    Ok(tokens)
+}
+
+fn parse(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
+    let statements = DFParserBuilder::new(tokens)
+        .with_dialect(&PostgreSqlDialect {})
+        .with_recursion_limit(SQL_NESTING_MAX)
+        .build()
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(parse_error)?;
+    let count = statements.len();
+    let mut statements = statements.into_iter();
+    match (statements.next(), count) {
+        (Some(statement), 1) => Ok(statement),
+        _ => Err(refused(&format!("{count} statements in one request; exactly one is expected"))),
+    }
+}
+
+fn parse_error(error: DataFusionError) -> Error {
+    match error.find_root() {
+        DataFusionError::SQL(cause, _) if matches!(**cause, ParserError::RecursionLimitExceeded) => {
+            Error::new(
+                ErrorKind::Limit,
+                format!(
+                    "sql is nested more than {SQL_NESTING_MAX} deep; fewer parentheses or subqueries help"
+                ),
+            )
+        }
+        DataFusionError::SQL(cause, _) => match &**cause {
+            ParserError::ParserError(text) | ParserError::TokenizerError(text) => {
+                Error::new(ErrorKind::Invalid, format!("sql: {text}"))
+            }
+            ParserError::RecursionLimitExceeded => Error::new(ErrorKind::Limit, "sql is nested too deep"),
+        },
+        other => Error::new(ErrorKind::Invalid, format!("sql: {}", other.strip_backtrace())),
+    }
+}
+
+/// The query inside, or an error that names the kind of statement.
+fn readable(statement: &Statement) -> Result<&ast::Statement> {
+    match statement {
+        Statement::Statement(inner) => match &**inner {
+            query @ (ast::Statement::Query(_) | ast::Statement::ExplainTable { .. }) => Ok(query),
+            other => Err(refused(&format!("{} is not a read-only query", first_word(other)))),
+        },
+        Statement::Explain(explain) => match &*explain.statement {
+            Statement::Statement(inner) if matches!(**inner, ast::Statement::Query(_)) => Ok(inner),
+            _ => Err(refused("EXPLAIN takes a SELECT only")),
+        },
+        Statement::CreateExternalTable(_) => Err(refused("CREATE EXTERNAL TABLE is not a read-only query")),
+        Statement::CopyTo(_) => Err(refused("COPY is not a read-only query")),
+        Statement::Reset(_) => Err(refused("RESET is not a read-only query")),
+    }
+}
+
+fn first_word(statement: &ast::Statement) -> String {
+    statement.to_string().split([' ', '(']).next().unwrap_or_default().to_string()
+}
+
+fn over(what: &str, value: usize, most: usize) -> Error {
+    Error::new(ErrorKind::Limit, format!("sql has {value} {what}; the most is {most}"))
+}
+
+fn refused(reason: &str) -> Error {
+    Error::new(ErrorKind::Invalid, format!("sql refused: {reason}"))
+}
+
+#[cfg(test)]
+mod tests;

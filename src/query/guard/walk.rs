@@ -1,0 +1,233 @@
+//! The walk over a syntax tree: measures it and stops at the first thing that is refused.
+//!
+//! Guaranteed: the walk itself goes no deeper than [`SQL_DEPTH_MAX`] expressions.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::ControlFlow,
+    ptr,
+};
+
+use datafusion::sql::sqlparser::ast::{
+    self, ArrayElemTypeDef, DataType, Expr, GroupByExpr, ObjectName, Query, Select, TableFactor,
+    ValueWithSpan, Visitor,
+};
+
+use super::{REFUSED_FUNCTIONS, first_word, refused};
+use crate::{
+    error::{Error, ErrorKind},
+    limits::{SQL_DEPTH_MAX, SQL_EXPRESSIONS_MAX, SQL_RELATIONS_MAX},
+};
+
+/// Columns of a `CUBE`: 64 groupings.
+const CUBE_COLUMNS_MAX: usize = 6;
+/// Lists inside lists in a `CAST`.
+const TYPE_DEPTH_MAX: usize = 4;
+
+/// One query being walked: what it weighs so far, and which of its children are `WITH` definitions.
+struct Frame {
+    /// SELECTs and tables in it, `WITH` names counted as what they stand for.
+    weight: u64,
+    definitions: Vec<(*const Query, String)>,
+}
+
+/// Measures a syntax tree and stops at the first thing that is refused.
+#[derive(Default)]
+pub(super) struct Walk {
+    depth: usize,
+    expressions: usize,
+    pub(super) placeholders: BTreeSet<String>,
+    frames: Vec<Frame>,
+    /// What a reference to a `WITH` name costs. The planner copies the query for each reference, so ten
+    /// names that each use the one before twice are a plan of a thousand scans.
+    definitions: HashMap<String, u64>,
+}
+
+impl Walk {
+    fn add(&mut self, weight: u64) -> ControlFlow<Error> {
+        let Some(frame) = self.frames.last_mut() else { return ControlFlow::Continue(()) };
+        frame.weight = frame.weight.saturating_add(weight);
+        if frame.weight > SQL_RELATIONS_MAX {
+            return stop(Error::new(
+                ErrorKind::Limit,
+                format!("sql reads more than {SQL_RELATIONS_MAX} tables and SELECTs, WITH names written out"),
+            ));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A chain of `more` steps, `a[1][2]…`, is flat here and that much deeper in a plan.
+    fn chain_allowed(&self, more: usize) -> ControlFlow<Error> {
+        if self.depth + more <= SQL_DEPTH_MAX {
+            return ControlFlow::Continue(());
+        }
+        stop(Error::new(
+            ErrorKind::Limit,
+            format!(
+                "sql has expressions more than {SQL_DEPTH_MAX} deep; \
+                 write a long chain of OR as IN (…), a long sum in parts"
+            ),
+        ))
+    }
+}
+
+impl Visitor for Walk {
+    type Break = Error;
+
+    fn pre_visit_statement(&mut self, statement: &ast::Statement) -> ControlFlow<Error> {
+        match statement {
+            ast::Statement::Query(_) | ast::Statement::ExplainTable { .. } => ControlFlow::Continue(()),
+            other => stop(refused(&format!("{} inside a query", first_word(other)))),
+        }
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
+        let mut definitions = Vec::new();
+        if let Some(with) = &query.with {
+            if with.recursive {
+                return stop(refused("WITH RECURSIVE has no bound"));
+            }
+            let named = with.cte_tables.iter();
+            definitions
+                .extend(named.map(|cte| (ptr::from_ref(&*cte.query), name_key(&cte.alias.name.value))));
+        }
+        if !query.locks.is_empty() {
+            return stop(refused("FOR UPDATE and FOR SHARE lock rows"));
+        }
+        self.frames.push(Frame { weight: 0, definitions });
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
+        let Some(done) = self.frames.pop() else { return ControlFlow::Continue(()) };
+        let defines = self.frames.last().and_then(|parent| {
+            let found = parent.definitions.iter().find(|(definition, _)| ptr::eq(*definition, query));
+            found.map(|(_, name)| name.clone())
+        });
+        match defines {
+            Some(name) => {
+                let known = self.definitions.entry(name).or_default();
+                *known = done.weight.max(*known);
+                ControlFlow::Continue(())
+            }
+            None => self.add(done.weight),
+        }
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
+        if select.into.is_some() {
+            return stop(refused("SELECT INTO creates a table"));
+        }
+        grouping_allowed(&select.group_by)?;
+        self.add(1)
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Error> {
+        let weight = self.definitions.get(&name_key(&last_part(relation))).copied().unwrap_or(1);
+        self.add(weight.max(1))
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
+        match factor {
+            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
+                stop(refused(&format!("table function '{}' is not available", last_part(name))))
+            }
+            TableFactor::TableFunction { .. } => stop(refused("table functions are not available")),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Error> {
+        self.depth += 1;
+        self.expressions += 1;
+        self.chain_allowed(0)?;
+        if self.expressions > SQL_EXPRESSIONS_MAX {
+            return stop(Error::new(
+                ErrorKind::Limit,
+                format!("sql has more than {SQL_EXPRESSIONS_MAX} expressions"),
+            ));
+        }
+        match expr {
+            Expr::Function(function) => function_allowed(&last_part(&function.name).to_lowercase()),
+            Expr::CompoundFieldAccess { access_chain, .. } => self.chain_allowed(access_chain.len()),
+            Expr::Cast { data_type, .. } => type_allowed(data_type),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<Error> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Error> {
+        let ast::Value::Placeholder(text) = &value.value else { return ControlFlow::Continue(()) };
+        match text.strip_prefix('$') {
+            Some(name) if !name.is_empty() => {
+                self.placeholders.insert(name.to_string());
+                ControlFlow::Continue(())
+            }
+            _ => stop(refused(&format!("parameter '{text}': parameters are written $name or $1"))),
+        }
+    }
+}
+
+fn function_allowed(name: &str) -> ControlFlow<Error> {
+    if REFUSED_FUNCTIONS.contains(&name) {
+        return stop(refused(&format!("function '{name}' is not available: its result has no bound")));
+    }
+    ControlFlow::Continue(())
+}
+
+/// `CUBE` of n columns is 2ⁿ groupings, and several grouping lists multiply.
+fn grouping_allowed(group_by: &GroupByExpr) -> ControlFlow<Error> {
+    let GroupByExpr::Expressions(expressions, _) = group_by else { return ControlFlow::Continue(()) };
+    let mut lists = 0;
+    for expression in expressions {
+        match expression {
+            Expr::Cube(columns) if columns.len() > CUBE_COLUMNS_MAX => {
+                return stop(refused(&format!("CUBE of more than {CUBE_COLUMNS_MAX} columns")));
+            }
+            Expr::Cube(_) | Expr::Rollup(_) | Expr::GroupingSets(_) => lists += 1,
+            _ => {}
+        }
+    }
+    if lists > 1 {
+        return stop(refused("more than one CUBE, ROLLUP or GROUPING SETS in a GROUP BY"));
+    }
+    ControlFlow::Continue(())
+}
+
+/// Types are not expressions, so their depth is measured here.
+fn type_allowed(mut data_type: &DataType) -> ControlFlow<Error> {
+    for _ in 0..TYPE_DEPTH_MAX {
+        data_type = match data_type {
+            DataType::Array(
+                ArrayElemTypeDef::AngleBracket(item)
+                | ArrayElemTypeDef::SquareBracket(item, _)
+                | ArrayElemTypeDef::Parenthesis(item),
+            ) => item,
+            DataType::Struct(..) | DataType::Map(..) | DataType::Tuple(_) | DataType::Nested(_) => {
+                return stop(refused("CAST to a nested type"));
+            }
+            _ => return ControlFlow::Continue(()),
+        };
+    }
+    stop(refused(&format!("CAST to a type more than {TYPE_DEPTH_MAX} deep")))
+}
+
+fn stop(error: Error) -> ControlFlow<Error> {
+    ControlFlow::Break(error)
+}
+
+/// Names without quotes fold to lower case; folding all of them only ever counts too much.
+fn name_key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+fn last_part(name: &ObjectName) -> String {
+    name.0
+        .last()
+        .map(|part| part.as_ident().map_or_else(|| part.to_string(), |ident| ident.value.clone()))
+        .unwrap_or_default()
+}
