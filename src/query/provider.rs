@@ -1,0 +1,150 @@
+//! The table `events` of one query: pinned snapshots behind DataFusion's `TableProvider`.
+//!
+//! In: the snapshots that the principal may see, pinned before planning. Out: a scan of exactly those.
+//! Guaranteed: a tenant's session holds that tenant's snapshot and no other, so no SQL can reach further;
+//! every scan of one query, however often it names `events`, sees the same state.
+
+use std::{collections::HashSet, sync::Arc};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    common::DFSchema,
+    datasource::{TableType, physical_plan::ParquetFileReaderFactory},
+    error::Result,
+    execution::object_store::ObjectStoreUrl,
+    logical_expr::{
+        BinaryExpr, Expr, Operator, TableProviderFilterPushDown,
+        utils::{conjunction, split_conjunction},
+    },
+    physical_plan::ExecutionPlan,
+};
+
+use super::{prune, scan::Scan, statistics::Ledger};
+use crate::{event::schema, table::snapshot::Snapshot};
+
+/// Columns with so many values that equality finds few rows in a file.
+const NEEDLE_COLUMNS: [&str; 14] = [
+    "seq",
+    "id",
+    "actor_id",
+    "actor_name",
+    "actor_email",
+    "on_behalf_of_id",
+    "credential_id",
+    "workspace_id",
+    "target_id",
+    "target_name",
+    "ip_address",
+    "session_id",
+    "request_id",
+    "correlation_id",
+];
+
+/// How filters are handed to the Parquet reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pushdown {
+    /// Decode other columns late where a filter looks selective, see [`looks_selective`].
+    #[default]
+    Auto,
+    /// Always decode other columns only for rows that pass the filters.
+    Always,
+    /// Never: decode all, then filter.
+    Never,
+}
+
+/// Events of the snapshots given, as a table.
+#[derive(Debug)]
+pub(crate) struct EventsTable {
+    pub(crate) snapshots: Vec<Arc<Snapshot>>,
+    pub(crate) store: ObjectStoreUrl,
+    pub(crate) readers: Arc<dyn ParquetFileReaderFactory>,
+    pub(crate) pushdown: Pushdown,
+    /// Off only to compare answers with and without pruning.
+    pub(crate) pruning: bool,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+#[async_trait]
+impl TableProvider for EventsTable {
+    fn schema(&self) -> SchemaRef {
+        schema::table_schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Inexact: filters prune tenants, days, files, row groups and pages, and the plan filters what is left.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let predicate = match conjunction(filters.iter().cloned()).filter(|_| self.pruning) {
+            Some(filter) => {
+                let columns = DFSchema::try_from(self.schema())?;
+                Some(state.create_physical_expr(filter, &columns)?)
+            }
+            None => None,
+        };
+        let mut kept = prune::prune(predicate.as_ref(), &self.snapshots);
+        let uncommitted = kept.snapshots.iter().map(|snapshot| snapshot.uncommitted.rows() as u64);
+        kept.counts.rows_uncommitted = uncommitted.sum();
+        self.ledger.add_scan(&kept.counts);
+
+        let scan = Scan {
+            projection,
+            columns_used: &columns_used(projection, filters),
+            // A limit under filters would stop before enough rows have passed them.
+            limit: limit.filter(|_| filters.is_empty()),
+            late_materialisation: match self.pushdown {
+                Pushdown::Auto => looks_selective(filters),
+                Pushdown::Always => true,
+                Pushdown::Never => false,
+            },
+            target_partitions: state.config().target_partitions(),
+            store: &self.store,
+            readers: &self.readers,
+        };
+        scan.plan(&kept)
+    }
+}
+
+/// For each column of the table, whether the scan returns it or filters by it.
+fn columns_used(projection: Option<&Vec<usize>>, filters: &[Expr]) -> Vec<bool> {
+    let fields = schema::table_schema();
+    let filtered: HashSet<&str> =
+        filters.iter().flat_map(Expr::column_refs).map(|column| column.name.as_str()).collect();
+    let projected = |index| projection.is_none_or(|columns| columns.contains(&index));
+    let names = fields.fields().iter().enumerate();
+    names.map(|(index, field)| projected(index) || filtered.contains(field.name().as_str())).collect()
+}
+
+/// Whether one of the filters, which all have to hold, equates a column of many values with a constant.
+///
+/// Late materialisation makes such needle queries several times faster and broad ones up to twice as slow
+/// (apache/datafusion#20324, #23263), so it is chosen by the shape of the filter.
+fn looks_selective(filters: &[Expr]) -> bool {
+    let needle =
+        |expr: &Expr| matches!(expr, Expr::Column(column) if NEEDLE_COLUMNS.contains(&column.name()));
+    let constant = |expr: &Expr| expr.column_refs().is_empty();
+    filters.iter().flat_map(split_conjunction).any(|filter| match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            (needle(left) && constant(right)) || (needle(right) && constant(left))
+        }
+        Expr::InList(list) => !list.negated && needle(&list.expr),
+        // `a = 'x' OR a = 'y'` is how short IN lists arrive.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            looks_selective(std::slice::from_ref(left)) && looks_selective(std::slice::from_ref(right))
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,232 @@
+//! Which files a predicate can match at all: a pure function of the predicate and the snapshots.
+//!
+//! In: a filter on `events` and pinned snapshots. Out: the tenants and files that may hold a match, and why
+//! each other file cannot. Guaranteed: a file with a matching row is kept, whatever the predicate; pruning
+//! only ever saves work. It goes from cheap to dear: tenants, then days, then each file's smallest and
+//! largest values. All three ask the same [`PruningPredicate`] and differ in what they let it know.
+
+use std::{cmp::Ordering, collections::HashSet, sync::Arc};
+
+use arrow::{
+    array::{ArrayRef, BooleanArray, UInt64Array},
+    datatypes::{DataType, Date32Type},
+};
+use chrono::NaiveDate;
+use datafusion::{
+    common::{Column, pruning::PruningStatistics},
+    physical_expr::PhysicalExpr,
+    physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder},
+    scalar::ScalarValue,
+};
+
+use super::statistics::Statistics;
+use crate::{
+    event::schema::{self, DAY, OCCURRED_AT, TENANT_ID},
+    table::snapshot::{DataFile, Snapshot},
+};
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// What is left to read after pruning.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Snapshots whose tenant may match; their uncommitted batches have to be read.
+    pub(crate) snapshots: Vec<Arc<Snapshot>>,
+    /// Files that may match, as (index into `snapshots`, file).
+    pub(crate) files: Vec<(usize, Arc<DataFile>)>,
+    /// How many were considered and pruned, and why.
+    pub(crate) counts: Statistics,
+}
+
+/// Splits what `predicate` cannot match from what it can; without a predicate everything is kept.
+pub(crate) fn prune(predicate: Option<&Arc<dyn PhysicalExpr>>, snapshots: &[Arc<Snapshot>]) -> Kept {
+    let predicate = predicate.and_then(compile);
+    let mut counts = Statistics {
+        tenants_considered: snapshots.len() as u64,
+        files_considered: snapshots.iter().map(|snapshot| snapshot.files.len() as u64).sum(),
+        ..Statistics::default()
+    };
+
+    let tenants = snapshots.iter().map(|snapshot| Container { snapshot, file: None }).collect();
+    let keep = matches(predicate.as_ref(), tenants, Stage::Tenant);
+    let kept: Vec<_> =
+        snapshots.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(each, _)| Arc::clone(each)).collect();
+    counts.tenants_pruned = (snapshots.len() - kept.len()) as u64;
+
+    let by_tenant: Vec<(usize, &Arc<DataFile>)> = kept
+        .iter()
+        .enumerate()
+        .flat_map(|(index, snapshot)| snapshot.files.iter().map(move |file| (index, file)))
+        .collect();
+    let by_day = retain(predicate.as_ref(), &kept, &by_tenant, Stage::Day);
+    let by_min_max = retain(predicate.as_ref(), &kept, &by_day, Stage::MinMax);
+    counts.files_pruned_by_tenant = counts.files_considered - by_tenant.len() as u64;
+    counts.files_pruned_by_day = (by_tenant.len() - by_day.len()) as u64;
+    counts.files_pruned_by_min_max = (by_day.len() - by_min_max.len()) as u64;
+    counts.files_kept = by_min_max.len() as u64;
+    counts.bytes_kept = by_min_max.iter().map(|(_, file)| file.size_bytes).sum();
+
+    let files = by_min_max.into_iter().map(|(index, file)| (index, Arc::clone(file))).collect();
+    Kept { snapshots: kept, files, counts }
+}
+
+/// `None` if nothing can be concluded from the predicate.
+fn compile(predicate: &Arc<dyn PhysicalExpr>) -> Option<PruningPredicate> {
+    let built = PruningPredicateBuilder::new()
+        .with_file_schema(schema::table_schema())
+        .try_build(Arc::clone(predicate))
+        .ok()?;
+    (!built.always_true()).then_some(built)
+}
+
+fn retain<'a>(
+    predicate: Option<&PruningPredicate>,
+    snapshots: &[Arc<Snapshot>],
+    files: &[(usize, &'a Arc<DataFile>)],
+    stage: Stage,
+) -> Vec<(usize, &'a Arc<DataFile>)> {
+    let containers = files
+        .iter()
+        .map(|(index, file)| Container { snapshot: &snapshots[*index], file: Some(file) })
+        .collect();
+    let keep = matches(predicate, containers, stage);
+    files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(each, _)| *each).collect()
+}
+
+/// For each container, whether it may hold a match.
+fn matches(predicate: Option<&PruningPredicate>, containers: Vec<Container<'_>>, stage: Stage) -> Vec<bool> {
+    let count = containers.len();
+    let all = || vec![true; count];
+    let Some(predicate) = predicate.filter(|_| count > 0) else { return all() };
+    // An error means that nothing can be concluded: reading too much is right, only slower.
+    predicate.prune(&Known { containers, stage }).unwrap_or_else(|_| all())
+}
+
+/// How much the predicate may know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Tenant,
+    Day,
+    MinMax,
+}
+
+/// A tenant's log, or one file of it.
+struct Container<'a> {
+    snapshot: &'a Snapshot,
+    file: Option<&'a DataFile>,
+}
+
+impl Container<'_> {
+    /// Lower and upper bound of a column's values, `None` where unknown or all null.
+    fn bounds(&self, column: &str, stage: Stage) -> (Option<ScalarValue>, Option<ScalarValue>) {
+        if column == TENANT_ID {
+            let tenant = Some(ScalarValue::from(self.snapshot.tenant.as_str()));
+            return (tenant.clone(), tenant);
+        }
+        let Some(file) = self.file else { return (None, None) };
+        match (column, stage) {
+            (DAY, Stage::Day | Stage::MinMax) => {
+                let day = Some(day_scalar(file.day));
+                (day.clone(), day)
+            }
+            (OCCURRED_AT, Stage::Day) => {
+                let first = i64::from(Date32Type::from_naive_date(file.day)) * MICROS_PER_DAY;
+                (Some(timestamp(first)), Some(timestamp(first + MICROS_PER_DAY - 1)))
+            }
+            (_, Stage::MinMax) => {
+                file.stats.get(column).map_or((None, None), |stats| (stats.min.clone(), stats.max.clone()))
+            }
+            _ => (None, None),
+        }
+    }
+
+    fn nulls(&self, column: &str, stage: Stage) -> Option<u64> {
+        if column == TENANT_ID || (column == DAY && self.file.is_some()) {
+            return Some(0);
+        }
+        let file = self.file.filter(|_| stage == Stage::MinMax)?;
+        file.stats.get(column)?.null_count
+    }
+}
+
+/// The partition value of a day.
+pub(crate) fn day_scalar(day: NaiveDate) -> ScalarValue {
+    ScalarValue::Date32(Some(Date32Type::from_naive_date(day)))
+}
+
+fn timestamp(micros: i64) -> ScalarValue {
+    ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()))
+}
+
+/// The statistics of containers as the predicate asks for them, column by column.
+struct Known<'a> {
+    containers: Vec<Container<'a>>,
+    stage: Stage,
+}
+
+impl Known<'_> {
+    fn column(
+        &self,
+        column: &Column,
+        pick: fn((Option<ScalarValue>, Option<ScalarValue>)) -> Option<ScalarValue>,
+    ) -> Option<ArrayRef> {
+        let data_type = schema::table_schema().field_with_name(&column.name).ok()?.data_type().clone();
+        let unknown = ScalarValue::try_from(&data_type).ok()?;
+        let mut any = false;
+        let values = self.containers.iter().map(|container| {
+            let value = pick(container.bounds(&column.name, self.stage));
+            // A bound of another type would fail the whole array: treat it as unknown.
+            let value = value.filter(|value| !value.is_null() && same_type(value, &data_type));
+            any |= value.is_some();
+            value.unwrap_or_else(|| unknown.clone())
+        });
+        let array = ScalarValue::iter_to_array(values.collect::<Vec<_>>()).ok()?;
+        any.then_some(array)
+    }
+}
+
+fn same_type(value: &ScalarValue, data_type: &DataType) -> bool {
+    value.data_type() == *data_type
+}
+
+impl PruningStatistics for Known<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.column(column, |(min, _)| min)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.column(column, |(_, max)| max)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.containers.len()
+    }
+
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        let counts = self.containers.iter().map(|each| each.nulls(&column.name, self.stage));
+        Some(Arc::new(counts.collect::<UInt64Array>()))
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        let rows = self.containers.iter().map(|each| each.file.map(|file| file.rows));
+        Some(Arc::new(rows.collect::<UInt64Array>()))
+    }
+
+    /// `false` where every value of an `IN` list lies outside of the bounds. The predicate itself looks at
+    /// bounds only for short lists.
+    fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        let answers = self.containers.iter().map(|container| {
+            let (min, max) = container.bounds(&column.name, self.stage);
+            let (min, max) = (min?, max?);
+            let outside = |value: &ScalarValue| {
+                value.partial_cmp(&min) == Some(Ordering::Less)
+                    || value.partial_cmp(&max) == Some(Ordering::Greater)
+            };
+            values.iter().all(outside).then_some(false)
+        });
+        Some(answers.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

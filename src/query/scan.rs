@@ -1,0 +1,201 @@
+//! From kept files and uncommitted batches to a physical plan: native Parquet scan, memory scan, union.
+//!
+//! In: what pruning kept, the projection, the filter. Out: one plan whose columns are the projection of
+//! [`table_schema`]. Guaranteed: each kept event comes out exactly once, with the statistics of the Delta log
+//! attached, so that counts and extremes of unfiltered queries need no read at all.
+//!
+//! [`table_schema`]: crate::event::schema::table_schema
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, AsArray, Date32Array, RecordBatch, RecordBatchOptions, new_null_array},
+    datatypes::{DataType, Field, SchemaRef, TimestampMicrosecondType},
+};
+use chrono::DateTime;
+use datafusion::{
+    common::{ColumnStatistics, Statistics as TableStatistics, stats::Precision},
+    datasource::{
+        listing::PartitionedFile,
+        memory::MemorySourceConfig,
+        physical_plan::{FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource},
+        source::DataSourceExec,
+        table_schema::TableSchema,
+    },
+    error::{DataFusionError, Result},
+    execution::object_store::ObjectStoreUrl,
+    physical_plan::{ExecutionPlan, empty::EmptyExec, union::UnionExec},
+};
+use object_store::ObjectMeta;
+
+use super::prune::{Kept, day_scalar};
+use crate::{
+    event::schema::{self, DAY, OCCURRED_AT, SEQ},
+    paths,
+    table::snapshot::{ColumnStats, DataFile, Snapshot},
+};
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// What is read from a file's end at first: the footer of a large file, in one request.
+const FOOTER_BYTES_HINT: usize = 128 * 1024;
+
+/// How to scan.
+pub(crate) struct Scan<'a> {
+    /// Indexes into the table's columns; `None` for all.
+    pub(crate) projection: Option<&'a Vec<usize>>,
+    /// Columns that the plan may want statistics of: those of projection and filters.
+    pub(crate) columns_used: &'a [bool],
+    /// Rows that suffice.
+    pub(crate) limit: Option<usize>,
+    /// Whether Parquet decodes other columns only for rows that pass the filter.
+    pub(crate) late_materialisation: bool,
+    /// Files read at the same time.
+    pub(crate) target_partitions: usize,
+    /// Where files are, as registered with the runtime.
+    pub(crate) store: &'a ObjectStoreUrl,
+    /// Reads files, with cached footers.
+    pub(crate) readers: &'a Arc<dyn ParquetFileReaderFactory>,
+}
+
+impl Scan<'_> {
+    /// The plan that reads `kept`.
+    pub(crate) fn plan(&self, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        if !kept.files.is_empty() {
+            inputs.push(self.files(kept)?);
+        }
+        if kept.snapshots.iter().any(|snapshot| snapshot.uncommitted.rows() > 0) {
+            inputs.push(self.uncommitted(&kept.snapshots)?);
+        }
+        match inputs.len() {
+            0 => Ok(Arc::new(EmptyExec::new(self.schema()?))),
+            1 => Ok(inputs.remove(0)),
+            _ => UnionExec::try_new(inputs),
+        }
+    }
+
+    fn schema(&self) -> Result<SchemaRef> {
+        let table = schema::table_schema();
+        Ok(match self.projection {
+            Some(columns) => Arc::new(table.project(columns)?),
+            None => table,
+        })
+    }
+
+    fn files(&self, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
+        let day = Arc::new(Field::new(DAY, DataType::Date32, true));
+        let columns =
+            TableSchema::builder(schema::stored_schema()).with_table_partition_cols(vec![day]).build();
+        let source = ParquetSource::new(columns)
+            .with_parquet_file_reader_factory(Arc::clone(self.readers))
+            .with_metadata_size_hint(FOOTER_BYTES_HINT)
+            .with_pushdown_filters(self.late_materialisation);
+        let groups = self.groups(kept);
+        let parts = groups.iter().flat_map(FileGroup::iter).filter_map(|file| file.statistics.as_deref());
+        let total = TableStatistics::try_merge_iter(parts, &schema::table_schema())?;
+        let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(total)
+            .with_limit(self.limit)
+            .with_projection_indices(self.projection.cloned())?
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// Newest files first in every group: `ORDER BY occurred_at DESC LIMIT n` then fills its heap from the
+    /// first files and skips the rest by their statistics.
+    fn groups(&self, kept: &Kept) -> Vec<FileGroup> {
+        let mut files: Vec<_> = kept.files.iter().collect();
+        files.sort_by(|(_, a), (_, b)| (b.day, b.added_at_ms, &b.path).cmp(&(a.day, a.added_at_ms, &a.path)));
+        let count = self.target_partitions.clamp(1, files.len().max(1));
+        let mut groups = vec![Vec::new(); count];
+        for (position, (tenant, file)) in files.into_iter().enumerate() {
+            groups[position % count].push(self.file(&kept.snapshots[*tenant], file));
+        }
+        groups.into_iter().map(FileGroup::new).collect()
+    }
+
+    fn file(&self, snapshot: &Snapshot, file: &DataFile) -> PartitionedFile {
+        let meta = ObjectMeta {
+            location: paths::data_file(&snapshot.tenant, &file.path),
+            last_modified: DateTime::from_timestamp_millis(file.added_at_ms).unwrap_or_default(),
+            size: file.size_bytes,
+            e_tag: None,
+            version: None,
+        };
+        PartitionedFile::new_from_meta(meta)
+            .with_partition_values(vec![day_scalar(file.day)])
+            .with_statistics(Arc::new(self.statistics(file)))
+    }
+
+    /// The file's statistics in the planner's form; unused columns are left out, a table has thousands of files.
+    fn statistics(&self, file: &DataFile) -> TableStatistics {
+        let fields = schema::stored_schema();
+        let columns = fields.fields().iter().zip(self.columns_used).map(|(field, used)| {
+            let stats = file.stats.get(field.name().as_str()).filter(|_| *used);
+            stats.map_or_else(ColumnStatistics::new_unknown, column_statistics)
+        });
+        TableStatistics {
+            num_rows: Precision::Exact(file.rows as usize),
+            total_byte_size: Precision::Inexact(file.size_bytes as usize),
+            column_statistics: columns.collect(),
+        }
+    }
+
+    fn uncommitted(&self, snapshots: &[Arc<Snapshot>]) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = self.schema()?;
+        let batches = snapshots
+            .iter()
+            .flat_map(|snapshot| snapshot.uncommitted.batches())
+            .map(|batch| as_table(batch, &schema))
+            .collect::<Result<Vec<_>>>()?;
+        let mut partitions = vec![Vec::new(); self.target_partitions.clamp(1, batches.len().max(1))];
+        let count = partitions.len();
+        for (position, batch) in batches.into_iter().enumerate() {
+            partitions[position % count].push(batch);
+        }
+        Ok(MemorySourceConfig::try_new_exec(&partitions, schema, None)?)
+    }
+}
+
+fn column_statistics(stats: &ColumnStats) -> ColumnStatistics {
+    let bound = |value: &Option<datafusion::scalar::ScalarValue>| match value {
+        Some(value) if stats.exact => Precision::Exact(value.clone()),
+        Some(value) => Precision::Inexact(value.clone()),
+        None => Precision::Absent,
+    };
+    ColumnStatistics {
+        null_count: stats.null_count.map_or(Precision::Absent, |count| Precision::Exact(count as usize)),
+        min_value: bound(&stats.min),
+        max_value: bound(&stats.max),
+        ..ColumnStatistics::new_unknown()
+    }
+}
+
+/// Columns of `schema`, a projection of the table's, for events that have no `seq` yet.
+pub(crate) fn as_table(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = schema.fields().iter().map(|field| match field.name().as_str() {
+        SEQ => Ok(new_null_array(&DataType::Int64, batch.num_rows())),
+        DAY => days(batch),
+        name => column(batch, name).cloned(),
+    });
+    let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
+    batch
+        .column_by_name(name)
+        .ok_or_else(|| DataFusionError::Internal(format!("uncommitted batch has no column '{name}'")))
+}
+
+/// The UTC day of each event, rounding down before 1970 too.
+fn days(batch: &RecordBatch) -> Result<ArrayRef> {
+    let times = column(batch, OCCURRED_AT)?;
+    let times = times.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| {
+        DataFusionError::Internal(format!("uncommitted batch has '{OCCURRED_AT}' as {}", times.data_type()))
+    })?;
+    let days: Date32Array = times.unary(|micros| micros.div_euclid(MICROS_PER_DAY) as i32);
+    Ok(Arc::new(days))
+}

@@ -1,0 +1,121 @@
+//! What an answer cost: files considered, pruned and kept, bytes, rows, milliseconds.
+//!
+//! The table provider adds what it pruned, once per scan (a self-join scans twice); the engine adds rows and
+//! time; bytes come from the plan's own metrics, so they can be asked for while a query runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::physical_plan::{ExecutionPlan, metrics::MetricValue};
+use serde::Serialize;
+use tokio::time::Instant;
+
+/// The cost of one query so far. All counts are sums over the scans of the query.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Statistics {
+    /// Tenants whose events the principal may see.
+    pub tenants_considered: u64,
+    /// Tenants skipped because of a predicate on `tenant_id`.
+    pub tenants_pruned: u64,
+    /// Live files of the tenants considered.
+    pub files_considered: u64,
+    /// Files skipped with their tenant.
+    pub files_pruned_by_tenant: u64,
+    /// Files skipped because of their day.
+    pub files_pruned_by_day: u64,
+    /// Files skipped because of the smallest and largest values of their columns.
+    pub files_pruned_by_min_max: u64,
+    /// Files left to read; the scan may still skip row groups and pages of them.
+    pub files_kept: u64,
+    /// Size of the files left to read.
+    pub bytes_kept: u64,
+    /// Bytes fetched from the store.
+    pub bytes_read: u64,
+    /// Events that were not in a file yet and were read from memory.
+    pub rows_uncommitted: u64,
+    /// Rows of the answer so far.
+    pub rows_returned: u64,
+    /// Time since the query was admitted; stands still when it ends.
+    pub milliseconds: f64,
+}
+
+/// Collects the cost of one query from the places where it arises.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    counts: Statistics,
+    plan: Option<Arc<dyn ExecutionPlan>>,
+    ended: Option<Instant>,
+}
+
+impl Ledger {
+    pub(crate) fn start() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), state: Mutex::default() })
+    }
+
+    /// Adds one scan's counts.
+    pub(crate) fn add_scan(&self, scan: &Statistics) {
+        self.with(|state| {
+            let counts = &mut state.counts;
+            counts.tenants_considered += scan.tenants_considered;
+            counts.tenants_pruned += scan.tenants_pruned;
+            counts.files_considered += scan.files_considered;
+            counts.files_pruned_by_tenant += scan.files_pruned_by_tenant;
+            counts.files_pruned_by_day += scan.files_pruned_by_day;
+            counts.files_pruned_by_min_max += scan.files_pruned_by_min_max;
+            counts.files_kept += scan.files_kept;
+            counts.bytes_kept += scan.bytes_kept;
+            counts.rows_uncommitted += scan.rows_uncommitted;
+        });
+    }
+
+    /// The plan whose metrics tell the bytes read.
+    pub(crate) fn set_plan(&self, plan: Arc<dyn ExecutionPlan>) {
+        self.with(|state| state.plan = Some(plan));
+    }
+
+    /// Adds rows of the answer and returns how many there are now.
+    pub(crate) fn add_rows(&self, rows: usize) -> u64 {
+        self.with(|state| {
+            state.counts.rows_returned += rows as u64;
+            state.counts.rows_returned
+        })
+    }
+
+    /// Stops the watch; what was read is kept, the plan is let go.
+    pub(crate) fn end(&self) {
+        self.with(|state| {
+            state.ended.get_or_insert_with(Instant::now);
+            if let Some(plan) = state.plan.take() {
+                state.counts.bytes_read = bytes_read(&plan);
+            }
+        });
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.with(|state| {
+            let mut counts = state.counts.clone();
+            if let Some(plan) = &state.plan {
+                counts.bytes_read = bytes_read(plan);
+            }
+            let elapsed = state.ended.unwrap_or_else(Instant::now).duration_since(self.started);
+            counts.milliseconds = elapsed.as_micros() as f64 / 1_000.0;
+            counts
+        })
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Sum of `bytes_scanned` over the plan's scans.
+fn bytes_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
+    let own = own.as_ref().map_or(0, MetricValue::as_usize) as u64;
+    own + plan.children().into_iter().map(bytes_read).sum::<u64>()
+}
