@@ -1,0 +1,78 @@
+//! DataFusion's errors in our kinds.
+//!
+//! In: an error from planning or running a query. Out: whose fault it is: the text of the query, a limit, the
+//! store, or a defect of ours. The message is DataFusion's own, which names columns and suggests near ones.
+
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+
+use crate::error::{Error, ErrorKind};
+
+/// How a spill limit reads after it has passed through an Arrow writer, which keeps the text only.
+const SPILL_LIMIT: &str = "used disk space during the spilling";
+/// How a failed read of a footer reads: the Parquet reader keeps the text only.
+const STORE_FAILED: &str = "Object Store error";
+
+/// The kind and message for the client; the whole chain stays as the source.
+pub(crate) fn failure(error: DataFusionError) -> Error {
+    let root = error.find_root();
+    // Several errors are several complaints about one text; the first says enough.
+    let root = match root {
+        DataFusionError::Collection(errors) => errors.first().map_or(root, DataFusionError::find_root),
+        one => one,
+    };
+    let (kind, message) = (kind(root), message(root));
+    Error::with_source(kind, message, error)
+}
+
+fn kind(root: &DataFusionError) -> ErrorKind {
+    match root {
+        DataFusionError::External(cause) => {
+            cause.downcast_ref::<Error>().map_or(ErrorKind::Internal, Error::kind)
+        }
+        DataFusionError::ResourcesExhausted(_) => ErrorKind::Limit,
+        DataFusionError::ArrowError(cause, _) => match &**cause {
+            ArrowError::IoError(text, _) if text.contains(SPILL_LIMIT) => ErrorKind::Limit,
+            ArrowError::IoError(..) => ErrorKind::Unavailable,
+            _ => ErrorKind::Invalid,
+        },
+        DataFusionError::SQL(..)
+        | DataFusionError::Plan(_)
+        | DataFusionError::SchemaError(..)
+        | DataFusionError::NotImplemented(_)
+        | DataFusionError::Execution(_) => ErrorKind::Invalid,
+        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => ErrorKind::Unavailable,
+        DataFusionError::ParquetError(cause) if cause.to_string().contains(STORE_FAILED) => {
+            ErrorKind::Unavailable
+        }
+        DataFusionError::ParquetError(_) => ErrorKind::Corrupt,
+        _ => ErrorKind::Internal,
+    }
+}
+
+fn message(error: &DataFusionError) -> String {
+    let text = match error {
+        DataFusionError::ResourcesExhausted(text) => {
+            format!("query needs more memory or disk than its share: {text}")
+        }
+        other => other.message().into_owned(),
+    };
+    let text = text.split("\n\nbacktrace:").next().unwrap_or_default().trim();
+    format!("query: {text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a limit or a user's mistake reported as our defect, and the other way round.
+    #[test]
+    fn kinds_follow_the_root() {
+        let kind = |error: DataFusionError| failure(error).kind();
+        assert_eq!(kind(DataFusionError::Plan("x".into())), ErrorKind::Invalid);
+        assert_eq!(kind(DataFusionError::ResourcesExhausted("x".into()).context("sort")), ErrorKind::Limit);
+        assert_eq!(kind(DataFusionError::Internal("x".into())), ErrorKind::Internal);
+        let own = Error::new(ErrorKind::Busy, "full");
+        assert_eq!(kind(DataFusionError::External(Box::new(own))), ErrorKind::Busy);
+    }
+}

@@ -1,0 +1,95 @@
+//! From a checked statement to a physical plan whose columns any client can read.
+//!
+//! In: a statement, its parameters and a session. Out: an optimised physical plan. Guaranteed: columns have
+//! distinct names (a second `id` becomes `id_2`) and stable types: strings are `Utf8` whatever a function
+//! made of them, times with a zone are in UTC, and JSON values (`metadata -> 'a'`) are JSON text.
+
+use std::{collections::HashSet, sync::Arc};
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::{
+    common::{Column, DFSchema, ParamValues},
+    error::Result,
+    execution::SessionState,
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast},
+    physical_plan::ExecutionPlan,
+    sql::parser::Statement,
+};
+use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_union_to_text_udf};
+
+/// Plans `statement`; parameters are put in as values, never as text.
+pub(crate) async fn plan(
+    state: &SessionState,
+    statement: Statement,
+    params: ParamValues,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let logical = state.statement_to_plan(statement).await?.with_param_values(params)?;
+    let logical = match logical {
+        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_) => logical,
+        query => with_stable_columns(query)?,
+    };
+    state.create_physical_plan(&logical).await
+}
+
+/// Adds a projection that renames and converts columns, if any needs it.
+fn with_stable_columns(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let columns = stable_columns(plan.schema());
+    match columns {
+        Some(columns) => LogicalPlanBuilder::from(plan).project(columns)?.build(),
+        None => Ok(plan),
+    }
+}
+
+fn stable_columns(schema: &DFSchema) -> Option<Vec<Expr>> {
+    let mut names = HashSet::new();
+    let mut changed = false;
+    let columns = schema.iter().map(|(qualifier, field)| {
+        let column = Expr::Column(Column::from((qualifier, field)));
+        let name = distinct(field.name(), &mut names);
+        let value = if *field.data_type() == *JSON_UNION_DATA_TYPE {
+            cast(json_union_to_text_udf().call(vec![column]), DataType::Utf8)
+        } else {
+            match stable_type(field.data_type()) {
+                Some(data_type) => cast(column, data_type),
+                None if name == *field.name() => return column,
+                None => column,
+            }
+        };
+        changed = true;
+        value.alias(name)
+    });
+    let columns: Vec<_> = columns.collect();
+    changed.then_some(columns)
+}
+
+fn distinct(name: &str, taken: &mut HashSet<String>) -> String {
+    let mut candidate = name.to_string();
+    let mut number = 2;
+    while !taken.insert(candidate.clone()) {
+        candidate = format!("{name}_{number}");
+        number += 1;
+    }
+    candidate
+}
+
+/// What a type is turned into for clients; `None` if it stays.
+fn stable_type(data_type: &DataType) -> Option<DataType> {
+    Some(match data_type {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::Dictionary(_, values) => stable_type(values).unwrap_or_else(|| (**values).clone()),
+        DataType::Timestamp(unit, Some(zone)) if &**zone != "UTC" => {
+            DataType::Timestamp(*unit, Some("UTC".into()))
+        }
+        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) => {
+            match (data_type, stable_type(item.data_type())) {
+                (DataType::List(_), None) => return None,
+                (_, None) => DataType::List(Arc::clone(item)),
+                (_, Some(item_type)) => {
+                    DataType::List(Arc::new(Field::new(item.name(), item_type, item.is_nullable())))
+                }
+            }
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,107 @@
+//! The DataFusion session of one query: what it can see, call and use.
+//!
+//! In: the principal's snapshots and the engine's shared parts. Out: a session with one table, `events`, the
+//! functions below, a memory pool and a spill limit of its own. Guaranteed: no files, catalogs, settings or
+//! table functions are reachable; `now()` is the engine's clock; times are UTC.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use datafusion::{
+    catalog::{
+        CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+        MemorySchemaProvider, SchemaProvider, TableProvider,
+    },
+    config::Dialect,
+    error::Result,
+    execution::{
+        SessionState, SessionStateBuilder, SessionStateDefaults,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::{FairSpillPool, TrackConsumersPool},
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+    },
+    logical_expr::execution_props::ExecutionProps,
+    prelude::SessionConfig,
+};
+
+use super::{engine::Settings, guard::REFUSED_FUNCTIONS};
+
+const CATALOG: &str = "auditlake";
+const SCHEMA: &str = "public";
+const TABLE: &str = "events";
+/// Consumers that an out-of-memory message names.
+const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
+
+/// The session that all queries start from: functions, rules and options, but no table.
+pub(crate) fn template(settings: &Settings, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
+    let functions = SessionStateDefaults::default_scalar_functions().into_iter().filter(|function| {
+        let names = || std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str));
+        !names().any(|name| REFUSED_FUNCTIONS.contains(&name))
+    });
+    let mut state = SessionStateBuilder::new()
+        .with_config(config(settings))
+        .with_runtime_env(runtime)
+        .with_scalar_functions(functions.collect())
+        .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
+        .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .build();
+    datafusion_functions_json::register_all(&mut state)?;
+    Ok(state)
+}
+
+fn config(settings: &Settings) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false)
+        .with_target_partitions(settings.threads)
+        .with_collect_statistics(true);
+    let options = config.options_mut();
+    options.execution.time_zone = Some("UTC".to_string());
+    options.execution.enable_recursive_ctes = false;
+    // A sort that reads ahead may hold this much outside of the pool.
+    options.execution.sort_pushdown_buffer_capacity = settings.query_memory_bytes() / 8;
+    // The reserve of a spilling sort must leave room for the sort itself.
+    options.execution.sort_spill_reservation_bytes = settings.query_memory_bytes() / 16;
+    options.sql_parser.dialect = Dialect::PostgreSQL;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    config
+}
+
+/// The session of one query: `template` with the table, a time, and its own share of memory and disk.
+pub(crate) fn session(
+    template: &SessionState,
+    events: Arc<dyn TableProvider>,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<SessionState> {
+    let schema = MemorySchemaProvider::new();
+    schema.register_table(TABLE.to_string(), events)?;
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SCHEMA, Arc::new(schema))?;
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(CATALOG.to_string(), Arc::new(catalog));
+    Ok(SessionStateBuilder::new_from_existing(template.clone())
+        .with_catalog_list(Arc::new(catalogs))
+        .with_runtime_env(own_runtime(template.runtime_env(), settings)?)
+        .with_execution_props(ExecutionProps::new().with_query_execution_start_time(now))
+        .build())
+}
+
+/// Caches and store are shared; memory and spill space are the query's own, so that one query cannot starve
+/// its neighbours. Inside a query, operators share fairly.
+fn own_runtime(shared: &RuntimeEnv, settings: &Settings) -> Result<Arc<RuntimeEnv>> {
+    let pool = TrackConsumersPool::new(FairSpillPool::new(settings.query_memory_bytes()), CONSUMERS_NAMED);
+    let mode = match &settings.spill_folder {
+        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let disk =
+        DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(settings.spill_bytes_max);
+    RuntimeEnvBuilder::from_runtime_env(shared)
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(disk)
+        .build_arc()
+}
