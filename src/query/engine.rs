@@ -1,0 +1,273 @@
+//! The engine: admits a query, pins what it sees, runs it on threads of its own, and holds it to its limits.
+//!
+//! In: a [`Request`]. Out: a [`Running`] answer, or why not. Guaranteed: a query reads one consistent state;
+//! it never runs on the threads that serve connections or ingest; it keeps to its share of memory, spill
+//! space, rows and time, and past a limit it fails with an error that says so; whatever it does, the next
+//! query works.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use datafusion::{
+    datasource::physical_plan::{ParquetFileReaderFactory, parquet::CachedParquetFileReaderFactory},
+    execution::{
+        SessionState,
+        object_store::ObjectStoreUrl,
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+    },
+};
+use serde_json::{Map, Value};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{
+    job::Job,
+    provider::{EventsTable, Pushdown},
+    running::{AbortOnDrop, Deadline, Running},
+    session,
+    statistics::Ledger,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::TenantId,
+    limits::{QUERY_STACK_BYTES, RESULT_BATCHES_QUEUED_MAX},
+    store::Store,
+    table::{Tables, snapshot::Snapshot},
+    telemetry::Clock,
+};
+
+const STORE_URL: &str = "auditlake://store";
+
+/// Limits of queries that an operator may change.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Threads that plan and run queries, and files read at the same time by one query.
+    pub threads: usize,
+    /// Queries at the same time.
+    pub concurrent_max: usize,
+    /// How long a query waits for a place before it is told to come back.
+    pub queue_wait: Duration,
+    /// How long a query may take, from admission to its last row.
+    pub deadline: Duration,
+    /// Memory for all queries; each has an equal share of its own.
+    pub memory_bytes: usize,
+    /// Disk that one query may use for what does not fit its memory.
+    pub spill_bytes_max: u64,
+    /// Where queries spill; the system's temporary folder if not set.
+    pub spill_folder: Option<PathBuf>,
+    /// Rows of one answer.
+    pub rows_max: u64,
+    /// Memory for Parquet footers and page indexes, shared by all queries. A cache of 50 MB, the usual
+    /// default, thrashes on wide tables (apache/datafusion#21968).
+    pub footer_cache_bytes: usize,
+    /// How filters are handed to the Parquet reader.
+    pub pushdown: Pushdown,
+    /// Skip files by the Delta log's statistics; off only to check answers.
+    pub pruning: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            concurrent_max: 4,
+            queue_wait: Duration::from_secs(10),
+            deadline: Duration::from_secs(60),
+            memory_bytes: 512 << 20,
+            spill_bytes_max: 1 << 30,
+            spill_folder: None,
+            rows_max: 10_000_000,
+            footer_cache_bytes: 512 << 20,
+            pushdown: Pushdown::default(),
+            pruning: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Memory that one query may use.
+    pub fn query_memory_bytes(&self) -> usize {
+        self.memory_bytes / self.concurrent_max.max(1)
+    }
+}
+
+/// Whose events a query sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One tenant's; for a tenant of which nothing is stored the table is empty.
+    Tenant(TenantId),
+    /// Every tenant's.
+    All,
+}
+
+/// One query.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// One read-only statement over the table `events`.
+    pub sql: String,
+    /// Values for `$name` and `$1` in the text: strings, numbers, booleans, nulls, and arrays of one of them.
+    pub params: Map<String, Value>,
+    /// Whose events.
+    pub scope: Scope,
+}
+
+/// Runs queries. Cheap to clone; the last clone to go stops its threads.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tables: Tables,
+    clock: Clock,
+    settings: Settings,
+    places: Arc<Semaphore>,
+    template: Arc<SessionState>,
+    store: ObjectStoreUrl,
+    readers: Arc<dyn ParquetFileReaderFactory>,
+    /// `Some` until the engine is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // An ordinary drop would wait, which is not allowed on an async thread.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Engine {
+    /// Starts the threads; nothing is read.
+    pub fn new(store: &Store, tables: Tables, clock: Clock, settings: Settings) -> Result<Self> {
+        let internal = |error| Error::with_source(ErrorKind::Internal, "start the query engine", error);
+        let url = ObjectStoreUrl::parse(STORE_URL).map_err(internal)?;
+        let environment = environment(&settings).map_err(internal)?;
+        environment.register_object_store(url.as_ref(), store.object_store());
+        let readers = CachedParquetFileReaderFactory::new(
+            store.object_store(),
+            environment.cache_manager.get_file_metadata_cache(),
+        );
+        let template = session::template(&settings, environment).map_err(internal)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(settings.threads.max(1))
+            .thread_name("query")
+            .thread_stack_size(QUERY_STACK_BYTES)
+            .enable_all()
+            .build()
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "start the query threads", error))?;
+        let places = Arc::new(Semaphore::new(settings.concurrent_max.max(1)));
+        let shared = Shared {
+            tables,
+            clock,
+            settings,
+            places,
+            template: Arc::new(template),
+            store: url,
+            readers: Arc::new(readers),
+            runtime: Some(runtime),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Admits, plans and starts a query; returns once its columns are known.
+    ///
+    /// Errors: `Busy` if no place became free in time; `Invalid` for the text, its names or its parameters;
+    /// `Limit` past a cap or the deadline; `Unavailable` if the store cannot be read. Dropping the future or
+    /// the [`Running`] ends the query. Needs a tokio runtime with a timer.
+    pub async fn run(&self, request: Request) -> Result<Running> {
+        let place = self.admit().await?;
+        let ledger = Ledger::start();
+        let allowed = self.shared.settings.deadline;
+        let deadline = Deadline { at: Instant::now() + allowed, allowed };
+        let opened = timeout_at(deadline.at, self.open(request, place, deadline, ledger));
+        opened.await.map_err(|_| deadline.passed())?
+    }
+
+    /// How many queries run at the moment, those included that were dropped and have not stopped yet.
+    pub fn running(&self) -> usize {
+        self.shared.settings.concurrent_max.max(1) - self.shared.places.available_permits()
+    }
+
+    /// Lets tests wait until every query has stopped.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> &Semaphore {
+        &self.shared.places
+    }
+
+    async fn admit(&self) -> Result<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.shared.places).acquire_owned();
+        match timeout(self.shared.settings.queue_wait, place).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Error::new(
+                ErrorKind::Busy,
+                format!(
+                    "{} queries are running already; try again later",
+                    self.shared.settings.concurrent_max
+                ),
+            )),
+        }
+    }
+
+    async fn open(
+        &self,
+        request: Request,
+        place: OwnedSemaphorePermit,
+        deadline: Deadline,
+        ledger: Arc<Ledger>,
+    ) -> Result<Running> {
+        let snapshots = self.pin(&request.scope).await?;
+        let runtime = self.shared.runtime.as_ref().expect("present until the engine is dropped").handle();
+        let (opened, on_opened) = oneshot::channel();
+        let (sender, messages) = mpsc::channel(RESULT_BATCHES_QUEUED_MAX);
+        let job = Job {
+            template: Arc::clone(&self.shared.template),
+            settings: self.shared.settings.clone(),
+            now: self.shared.clock.now(),
+            events: self.events(snapshots, Arc::clone(&ledger)),
+            sql: request.sql,
+            params: request.params,
+            ledger: Arc::clone(&ledger),
+            _place: place,
+        };
+        let task = AbortOnDrop(runtime.spawn(job.run(opened, sender)));
+        let schema = on_opened
+            .await
+            .map_err(|_| Error::new(ErrorKind::Internal, "query stopped while it was planned"))??;
+        Ok(Running::new(schema, messages, deadline, task, ledger, runtime.clone()))
+    }
+
+    fn events(&self, snapshots: Vec<Arc<Snapshot>>, ledger: Arc<Ledger>) -> Arc<EventsTable> {
+        Arc::new(EventsTable {
+            snapshots,
+            store: self.shared.store.clone(),
+            readers: Arc::clone(&self.shared.readers),
+            pushdown: self.shared.settings.pushdown,
+            pruning: self.shared.settings.pruning,
+            ledger,
+        })
+    }
+
+    /// One snapshot of each tenant in scope: what the query sees from here on.
+    async fn pin(&self, scope: &Scope) -> Result<Vec<Arc<Snapshot>>> {
+        let tenants = match scope {
+            Scope::Tenant(tenant) => vec![tenant.clone()],
+            Scope::All => self.shared.tables.tenants(),
+        };
+        let mut snapshots = Vec::with_capacity(tenants.len());
+        for tenant in &tenants {
+            if let Some(table) = self.shared.tables.get(tenant).await? {
+                snapshots.push(table.snapshot());
+            }
+        }
+        Ok(snapshots)
+    }
+}
+
+/// What all queries share: the store and the footer cache.
+fn environment(settings: &Settings) -> datafusion::error::Result<Arc<RuntimeEnv>> {
+    RuntimeEnvBuilder::new().with_metadata_cache_limit(settings.footer_cache_bytes).build_arc()
+}

@@ -1,0 +1,106 @@
+//! One query on its own task: check, plan, run, send.
+//!
+//! In: the request and the table it may read. Out: the columns once, then batches, then one end or one error.
+//! Guaranteed: its place among the concurrent queries, its memory and its plan are given back when the task
+//! has really stopped, whether it ended, failed or was aborted.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, Utc};
+use datafusion::{
+    execution::SessionState,
+    physical_plan::{SendableRecordBatchStream, execute_stream},
+};
+use futures::StreamExt;
+use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::{
+    engine::Settings, failure::failure, guard, joins, params, plan, provider::EventsTable, running::Message,
+    session, statistics::Ledger,
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Everything that a query's task owns.
+pub(crate) struct Job {
+    pub(crate) template: Arc<SessionState>,
+    pub(crate) settings: Settings,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) events: Arc<EventsTable>,
+    pub(crate) sql: String,
+    pub(crate) params: Map<String, Value>,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Held until the task stops.
+    pub(crate) _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // The ledger may outlive the task in a slow reader's hands; the plan, with its tables, must not.
+        self.ledger.end();
+    }
+}
+
+impl Job {
+    /// Runs the query; a reader that is gone ends it early.
+    pub(crate) async fn run(
+        self,
+        opened: oneshot::Sender<Result<SchemaRef>>,
+        messages: mpsc::Sender<Message>,
+    ) {
+        let mut batches = match self.start().await {
+            Ok(batches) => batches,
+            Err(error) => {
+                let _reader_gone = opened.send(Err(error));
+                return;
+            }
+        };
+        if opened.send(Ok(batches.schema())).is_err() {
+            return;
+        }
+        let last = match self.pump(&mut batches, &messages).await {
+            Ok(()) => Message::End,
+            Err(error) => Message::Failed(error),
+        };
+        drop(batches);
+        self.ledger.end();
+        let _reader_gone = messages.send(last).await;
+    }
+
+    async fn start(&self) -> Result<SendableRecordBatchStream> {
+        let checked = guard::check(&self.sql)?;
+        let params = params::bind(&self.params, &checked.placeholders)?;
+        let events = Arc::clone(&self.events);
+        let state = session::session(&self.template, events, &self.settings, self.now).map_err(failure)?;
+        let plan = plan::plan(&state, checked.statement, params).await.map_err(failure)?;
+        joins::check(&plan)?;
+        self.ledger.set_plan(Arc::clone(&plan));
+        execute_stream(plan, state.task_ctx()).map_err(failure)
+    }
+
+    async fn pump(
+        &self,
+        batches: &mut SendableRecordBatchStream,
+        messages: &mpsc::Sender<Message>,
+    ) -> Result<()> {
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(failure)?;
+            if self.ledger.add_rows(batch.num_rows()) > self.settings.rows_max {
+                return Err(self.too_many_rows());
+            }
+            if messages.send(Message::Batch(batch)).await.is_err() {
+                // The reader is gone, so nobody is left to be told.
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn too_many_rows(&self) -> Error {
+        Error::new(
+            ErrorKind::Limit,
+            format!("query has more than {} rows; add LIMIT or a narrower filter", self.settings.rows_max),
+        )
+    }
+}

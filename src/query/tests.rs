@@ -1,0 +1,6 @@
+//! Whole queries over small lakes made by hand.
+
+mod answers;
+mod differential;
+pub(crate) mod fixture;
+mod limits;
