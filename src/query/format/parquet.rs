@@ -1,0 +1,48 @@
+//! One Parquet file, written while the query runs.
+//!
+//! Memory is one row group at most: it is written out after [`GROUP_ROWS_MAX`] rows or [`GROUP_BYTES_MAX`] bytes.
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, ZstdLevel},
+    file::properties::WriterProperties,
+};
+
+use super::{Encoder, Format, broken};
+use crate::{error::Result, query::Statistics};
+
+const GROUP_ROWS_MAX: usize = 128 * 1024;
+const GROUP_BYTES_MAX: usize = 32 << 20;
+
+/// A Parquet file.
+pub(super) struct Parquet {
+    writer: ArrowWriter<Vec<u8>>,
+}
+
+impl Parquet {
+    pub(super) fn new(schema: SchemaRef) -> Result<Self> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
+            .build();
+        let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))
+            .map_err(|error| broken(Format::Parquet, error))?;
+        Ok(Self { writer })
+    }
+}
+
+impl Encoder for Parquet {
+    fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
+        self.writer.write(batch).map_err(|error| broken(Format::Parquet, error))?;
+        if self.writer.in_progress_size() > GROUP_BYTES_MAX {
+            self.writer.flush().map_err(|error| broken(Format::Parquet, error))?;
+        }
+        Ok(std::mem::take(self.writer.inner_mut()))
+    }
+
+    fn end(&mut self, _: &Statistics) -> Result<Vec<u8>> {
+        self.writer.finish().map_err(|error| broken(Format::Parquet, error))?;
+        Ok(std::mem::take(self.writer.inner_mut()))
+    }
+}
