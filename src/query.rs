@@ -6,6 +6,7 @@
 //! them, [`plan`] fixes the columns, [`joins`] bounds joins, [`job`] runs it all on the [`engine`]'s threads,
 //! [`running`] is what the caller holds, [`format`] turns it into bytes.
 
+mod columns;
 mod engine;
 mod failure;
 pub mod format;
@@ -13,6 +14,7 @@ mod guard;
 mod job;
 mod joins;
 mod params;
+mod partition;
 mod plan;
 mod provider;
 mod prune;

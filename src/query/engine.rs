@@ -15,6 +15,7 @@ use datafusion::{
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -38,6 +39,8 @@ use crate::{
     telemetry::Clock,
 };
 
+/// Tables that are read from the store at the same time when a query is the first to need them.
+const TABLES_LOADED_AT_ONCE: usize = 16;
 const STORE_URL: &str = "auditlake://store";
 
 /// Limits of queries that an operator may change.
@@ -228,6 +231,7 @@ impl Engine {
             settings: self.shared.settings.clone(),
             now: self.shared.clock.now(),
             events: self.events(snapshots, Arc::clone(&ledger)),
+            deadline: deadline.at,
             sql: request.sql,
             params: request.params,
             ledger: Arc::clone(&ledger),
@@ -257,13 +261,14 @@ impl Engine {
             Scope::Tenant(tenant) => vec![tenant.clone()],
             Scope::All => self.shared.tables.tenants(),
         };
-        let mut snapshots = Vec::with_capacity(tenants.len());
-        for tenant in &tenants {
-            if let Some(table) = self.shared.tables.get(tenant).await? {
-                snapshots.push(table.snapshot());
-            }
-        }
-        Ok(snapshots)
+        let tables = stream::iter(tenants)
+            .map(|tenant| async move { self.shared.tables.get(&tenant).await })
+            .buffered(TABLES_LOADED_AT_ONCE);
+        // A tenant that vanished since it was listed has no table, and no events.
+        tables
+            .try_filter_map(|table| async move { Ok(table.map(|table| table.snapshot())) })
+            .try_collect()
+            .await
     }
 }
 

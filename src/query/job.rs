@@ -14,7 +14,10 @@ use datafusion::{
 };
 use futures::StreamExt;
 use serde_json::{Map, Value};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     engine::Settings, failure::failure, guard, joins, params, plan, provider::EventsTable, running::Message,
@@ -27,6 +30,7 @@ pub(crate) struct Job {
     pub(crate) template: Arc<SessionState>,
     pub(crate) settings: Settings,
     pub(crate) now: DateTime<Utc>,
+    pub(crate) deadline: Instant,
     pub(crate) events: Arc<EventsTable>,
     pub(crate) sql: String,
     pub(crate) params: Map<String, Value>,
@@ -59,12 +63,15 @@ impl Job {
         if opened.send(Ok(batches.schema())).is_err() {
             return;
         }
-        let last = match self.pump(&mut batches, &messages).await {
+        // The reader tells its client of the deadline. Here it frees what a reader that has stalled, and so
+        // does not look, would hold.
+        let Ok(pumped) = timeout_at(self.deadline, self.pump(&mut batches, &messages)).await else { return };
+        drop(batches);
+        drop(self);
+        let last = match pumped {
             Ok(()) => Message::End,
             Err(error) => Message::Failed(error),
         };
-        drop(batches);
-        self.ledger.end();
         let _reader_gone = messages.send(last).await;
     }
 

@@ -21,8 +21,14 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 
-use super::{prune, scan::Scan, statistics::Ledger};
-use crate::{event::schema, table::snapshot::Snapshot};
+use super::{
+    columns,
+    partition::{Partition, by_partition},
+    prune,
+    scan::Scan,
+    statistics::Ledger,
+};
+use crate::table::snapshot::Snapshot;
 
 /// Columns with so many values that equality finds few rows in a file.
 const NEEDLE_COLUMNS: [&str; 14] = [
@@ -69,16 +75,21 @@ pub(crate) struct EventsTable {
 #[async_trait]
 impl TableProvider for EventsTable {
     fn schema(&self) -> SchemaRef {
-        schema::table_schema()
+        columns::table_columns()
     }
 
     fn table_type(&self) -> TableType {
         TableType::Base
     }
 
-    /// Inexact: filters prune tenants, days, files, row groups and pages, and the plan filters what is left.
+    /// Exact by tenant and day. Other filters prune files, row groups and pages, and the plan filters what is
+    /// left.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let support = |filter: &&Expr| match self.pruning && by_partition(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(support).collect())
     }
 
     async fn scan(
@@ -96,6 +107,10 @@ impl TableProvider for EventsTable {
             None => None,
         };
         let mut kept = prune::prune(predicate.as_ref(), &self.snapshots);
+        let partition = if self.pruning { Partition::of(filters, state)? } else { None };
+        if let Some(partition) = &partition {
+            partition.files(&mut kept)?;
+        }
         let uncommitted = kept.snapshots.iter().map(|snapshot| snapshot.uncommitted.rows() as u64);
         kept.counts.rows_uncommitted = uncommitted.sum();
         self.ledger.add_scan(&kept.counts);
@@ -103,8 +118,9 @@ impl TableProvider for EventsTable {
         let scan = Scan {
             projection,
             columns_used: &columns_used(projection, filters),
-            // A limit under filters would stop before enough rows have passed them.
-            limit: limit.filter(|_| filters.is_empty()),
+            partition: partition.as_ref(),
+            // A limit below a filter would stop before enough rows have passed it.
+            limit: limit.filter(|_| self.pruning && filters.iter().all(by_partition)),
             late_materialisation: match self.pushdown {
                 Pushdown::Auto => looks_selective(filters),
                 Pushdown::Always => true,
@@ -120,7 +136,7 @@ impl TableProvider for EventsTable {
 
 /// For each column of the table, whether the scan returns it or filters by it.
 fn columns_used(projection: Option<&Vec<usize>>, filters: &[Expr]) -> Vec<bool> {
-    let fields = schema::table_schema();
+    let fields = columns::table_columns();
     let filtered: HashSet<&str> =
         filters.iter().flat_map(Expr::column_refs).map(|column| column.name.as_str()).collect();
     let projected = |index| projection.is_none_or(|columns| columns.contains(&index));

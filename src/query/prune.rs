@@ -19,9 +19,12 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use super::statistics::Statistics;
+use super::{
+    columns::{self, as_planned},
+    statistics::Statistics,
+};
 use crate::{
-    event::schema::{self, DAY, OCCURRED_AT, TENANT_ID},
+    event::schema::{DAY, OCCURRED_AT, TENANT_ID},
     table::snapshot::{DataFile, Snapshot},
 };
 
@@ -73,7 +76,7 @@ pub(crate) fn prune(predicate: Option<&Arc<dyn PhysicalExpr>>, snapshots: &[Arc<
 /// `None` if nothing can be concluded from the predicate.
 fn compile(predicate: &Arc<dyn PhysicalExpr>) -> Option<PruningPredicate> {
     let built = PruningPredicateBuilder::new()
-        .with_file_schema(schema::table_schema())
+        .with_file_schema(columns::table_columns())
         .try_build(Arc::clone(predicate))
         .ok()?;
     (!built.always_true()).then_some(built)
@@ -120,7 +123,7 @@ impl Container<'_> {
     /// Lower and upper bound of a column's values, `None` where unknown or all null.
     fn bounds(&self, column: &str, stage: Stage) -> (Option<ScalarValue>, Option<ScalarValue>) {
         if column == TENANT_ID {
-            let tenant = Some(ScalarValue::from(self.snapshot.tenant.as_str()));
+            let tenant = Some(ScalarValue::Utf8View(Some(self.snapshot.tenant.as_str().to_string())));
             return (tenant.clone(), tenant);
         }
         let Some(file) = self.file else { return (None, None) };
@@ -133,9 +136,9 @@ impl Container<'_> {
                 let first = i64::from(Date32Type::from_naive_date(file.day)) * MICROS_PER_DAY;
                 (Some(timestamp(first)), Some(timestamp(first + MICROS_PER_DAY - 1)))
             }
-            (_, Stage::MinMax) => {
-                file.stats.get(column).map_or((None, None), |stats| (stats.min.clone(), stats.max.clone()))
-            }
+            (_, Stage::MinMax) => file.stats.get(column).map_or((None, None), |stats| {
+                (stats.min.as_ref().map(as_planned), stats.max.as_ref().map(as_planned))
+            }),
             _ => (None, None),
         }
     }
@@ -170,7 +173,7 @@ impl Known<'_> {
         column: &Column,
         pick: fn((Option<ScalarValue>, Option<ScalarValue>)) -> Option<ScalarValue>,
     ) -> Option<ArrayRef> {
-        let data_type = schema::table_schema().field_with_name(&column.name).ok()?.data_type().clone();
+        let data_type = columns::table_columns().field_with_name(&column.name).ok()?.data_type().clone();
         let unknown = ScalarValue::try_from(&data_type).ok()?;
         let mut any = false;
         let values = self.containers.iter().map(|container| {
@@ -219,6 +222,7 @@ impl PruningStatistics for Known<'_> {
             let (min, max) = container.bounds(&column.name, self.stage);
             let (min, max) = (min?, max?);
             let outside = |value: &ScalarValue| {
+                let value = as_planned(value);
                 value.partial_cmp(&min) == Some(Ordering::Less)
                     || value.partial_cmp(&max) == Some(Ordering::Greater)
             };

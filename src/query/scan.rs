@@ -1,15 +1,16 @@
 //! From kept files and uncommitted batches to a physical plan: native Parquet scan, memory scan, union.
 //!
 //! In: what pruning kept, the projection, the filter. Out: one plan whose columns are the projection of
-//! [`table_schema`]. Guaranteed: each kept event comes out exactly once, with the statistics of the Delta log
+//! [`table_columns`]. Guaranteed: each kept event comes out exactly once, with the statistics of the Delta log
 //! attached, so that counts and extremes of unfiltered queries need no read at all.
 //!
-//! [`table_schema`]: crate::event::schema::table_schema
+//! [`table_columns`]: columns::table_columns
 
 use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, AsArray, Date32Array, RecordBatch, RecordBatchOptions, new_null_array},
+    compute::cast,
     datatypes::{DataType, Field, SchemaRef, TimestampMicrosecondType},
 };
 use chrono::DateTime;
@@ -28,9 +29,13 @@ use datafusion::{
 };
 use object_store::ObjectMeta;
 
-use super::prune::{Kept, day_scalar};
+use super::{
+    columns::{self, as_planned},
+    partition::Partition,
+    prune::{Kept, day_scalar},
+};
 use crate::{
-    event::schema::{self, DAY, OCCURRED_AT, SEQ},
+    event::schema::{DAY, OCCURRED_AT, SEQ},
     paths,
     table::snapshot::{ColumnStats, DataFile, Snapshot},
 };
@@ -45,6 +50,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) projection: Option<&'a Vec<usize>>,
     /// Columns that the plan may want statistics of: those of projection and filters.
     pub(crate) columns_used: &'a [bool],
+    /// Filters that nothing above the scan repeats.
+    pub(crate) partition: Option<&'a Partition>,
     /// Rows that suffice.
     pub(crate) limit: Option<usize>,
     /// Whether Parquet decodes other columns only for rows that pass the filter.
@@ -75,7 +82,7 @@ impl Scan<'_> {
     }
 
     fn schema(&self) -> Result<SchemaRef> {
-        let table = schema::table_schema();
+        let table = columns::table_columns();
         Ok(match self.projection {
             Some(columns) => Arc::new(table.project(columns)?),
             None => table,
@@ -85,14 +92,14 @@ impl Scan<'_> {
     fn files(&self, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
         let day = Arc::new(Field::new(DAY, DataType::Date32, true));
         let columns =
-            TableSchema::builder(schema::stored_schema()).with_table_partition_cols(vec![day]).build();
+            TableSchema::builder(columns::file_columns()).with_table_partition_cols(vec![day]).build();
         let source = ParquetSource::new(columns)
             .with_parquet_file_reader_factory(Arc::clone(self.readers))
             .with_metadata_size_hint(FOOTER_BYTES_HINT)
             .with_pushdown_filters(self.late_materialisation);
         let groups = self.groups(kept);
         let parts = groups.iter().flat_map(FileGroup::iter).filter_map(|file| file.statistics.as_deref());
-        let total = TableStatistics::try_merge_iter(parts, &schema::table_schema())?;
+        let total = TableStatistics::try_merge_iter(parts, &columns::table_columns())?;
         let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(total)
@@ -130,7 +137,7 @@ impl Scan<'_> {
 
     /// The file's statistics in the planner's form; unused columns are left out, a table has thousands of files.
     fn statistics(&self, file: &DataFile) -> TableStatistics {
-        let fields = schema::stored_schema();
+        let fields = columns::file_columns();
         let columns = fields.fields().iter().zip(self.columns_used).map(|(field, used)| {
             let stats = file.stats.get(field.name().as_str()).filter(|_| *used);
             stats.map_or_else(ColumnStatistics::new_unknown, column_statistics)
@@ -147,7 +154,7 @@ impl Scan<'_> {
         let batches = snapshots
             .iter()
             .flat_map(|snapshot| snapshot.uncommitted.batches())
-            .map(|batch| as_table(batch, &schema))
+            .map(|batch| self.rows(batch, &schema))
             .collect::<Result<Vec<_>>>()?;
         let mut partitions = vec![Vec::new(); self.target_partitions.clamp(1, batches.len().max(1))];
         let count = partitions.len();
@@ -156,12 +163,21 @@ impl Scan<'_> {
         }
         Ok(MemorySourceConfig::try_new_exec(&partitions, schema, None)?)
     }
+
+    /// Rows of an uncommitted batch: exactly those that the filters by partition let through.
+    fn rows(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+        let rows = as_table(batch, schema)?;
+        match self.partition {
+            Some(partition) => partition.rows(&rows, &as_table(batch, &partition.columns())?),
+            None => Ok(rows),
+        }
+    }
 }
 
 fn column_statistics(stats: &ColumnStats) -> ColumnStatistics {
     let bound = |value: &Option<datafusion::scalar::ScalarValue>| match value {
-        Some(value) if stats.exact => Precision::Exact(value.clone()),
-        Some(value) => Precision::Inexact(value.clone()),
+        Some(value) if stats.exact => Precision::Exact(as_planned(value)),
+        Some(value) => Precision::Inexact(as_planned(value)),
         None => Precision::Absent,
     };
     ColumnStatistics {
@@ -177,7 +193,7 @@ pub(crate) fn as_table(batch: &RecordBatch, schema: &SchemaRef) -> Result<Record
     let columns = schema.fields().iter().map(|field| match field.name().as_str() {
         SEQ => Ok(new_null_array(&DataType::Int64, batch.num_rows())),
         DAY => days(batch),
-        name => column(batch, name).cloned(),
+        name => Ok(cast(column(batch, name)?, field.data_type())?),
     });
     let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -10,7 +10,10 @@ use datafusion::{
 };
 
 use super::*;
-use crate::{event::TenantId, table::snapshot::ColumnStats};
+use crate::{
+    event::{TenantId, schema},
+    table::snapshot::ColumnStats,
+};
 
 fn file(day: u32, actors: Option<(&str, &str)>) -> Arc<DataFile> {
     let actor = ColumnStats {
@@ -37,7 +40,7 @@ fn snapshots() -> Vec<Arc<Snapshot>> {
 
 fn pruned(filter: Expr) -> Statistics {
     let state = SessionStateBuilder::new().with_default_features().build();
-    let columns = DFSchema::try_from(schema::table_schema()).unwrap();
+    let columns = DFSchema::try_from(columns::table_columns()).unwrap();
     let predicate = state.create_physical_expr(filter, &columns).unwrap();
     prune(Some(&predicate), &snapshots()).counts
 }

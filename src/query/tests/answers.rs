@@ -111,6 +111,8 @@ async fn statistics_tell_what_was_pruned() {
     // A count of everything is in the Delta log already.
     let count = statistics("SELECT count(*) FROM events").await;
     assert_eq!((count.bytes_read, count.rows_returned), (0, 1));
+    let count = statistics("SELECT count(*) FROM events WHERE day >= '2026-11-05'").await;
+    assert_eq!((count.bytes_read, count.files_pruned_by_day), (0, 8));
     let range = statistics("SELECT min(occurred_at), max(occurred_at) FROM events").await;
     assert_eq!(range.rows_returned, 1);
 }

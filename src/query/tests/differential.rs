@@ -8,10 +8,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
 
 use super::fixture::*;
-use crate::{
-    event::schema,
-    query::{Engine, Pushdown, Settings, scan},
-};
+use crate::query::{Engine, Pushdown, Settings, columns, scan};
 
 const TENANTS: [&str; 3] = ["acme", "bolt", "coda"];
 
@@ -23,13 +20,13 @@ async fn random_lake(random: &mut StdRng) -> (Lake, Vec<RecordBatch>) {
         for _ in 0..random.random_range(0..8) {
             let day = START + random.random_range(-2..4) * DAY_MICROS;
             let events = random_events(random, |random| day + random.random_range(0..DAY_MICROS));
-            rows.push(scan::as_table(&accepted(tenant, &events), &schema::table_schema()).unwrap());
+            rows.push(scan::as_table(&accepted(tenant, &events), &columns::table_columns()).unwrap());
             lake.add_file(tenant, &events).await;
         }
         for _ in 0..random.random_range(0..3) {
             let events =
                 random_events(random, |random| START + random.random_range(-3..3 * DAY_MICROS) - DAY_MICROS);
-            rows.push(scan::as_table(&accepted(tenant, &events), &schema::table_schema()).unwrap());
+            rows.push(scan::as_table(&accepted(tenant, &events), &columns::table_columns()).unwrap());
             lake.add_uncommitted(tenant, &events).await;
         }
     }
@@ -62,7 +59,7 @@ fn random_term(random: &mut StdRng) -> String {
     let time = chrono::DateTime::from_timestamp_micros(START + hours * 3_600_000_000).unwrap();
     let day = time.date_naive();
     let tenant = ["acme", "bolt", "coda", "none"].choose(random).unwrap();
-    match random.random_range(0..15) {
+    match random.random_range(0..17) {
         0 => format!("id {compare} '{}'", event.id),
         1 => format!("actor_id {compare} '{}'", event.actor),
         2 => format!("action {compare} '{}'", event.action),
@@ -76,6 +73,8 @@ fn random_term(random: &mut StdRng) -> String {
         10 => format!("actor_id LIKE 'user-{}%'", number % 3),
         11 => format!("id {}IN ({})", ["", "NOT "].choose(random).unwrap(), random_ids(random)),
         12 => format!("metadata->>'number' = '{number}'"),
+        14 => format!("date_part('day', day) {compare} {}", number % 7),
+        15 => format!("(day = '{day}' OR tenant_id {compare} '{tenant}')"),
         13 => format!("seq {compare} {number}"),
         _ => format!("array_has(target_ids, '{}')", event.actor),
     }
@@ -108,8 +107,8 @@ async fn plain(rows: Vec<RecordBatch>) -> SessionContext {
             .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false),
     );
     datafusion_functions_json::register_all(&mut context).unwrap();
-    let rows = if rows.is_empty() { vec![RecordBatch::new_empty(schema::table_schema())] } else { rows };
-    let table = MemTable::try_new(schema::table_schema(), vec![rows]).unwrap();
+    let rows = if rows.is_empty() { vec![RecordBatch::new_empty(columns::table_columns())] } else { rows };
+    let table = MemTable::try_new(columns::table_columns(), vec![rows]).unwrap();
     context.register_table("events", Arc::new(table)).unwrap();
     context
 }
@@ -131,14 +130,14 @@ fn sorted(batches: &[RecordBatch]) -> Vec<String> {
 /// on and off, and a count from statistics that a filter should have changed.
 #[tokio::test]
 async fn pruning_never_changes_an_answer() {
-    for seed in 0..12 {
+    for seed in 0..8 {
         let mut random = StdRng::seed_from_u64(seed);
         let (lake, rows) = random_lake(&mut random).await;
         let plain = plain(rows).await;
         let engines: Vec<Engine> = [Pushdown::Always, Pushdown::Never, Pushdown::Auto]
             .map(|pushdown| lake.engine(Settings { pushdown, ..Settings::default() }))
             .into();
-        for _ in 0..12 {
+        for _ in 0..10 {
             let predicate = random_predicate(&mut random, 3);
             // A committed event has a seq and a plain one has not, so seq cannot be compared there.
             if predicate.contains("seq") {
@@ -186,7 +185,7 @@ async fn compare_with_unpruned(lake: &Lake, engines: &[Engine], predicate: &str)
 /// Would catch extremes and counts taken from bounds that are no values: long text is cut in statistics.
 #[tokio::test]
 async fn extremes_from_statistics_are_values() {
-    for seed in 100..110 {
+    for seed in 100..106 {
         let (lake, all) = random_lake(&mut StdRng::seed_from_u64(seed)).await;
         let plain = plain(all).await;
         let engine = lake.engine(Settings::default());

@@ -228,6 +228,18 @@ async fn dropping_an_answer_stops_its_work() {
     assert!(reads <= 1, "{reads} reads");
 }
 
+/// Would catch a client that stalls and keeps its place, and with it its share of memory, for ever.
+#[tokio::test]
+async fn a_stalled_reader_loses_its_place() {
+    let settings = Settings { deadline: Duration::from_secs(2), ..Settings::default() };
+    let engine = lake(20_000).await.engine(settings.clone());
+    let mut stalled = engine.run(request("SELECT id FROM events")).await.unwrap();
+    assert!(stalled.next().await.unwrap().is_ok());
+    lives(&engine, &settings).await;
+    assert_eq!(stalled.next().await.unwrap().unwrap_err().kind(), ErrorKind::Limit);
+    assert!(stalled.next().await.is_none());
+}
+
 /// Would catch queries beyond the cap that wait for ever, or places that are lost.
 #[tokio::test]
 async fn past_the_places_a_query_is_told_to_come_back() {

@@ -1,0 +1,41 @@
+//! The table's columns as the planner sees them: text as views.
+//!
+//! A view (`Utf8View`) keeps a text's first letters beside its length and shares the decoded page, so that
+//! filters and groups compare and copy less. Files and uncommitted batches hold plain `Utf8`; the scan reads
+//! it as views, and `plan.rs` turns the answer's columns back into `Utf8`.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::scalar::ScalarValue;
+
+use crate::event::schema;
+
+static FILE: LazyLock<SchemaRef> = LazyLock::new(|| with_views(&schema::stored_schema()));
+static TABLE: LazyLock<SchemaRef> = LazyLock::new(|| with_views(&schema::table_schema()));
+
+fn with_views(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 => Arc::new(Field::new(field.name(), DataType::Utf8View, field.is_nullable())),
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Columns of a data file.
+pub(crate) fn file_columns() -> SchemaRef {
+    Arc::clone(&FILE)
+}
+
+/// Columns of the table `events`.
+pub(crate) fn table_columns() -> SchemaRef {
+    Arc::clone(&TABLE)
+}
+
+/// A statistics value in the type of its planned column.
+pub(crate) fn as_planned(value: &ScalarValue) -> ScalarValue {
+    match value {
+        ScalarValue::Utf8(text) => ScalarValue::Utf8View(text.clone()),
+        other => other.clone(),
+    }
+}
