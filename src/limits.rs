@@ -102,3 +102,10 @@ pub const RESULT_BATCHES_QUEUED_MAX: usize = 2;
 pub const ENCODE_ROWS_MAX: usize = 1_024;
 /// Rows that a text table shows.
 pub const TEXT_TABLE_ROWS_MAX: usize = 1_000;
+
+// --- command line ---
+
+/// Records refused by an import that are shown one by one.
+pub const IMPORT_REFUSALS_SHOWN_MAX: u64 = 20;
+/// Times that a request to a server is tried.
+pub const CLIENT_TRIES_MAX: u32 = 12;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `auditlake` program; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    auditlake::cli::main()
+}

@@ -134,7 +134,8 @@ impl Answers {
     pub(super) fn begin(&self, key: &IdempotencyKey, now_ms: i64) -> Result<Begun<'_>> {
         let place = (key.principal.clone(), key.key.clone());
         let mut inner = self.lock();
-        if let Some((answer, _)) = inner.kept.get(&place).filter(|(answer, _)| self.is_fresh(answer, now_ms)) {
+        if let Some((answer, _)) = inner.kept.get(&place).filter(|(answer, _)| self.is_fresh(answer, now_ms))
+        {
             if answer.fingerprint == key.fingerprint {
                 return Ok(Begun::Answered(answer.receipt()));
             }

@@ -66,7 +66,10 @@ impl Budget {
         }
         Err(Error::new(
             ErrorKind::Busy,
-            format!("{used} bytes of events wait to be committed, the cap is {}; try again soon", self.cap_bytes),
+            format!(
+                "{used} bytes of events wait to be committed, the cap is {}; try again soon",
+                self.cap_bytes
+            ),
         ))
     }
 }

@@ -158,8 +158,9 @@ impl Removal {
         let answers = shared.answers.in_wal(through, now_ms);
         if let Some(newest_ms) = answers.iter().map(Answer::answered_at_ms).max() {
             let path = paths::idempotency(through.as_u64());
-            let bytes = serde_json::to_vec(&answers)
-                .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot encode kept answers", error))?;
+            let bytes = serde_json::to_vec(&answers).map_err(|error| {
+                Error::with_source(ErrorKind::Internal, "cannot encode kept answers", error)
+            })?;
             shared.store.put(&path, Bytes::from(bytes)).await?;
             self.documents.push((path, newest_ms));
         }

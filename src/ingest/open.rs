@@ -42,7 +42,9 @@ impl Ingest {
         take_over: bool,
     ) -> Result<Self> {
         settings.validate()?;
-        let epoch = Epoch::claim(&store, &clock, unique_id().simple().to_string(), settings.lease_ms, take_over).await?;
+        let epoch =
+            Epoch::claim(&store, &clock, unique_id().simple().to_string(), settings.lease_ms, take_over)
+                .await?;
         let listed = wal::list(&store).await?;
         let (sender, inbox) = mpsc::channel(INBOX_MESSAGES);
         let shared = Arc::new(Shared {
@@ -74,8 +76,13 @@ impl Ingest {
             return Err(error);
         }
         ingest.shared.tasks.spawn(flush::run(Arc::clone(&ingest.shared)));
-        if let Err(error) = wal::forget_old_epochs(&ingest.shared.store, epoch.number, ingest.shared.clock.now_millis()).await {
-            warn!(error = error.report(), "old writer epochs were not cleaned up; tried again at the next start");
+        if let Err(error) =
+            wal::forget_old_epochs(&ingest.shared.store, epoch.number, ingest.shared.clock.now_millis()).await
+        {
+            warn!(
+                error = error.report(),
+                "old writer epochs were not cleaned up; tried again at the next start"
+            );
         }
         ingest.shared.state.send_replace(State::Running);
         Ok(ingest)
@@ -130,7 +137,11 @@ fn keep_answers(shared: &Shared, content: &Segment, position: Position) -> Resul
         return Ok(());
     }
     let answers: Vec<Answer> = serde_json::from_str(&content.answers).map_err(|error| {
-        Error::with_source(ErrorKind::Corrupt, format!("WAL segment {position} has answers that are not JSON"), error)
+        Error::with_source(
+            ErrorKind::Corrupt,
+            format!("WAL segment {position} has answers that are not JSON"),
+            error,
+        )
     })?;
     shared.answers.keep(answers, Some(position));
     Ok(())

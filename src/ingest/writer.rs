@@ -76,15 +76,29 @@ pub(super) enum Outcome {
 pub(super) enum Message {
     Append(Job, oneshot::Sender<Outcome>),
     /// A segment read back after a start: as if it had been written just now.
-    Replayed { position: Position, pieces: Vec<Piece>, done: oneshot::Sender<()> },
+    Replayed {
+        position: Position,
+        pieces: Vec<Piece>,
+        done: oneshot::Sender<()>,
+    },
     /// The tenants to commit now; all that have something waiting if `all`.
-    Due { all: bool, reply: oneshot::Sender<Vec<Arc<Table>>> },
+    Due {
+        all: bool,
+        reply: oneshot::Sender<Vec<Arc<Table>>>,
+    },
     /// What is active becomes what is being flushed; the snapshot holds it.
-    BeginFlush { table: Arc<Table>, reply: oneshot::Sender<Arc<Snapshot>> },
+    BeginFlush {
+        table: Arc<Table>,
+        reply: oneshot::Sender<Arc<Snapshot>>,
+    },
     /// The flush is committed.
-    Flushed { tenant: TenantId },
+    Flushed {
+        tenant: TenantId,
+    },
     /// The segments that nobody needs any more, oldest first; each is told once.
-    Unneeded { reply: oneshot::Sender<Vec<Position>> },
+    Unneeded {
+        reply: oneshot::Sender<Vec<Position>>,
+    },
 }
 
 /// What one tenant has waiting.
@@ -131,7 +145,11 @@ impl Claimed {
 
 impl Writer {
     /// A writer with `stored` segments of older epochs that will be replayed through it.
-    pub(super) fn new(shared: Arc<Shared>, appender: Appender, stored: impl Iterator<Item = Position>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        appender: Appender,
+        stored: impl Iterator<Item = Position>,
+    ) -> Self {
         let stored = stored.map(|position| (position, false)).collect();
         Self {
             shared,
@@ -161,7 +179,13 @@ impl Writer {
             };
             let handled = match message {
                 Message::Append(job, reply) => {
-                    let group = gather(&self.shared.settings, self.gather_time(), (job, reply), &mut inbox, &mut held);
+                    let group = gather(
+                        &self.shared.settings,
+                        self.gather_time(),
+                        (job, reply),
+                        &mut inbox,
+                        &mut held,
+                    );
                     let group = group.await;
                     self.write_group(group).await
                 }
@@ -240,7 +264,8 @@ impl Writer {
                 Ok(())
             }
             Ok(Appended::Void) => {
-                let message = "the store did not take the events; nothing of this request was stored, send it again";
+                let message =
+                    "the store did not take the events; nothing of this request was stored, send it again";
                 self.refuse(claimed, ErrorKind::Unavailable, message);
                 Ok(())
             }
@@ -256,7 +281,8 @@ impl Writer {
     /// A commit swaps the table's version before it tells this task to forget the committed ids, so a piece
     /// whose version is unchanged finds every id either in the files it looked at or among the claims here.
     fn claim(&mut self, mut job: Job, reply: oneshot::Sender<Outcome>) -> Option<Claimed> {
-        let stale = |piece: &Piece| piece.has_given_ids() && piece.table.snapshot().version != piece.checked_version;
+        let stale =
+            |piece: &Piece| piece.has_given_ids() && piece.table.snapshot().version != piece.checked_version;
         if job.pieces.iter().any(stale) {
             let _ = reply.send(Outcome::Recheck(Box::new(job)));
             return None;
@@ -320,7 +346,10 @@ impl Writer {
             [] => Vec::new(),
             [one] => vec![(*one).clone()],
             many => {
-                vec![concat_batches(&schema::accepted_schema(), many.iter().copied()).map_err(|e| internal(e.into()))?]
+                vec![
+                    concat_batches(&schema::accepted_schema(), many.iter().copied())
+                        .map_err(|e| internal(e.into()))?,
+                ]
             }
         };
         let answers = match answers.as_slice() {
@@ -413,7 +442,10 @@ impl Writer {
             since_ms: waiting.since_ms,
         });
         let due = policy::due(loads.collect(), &self.shared.settings, self.shared.clock.now_millis());
-        due.iter().filter_map(|tenant| self.waiting.get(tenant)).map(|waiting| Arc::clone(&waiting.table)).collect()
+        due.iter()
+            .filter_map(|tenant| self.waiting.get(tenant))
+            .map(|waiting| Arc::clone(&waiting.table))
+            .collect()
     }
 
     fn begin_flush(&mut self, table: &Arc<Table>) -> Arc<Snapshot> {
@@ -500,7 +532,8 @@ async fn gather(
     inbox: &mut mpsc::Receiver<Message>,
     held: &mut Option<Message>,
 ) -> Vec<(Job, oneshot::Sender<Outcome>)> {
-    let size = |job: &Job| -> usize { job.pieces.iter().map(|piece| piece.batch.get_array_memory_size()).sum() };
+    let size =
+        |job: &Job| -> usize { job.pieces.iter().map(|piece| piece.batch.get_array_memory_size()).sum() };
     let mut bytes = size(&first.0);
     let mut group = vec![first];
     let deadline = Instant::now() + time;

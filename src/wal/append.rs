@@ -85,7 +85,9 @@ impl Appender {
                     return Ok(Appended::Void);
                 }
                 Ok(None) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::Corrupt) => return Err(error),
+                Err(error) if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::Corrupt) => {
+                    return Err(error);
+                }
                 Err(error) => warn!(object = %path, error = error.report(), "the outcome is still unknown"),
             }
             tokio::time::sleep(pause).await;

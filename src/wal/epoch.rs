@@ -43,7 +43,13 @@ impl Epoch {
     /// # Errors
     /// [`ErrorKind::Conflict`] if another writer holds the lease (unless `take_over`) or claims at the same
     /// moment; otherwise as the store.
-    pub async fn claim(store: &Store, clock: &Clock, nonce: String, lease_ms: i64, take_over: bool) -> Result<Self> {
+    pub async fn claim(
+        store: &Store,
+        clock: &Clock,
+        nonce: String,
+        lease_ms: i64,
+        take_over: bool,
+    ) -> Result<Self> {
         let newest = newest_claim(store).await?;
         if let (Some(epoch), false) = (newest, take_over)
             && let Some(lease) = Lease::read(store, epoch).await?
@@ -52,7 +58,12 @@ impl Epoch {
         }
         let number = newest.unwrap_or(0) + 1;
         let holder = Holder::this_process();
-        let claim = Claim { epoch: number, holder: holder.clone(), claimed_at_ms: clock.now_millis(), nonce: nonce.clone() };
+        let claim = Claim {
+            epoch: number,
+            holder: holder.clone(),
+            claimed_at_ms: clock.now_millis(),
+            nonce: nonce.clone(),
+        };
         create_claim(store, &claim).await?;
         let mut lease = Lease { epoch: number, holder, expires_at_ms: 0 };
         lease.renew(store, clock, lease_ms).await?;
@@ -78,7 +89,11 @@ async fn create_claim(store: &Store, claim: &Claim) -> Result<()> {
         Ok(PutOutcome::Exists) if store.get(&path).await?.as_ref() == Some(&bytes) => Ok(()),
         Ok(PutOutcome::Exists) => Err(Error::new(
             ErrorKind::Conflict,
-            format!("another auditlake claimed {} at the same moment (epoch {})", store.display(), claim.epoch),
+            format!(
+                "another auditlake claimed {} at the same moment (epoch {})",
+                store.display(),
+                claim.epoch
+            ),
         )),
         Err(error) => Err(error),
     }
@@ -141,7 +156,9 @@ const FENCE_KEPT_MS: i64 = 7 * 24 * 3_600_000;
 /// As the store; safe to repeat.
 pub async fn forget_old_epochs(store: &Store, current: u64, now_ms: i64) -> Result<()> {
     let segments = replay::list(store).await?;
-    for older in store.list(&paths::epochs()).await?.iter().filter_map(|object| paths::parse_epoch(&object.location)) {
+    for older in
+        store.list(&paths::epochs()).await?.iter().filter_map(|object| paths::parse_epoch(&object.location))
+    {
         let mut own = segments.iter().filter(|segment| segment.position.epoch() == older);
         // Only its fence is left, and that for long.
         if let (true, Some(fence), None) = (older < current, own.next(), own.next())

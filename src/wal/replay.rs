@@ -55,7 +55,8 @@ async fn list_once(store: &Store) -> Result<Vec<ListedSegment>> {
     }
     let mut segments: Vec<ListedSegment> = Vec::with_capacity(found.len());
     for (position, object) in found {
-        if let Some(before) = segments.last_mut().filter(|before| before.position.epoch() == position.epoch()) {
+        if let Some(before) = segments.last_mut().filter(|before| before.position.epoch() == position.epoch())
+        {
             if before.position.next() != position {
                 return Err(missing(before.position, position));
             }
@@ -94,7 +95,9 @@ pub async fn read_one(store: &Store, listed: &ListedSegment) -> Result<Option<Se
     let Some(bytes) = store.get(&path).await? else { return Ok(None) };
     match Segment::decode(&bytes) {
         Ok(segment) => Ok(Some(segment)),
-        Err(SegmentError::Torn { bytes }) if !listed.has_successor || listed.followed_by_fence(store).await? => {
+        Err(SegmentError::Torn { bytes })
+            if !listed.has_successor || listed.followed_by_fence(store).await? =>
+        {
             warn!(object = %path, bytes, "skipping a WAL write that was cut short and never acknowledged");
             Ok(None)
         }

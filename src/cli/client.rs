@@ -1,0 +1,228 @@
+//! A running server, seen from the command line.
+//!
+//! In: batches of events, questions in SQL. Out: receipts, answers as streams of bytes; problems as errors
+//! with the server's own words. Guaranteed: what may be tried again is (429, 503, no connection), with pauses,
+//! and carries an `Idempotency-Key`, so that a lost answer never means an event stored twice.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use reqwest::{
+    RequestBuilder, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::TenantId,
+    limits,
+    query::format::Format,
+};
+
+/// Longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// A server and the key to it. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    key: String,
+}
+
+/// What a server says about a batch.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Receipt {
+    pub(super) accepted: usize,
+    pub(super) duplicates: usize,
+    pub(super) rejected: Vec<Rejected>,
+}
+
+/// An event that the server refused.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rejected {
+    pub(super) index: u32,
+    pub(super) errors: Vec<FieldError>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct FieldError {
+    pub(super) pointer: String,
+    pub(super) detail: String,
+}
+
+impl Client {
+    pub(super) fn new(server: &str, key: &str) -> Result<Self> {
+        let base = Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let base = base.ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, format!("server {server:?} is not an http:// or https:// address"))
+        })?;
+        Ok(Self { http: reqwest::Client::new(), base, key: key.to_owned() })
+    }
+
+    /// Posts one batch of NDJSON. Tries again for as long as the server says that it makes sense.
+    pub(super) async fn post_events(&self, body: Bytes, tenant: Option<&TenantId>) -> Result<Receipt> {
+        let url = self.url("v1/events", tenant.map(|tenant| ("tenant_id", tenant.as_str())));
+        let key = format!("import-{}", hash(&body));
+        let mut tries = 0;
+        loop {
+            let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/x-ndjson");
+            let request = request.header("Idempotency-Key", &key).body(body.clone());
+            let failure = match self.send(request).await {
+                Ok(response) if is_receipt(response.status()) => return receipt(response).await,
+                Ok(response) if !may_retry(response.status()) => return Err(problem(response).await),
+                Ok(response) => (retry_after(&response), problem(response).await),
+                Err(error) => (None, error),
+            };
+            tries += 1;
+            if tries == limits::CLIENT_TRIES_MAX {
+                return Err(failure.1);
+            }
+            tokio::time::sleep(failure.0.unwrap_or_else(|| pause(tries))).await;
+        }
+    }
+
+    /// Asks a question; the answer's bytes are in `format`.
+    pub(super) async fn sql(
+        &self,
+        sql: &str,
+        tenant: Option<&TenantId>,
+        params: &Map<String, Value>,
+        format: Format,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
+        let mut question = json!({"sql": sql, "params": params});
+        if let Some(tenant) = tenant {
+            question["tenant_id"] = tenant.as_str().into();
+        }
+        let url = self.url("v1/sql", Some(("format", format.name())));
+        let response = self.send(self.http.post(url).json(&question)).await?;
+        if !response.status().is_success() {
+            return Err(problem(response).await);
+        }
+        Ok(response.bytes_stream().map(|chunk| {
+            chunk.map_err(|error| {
+                Error::with_source(ErrorKind::Unavailable, "the answer broke off; it is not complete", error)
+            })
+        }))
+    }
+
+    fn url(&self, path: &str, parameter: Option<(&str, &str)>) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path.split('/'));
+        }
+        if let Some((name, value)) = parameter {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        url
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        request.bearer_auth(&self.key).send().await.map_err(|error| {
+            Error::with_source(ErrorKind::Unavailable, format!("cannot reach {}", self.base), error)
+        })
+    }
+}
+
+/// 422 and 409 are receipts too, if they list what was rejected.
+fn is_receipt(status: StatusCode) -> bool {
+    status.is_success() || matches!(status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT)
+}
+
+fn may_retry(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(PAUSE_MAX))
+}
+
+/// Doubles from a quarter of a second.
+fn pause(tries: u32) -> Duration {
+    PAUSE_MAX.min(Duration::from_millis(125) * 2_u32.saturating_pow(tries.min(10)))
+}
+
+async fn receipt(response: Response) -> Result<Receipt> {
+    let status = response.status();
+    let body = body(response).await?;
+    match serde_json::from_slice(&body) {
+        Ok(receipt) => Ok(receipt),
+        Err(_) => Err(described(status, &body)),
+    }
+}
+
+async fn problem(response: Response) -> Error {
+    let status = response.status();
+    match body(response).await {
+        Ok(body) => described(status, &body),
+        Err(error) => error,
+    }
+}
+
+async fn body(response: Response) -> Result<Bytes> {
+    response
+        .bytes()
+        .await
+        .map_err(|error| Error::with_source(ErrorKind::Unavailable, "the server's answer broke off", error))
+}
+
+/// An RFC 9457 problem (or whatever else came) as an error.
+fn described(status: StatusCode, body: &[u8]) -> Error {
+    let kind = match status {
+        StatusCode::UNAUTHORIZED => ErrorKind::Unauthorized,
+        StatusCode::NOT_FOUND => ErrorKind::NotFound,
+        StatusCode::CONFLICT => ErrorKind::Conflict,
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::Limit,
+        StatusCode::TOO_MANY_REQUESTS => ErrorKind::Busy,
+        status if status.is_server_error() => ErrorKind::Unavailable,
+        _ => ErrorKind::Invalid,
+    };
+    let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+    let words = [&problem["detail"], &problem["title"]].into_iter().find_map(Value::as_str);
+    let words = words.filter(|words| !words.is_empty()).unwrap_or("no details given");
+    Error::new(kind, format!("the server answers {status}: {words}"))
+}
+
+fn hash(body: &[u8]) -> String {
+    Sha256::digest(body)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a prefix of the server's address that is lost, or a doubled slash.
+    #[test]
+    fn addresses_keep_their_prefix() {
+        for (server, expected) in [
+            ("http://localhost:8080", "http://localhost:8080/v1/sql?format=csv"),
+            ("https://example.com/audit/", "https://example.com/audit/v1/sql?format=csv"),
+        ] {
+            let client = Client::new(server, "k").unwrap();
+            assert_eq!(client.url("v1/sql", Some(("format", "csv"))).as_str(), expected);
+        }
+        assert!(Client::new("localhost:8080", "k").is_err());
+    }
+
+    /// Would catch a problem whose words never reach the user, or a page of a proxy that hides the status.
+    #[test]
+    fn problems_keep_their_words() {
+        let problem = described(StatusCode::UNAUTHORIZED, br#"{"detail": "the key is not known"}"#);
+        assert_eq!(problem.kind(), ErrorKind::Unauthorized);
+        assert!(problem.to_string().contains("401") && problem.to_string().contains("the key is not known"));
+        let page = described(StatusCode::BAD_GATEWAY, b"<html>");
+        assert!(page.to_string().contains("502"));
+    }
+
+    /// Would catch pauses that do not grow or grow without end.
+    #[test]
+    fn pauses_grow_up_to_a_bound() {
+        let pauses: Vec<u128> = (1..9).map(|tries| pause(tries).as_millis()).collect();
+        assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+    }
+}

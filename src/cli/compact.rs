@@ -1,0 +1,89 @@
+//! `auditlake compact`: merge now whatever can be merged, days still growing included.
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::{
+    Outcome,
+    progress::{self, Watch},
+    text,
+};
+use crate::{
+    compact::{Policy, Report, compact_all},
+    config::Config,
+    error::Result,
+    server::{self, Access, Lake},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Write although another writer holds the store's lease; that one then stops by itself
+    #[arg(long)]
+    take_over: bool,
+}
+
+/// All live files.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Files {
+    pub(super) count: u64,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome> {
+    let stop = server::shutdown_on_signal();
+    let lake = Lake::open(config, Access::Write { take_over: arguments.take_over }).await?;
+    let before = files(&lake).await?;
+    let watch = Watch::start();
+    let compacted = compact(&lake, &stop).await;
+    let after = files(&lake).await;
+    lake.close().await?;
+    let (report, after) = (compacted?, after?);
+    for failure in &report.failures {
+        eprintln!("not compacted: {} {}: {}", failure.tenant, failure.day, failure.error.report());
+    }
+    text::write_stdout(summary(before, after, &report, &watch).as_bytes())?;
+    Ok(if report.failures.is_empty() { Outcome::Complete } else { Outcome::Partial })
+}
+
+/// Compacts with no settle time: who asks for it wants it now.
+pub(super) async fn compact(lake: &Lake, stop: &tokio_util::sync::CancellationToken) -> Result<Report> {
+    let policy = Policy { settle_ms: 0, ..lake.config().compact.clone() };
+    let bar: ProgressBar = progress::of_count(0, "compacting");
+    let report = compact_all(lake.tables(), &policy, lake.clock(), stop, |progress| {
+        bar.set_position(progress.report.rows);
+        bar.set_message(format!("rows, {} to go", text::counted(progress.jobs_left as u64, "job")));
+    })
+    .await;
+    bar.finish_and_clear();
+    report
+}
+
+/// What is there now.
+pub(super) async fn files(lake: &Lake) -> Result<Files> {
+    let mut files = Files::default();
+    for tenant in lake.tables().tenants() {
+        let Some(table) = lake.tables().get(&tenant).await? else { continue };
+        for file in table.snapshot().files.iter() {
+            files.count += 1;
+            files.rows += file.rows;
+            files.bytes += file.size_bytes;
+        }
+    }
+    Ok(files)
+}
+
+/// `1,800 files, 62.1 MB → 120 files, 48.0 MB; 1,000,000 rows in 3.10 s (…)`
+pub(super) fn summary(before: Files, after: Files, report: &Report, watch: &Watch) -> String {
+    format!(
+        "{}{}, {} → {}, {}; {} rewritten of {}, {}\n",
+        if report.cancelled { "stopped after: " } else { "" },
+        text::counted(before.count, "file"),
+        text::bytes(before.bytes),
+        text::counted(after.count, "file"),
+        text::bytes(after.bytes),
+        text::counted(report.rows, "row"),
+        text::count(after.rows),
+        watch.describe(report.rows, "row"),
+    )
+}

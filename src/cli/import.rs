@@ -1,0 +1,184 @@
+//! `auditlake import`: events from files into a store or a running server.
+//!
+//! Stores what can be stored, names what cannot (file, record, reason) and says how many of each. Importing
+//! the same files again changes nothing: events that carry ids are recognised as duplicates.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Global, Outcome,
+    pipeline::{self, Outlet, Parcel},
+    progress::{self, Watch},
+    sink::{Sent, Sink},
+    text,
+};
+use crate::{
+    config::Config,
+    error::{Error, ErrorKind, Result},
+    event::TenantId,
+    import::{Counts, Input, Origin, Reader, Settings, Source, Step},
+    limits::IMPORT_REFUSALS_SHOWN_MAX,
+    server::{self, Access, Lake},
+};
+
+const AFTER_HELP: &str = "\
+Formats:
+  native      events as POST /v1/events takes them: NDJSON, an array, or single objects
+  cloudtrail  AWS CloudTrail log files ({\"Records\": […]}), or single records
+
+Files may be packed with gzip or zstd. From a folder, all .json, .ndjson and .jsonl files are taken.
+
+Examples:
+  auditlake import --tenant acme --format cloudtrail ./AWSLogs
+  auditlake generate --events 100000 | auditlake import -
+  auditlake import --server http://localhost:8080 --key $KEY --tenant acme events.ndjson.zst";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// Files and folders; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Whose events they are; needed if they do not name their tenant
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// What the files hold
+    #[arg(long, default_value = "native", value_name = "FORMAT")]
+    format: Source,
+    /// Write although another writer holds the store's lease; that one then stops by itself
+    #[arg(long)]
+    take_over: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
+    let tenant = arguments.tenant.as_deref().map(TenantId::parse).transpose()?;
+    if tenant.is_none() && arguments.format == Source::Cloudtrail {
+        let message = "CloudTrail records name no tenant: say whose they are with --tenant";
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    let inputs = Input::find(&arguments.paths)?;
+    let reader = Reader::new(inputs, arguments.format, Settings::default());
+    let stop = server::shutdown_on_signal();
+    let client = global.client()?;
+    let lake = match &client {
+        Some(_) => None,
+        None => Some(Lake::open(config, Access::Write { take_over: arguments.take_over }).await?.into()),
+    };
+    let sink = match (client, &lake) {
+        (Some(client), _) => Sink::Server(client),
+        (None, Some(lake)) => Sink::Local(std::sync::Arc::clone(lake)),
+        (None, None) => return Err(Error::new(ErrorKind::Internal, "neither a server nor a store is open")),
+    };
+    let mut report = Report::new(&reader);
+    let stored = store(reader, &sink, tenant.as_ref(), &stop, &mut report).await;
+    drop(sink);
+    // What was accepted is durable whatever happened to the rest; it is committed before anything is reported.
+    let closed = match lake.and_then(std::sync::Arc::into_inner) {
+        Some(lake) => lake.close().await,
+        None => Ok(()),
+    };
+    report.bar.finish_and_clear();
+    let counts = stored?;
+    closed?;
+    report.print(counts, stop.is_cancelled())
+}
+
+/// Reads and stores everything; the refusals go to stderr as they come.
+async fn store(
+    mut reader: Reader,
+    sink: &Sink,
+    tenant: Option<&TenantId>,
+    stop: &CancellationToken,
+    report: &mut Report,
+) -> Result<Counts> {
+    let bar = report.bar.clone();
+    let producer = move |outlet: Outlet<Label>| {
+        while outlet.is_wanted()
+            && let Some(step) = reader.next()
+        {
+            let parcel = match step {
+                Step::Batch(batch) => Parcel { body: batch.body.into(), label: Label::Events(batch.origins) },
+                Step::Refused(refusal) => {
+                    Parcel { body: bytes::Bytes::new(), label: Label::Refused(refusal.to_string()) }
+                }
+            };
+            bar.set_position(reader.bytes_read());
+            if !outlet.put(parcel) {
+                break;
+            }
+        }
+        reader.counts()
+    };
+    pipeline::run(sink, tenant, stop, producer, |label, bytes, sent| report.add(label, bytes, sent)).await
+}
+
+/// What a parcel was.
+enum Label {
+    Events(Vec<Origin>),
+    /// Nothing to store, something to say, in its place among the others.
+    Refused(String),
+}
+
+struct Report {
+    bar: ProgressBar,
+    watch: Watch,
+    bytes: u64,
+    accepted: u64,
+    duplicates: u64,
+    refused: u64,
+}
+
+impl Report {
+    fn new(reader: &Reader) -> Self {
+        let bar = progress::of_bytes(reader.bytes_total(), "importing");
+        Self { bar, watch: Watch::start(), bytes: 0, accepted: 0, duplicates: 0, refused: 0 }
+    }
+
+    fn add(&mut self, label: Label, bytes: u64, sent: Sent) {
+        self.bytes += bytes;
+        self.accepted += sent.accepted;
+        self.duplicates += sent.duplicates;
+        match label {
+            Label::Refused(what) => self.refuse(&what),
+            Label::Events(origins) => {
+                for (index, reason) in &sent.refused {
+                    let origin = origins.get(*index).map_or_else(String::new, Origin::to_string);
+                    self.refuse(&format!("{origin}: {reason}"));
+                }
+            }
+        }
+        self.bar.set_message(format!("{} events", text::count(self.accepted + self.duplicates)));
+    }
+
+    fn refuse(&mut self, what: &str) {
+        self.refused += 1;
+        if self.refused <= IMPORT_REFUSALS_SHOWN_MAX {
+            self.bar.suspend(|| eprintln!("refused {what}"));
+        }
+    }
+
+    fn print(&self, counts: Counts, stopped: bool) -> Result<Outcome> {
+        if self.refused > IMPORT_REFUSALS_SHOWN_MAX {
+            let more = self.refused - IMPORT_REFUSALS_SHOWN_MAX;
+            eprintln!("refused {} more, not shown", text::count(more));
+        }
+        let events = self.accepted + self.duplicates;
+        let line = format!(
+            "{}{} from {}: {} new, {} known before, {} refused; {} {}\n",
+            if stopped { "stopped after " } else { "" },
+            text::counted(counts.records, "record"),
+            text::counted(counts.inputs, "file"),
+            text::count(self.accepted),
+            text::count(self.duplicates),
+            text::count(self.refused),
+            text::bytes(self.bytes),
+            self.watch.describe(events, "event"),
+        );
+        text::write_stdout(line.as_bytes())?;
+        Ok(if self.refused > 0 { Outcome::Partial } else { Outcome::Complete })
+    }
+}
