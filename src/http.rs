@@ -7,6 +7,7 @@
 //!
 //! [`Api`] holds what handlers need, [`Api::router`] is the routes, [`connections::serve`] drives sockets.
 
+mod answer;
 mod body;
 pub mod connections;
 mod encoding;
@@ -120,7 +121,7 @@ impl Settings {
 #[derive(Clone)]
 pub struct Api {
     ingest: Ingest,
-    engine: Arc<Engine>,
+    engine: Engine,
     auth: Auth,
     clock: Clock,
     metrics: Metrics,
@@ -137,7 +138,7 @@ impl Api {
     /// The API over an open lake.
     pub fn new(
         ingest: Ingest,
-        engine: Arc<Engine>,
+        engine: Engine,
         auth: Auth,
         clock: Clock,
         metrics: Metrics,

@@ -1,1 +1,102 @@
-//! (being written)
+//! The program put together: an open [`Lake`], and the server around it.
+//!
+//! In: a [`Config`]. Out: the modules of a store, opened in order and closed in order. [`serve`] answers HTTP until
+//! it is told to stop or the writer stops by itself. Guaranteed: after [`serve`] returned, no request is running,
+//! every acknowledged event is committed or safe in the WAL, and the lease is given up.
+
+mod background;
+mod lake;
+mod signals;
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{net::TcpListener, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use lake::{Access, Lake};
+pub use signals::shutdown_on_signal;
+
+use crate::{
+    auth,
+    config::Config,
+    error::{Error, ErrorKind, Result},
+    http::{Api, connections},
+    ingest::Ingest,
+};
+
+/// Binds the address of the configuration; the error names it.
+pub async fn bind(config: &Config) -> Result<TcpListener> {
+    config.check_listen()?;
+    TcpListener::bind(config.listen).await.map_err(|error| {
+        Error::with_source(ErrorKind::Unavailable, format!("cannot listen on {}", config.listen), error)
+    })
+}
+
+/// Serves `lake` on `listener` until `shutdown` is cancelled or the writer stops, then closes both in order: no new
+/// connections; requests in flight end, within `http.drain_ms`; batches that were read are handled; background
+/// work ends; everything is committed; the lease is given up.
+///
+/// Writes two things to stderr for people and scripts: the root key, if one had to be made, and, once requests
+/// are answered, the line `listening on http://ADDRESS`.
+///
+/// # Errors
+/// Why the writer stopped, if it did; otherwise what failed last while closing.
+pub async fn serve(lake: Lake, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    let ingest = lake.ingest()?.clone();
+    let root_key = lake.config().root_key.as_ref().map(|key| key.expose());
+    let (auth, generated) = auth::open(lake.store(), root_key, lake.clock()).await?;
+    let settings = &lake.config().http;
+    let metrics = lake.metrics().clone();
+    let api = Api::new(ingest.clone(), lake.engine().clone(), auth, lake.clock().clone(), metrics, settings);
+    let address = listener
+        .local_addr()
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;
+    let work = TaskTracker::new();
+    background::start(&lake, &work, &shutdown);
+    announce(&lake, address, generated);
+
+    let watched = watch_writer(&ingest, &shutdown);
+    let served = connections::serve(listener, api.router(), settings, &lake.metrics().http, &shutdown);
+    let drained = async {
+        shutdown.cancelled().await;
+        tracing::info!("shutting down");
+        api.begin_shutdown();
+    };
+    let (stopped, (), ()) = tokio::join!(watched, served, drained);
+
+    work.close();
+    let drain = Duration::from_millis(settings.drain_ms);
+    if time::timeout(drain, async { tokio::join!(api.finish_appends(), work.wait()) }).await.is_err() {
+        tracing::warn!("some work did not end in time; what was acknowledged is in the WAL");
+    }
+    let closed = lake.close().await;
+    match stopped {
+        Some(reason) => Err(reason),
+        None => closed,
+    }
+}
+
+/// Waits for the shutdown; if the writer stops by itself first, that is the shutdown, and its reason is returned.
+async fn watch_writer(ingest: &Ingest, shutdown: &CancellationToken) -> Option<Error> {
+    tokio::select! {
+        reason = ingest.stopped() => {
+            shutdown.cancel();
+            reason
+        }
+        () = shutdown.cancelled() => None,
+    }
+}
+
+fn announce(lake: &Lake, address: SocketAddr, generated: Option<auth::GeneratedKey>) {
+    if let Some(auth::GeneratedKey(key)) = generated {
+        eprintln!("root key, shown only now (AUDITLAKE_ROOT_KEY replaces it): {key}");
+    }
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "keys and events cross the network unencrypted unless a TLS proxy stands in front");
+    }
+    tracing::info!(store = lake.store().display(), %address, "serving");
+    eprintln!("listening on http://{address}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     auth::Principal,
+    error::{Error, ErrorKind},
     event::{
         TenantId,
         decode::{BodyFormat, DecodeContext, DecodeError, Decoded, decode},
@@ -116,7 +117,11 @@ fn fingerprint(body: &[u8], sent: &Sent) -> [u8; 32] {
 
 /// A body that as a whole is no list of events.
 fn undecodable(error: DecodeError) -> Problem {
-    let kind = if error.is_limit() { ProblemType::ContentTooLarge } else { ProblemType::BadRequest };
+    let error = Error::from(error);
+    let kind = match error.kind() {
+        ErrorKind::Limit => ProblemType::ContentTooLarge,
+        _ => ProblemType::BadRequest,
+    };
     Problem::new(kind, error.to_string())
 }
 

@@ -1,0 +1,144 @@
+//! Work that repeats while a server runs: compaction, and the sweep for files that nothing refers to any more.
+//!
+//! Each is one named task of its own. A round that fails or panics is logged and tried again after the pause; a
+//! shutdown ends it between two batches or objects.
+
+use std::{future::Future, time::Duration};
+
+use tokio::time;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
+
+use super::Lake;
+use crate::{
+    compact::{self, Policy},
+    error::Result,
+    table::Tables,
+    telemetry::{Clock, Metrics},
+};
+
+/// Starts all of it in `work`; it ends once `stop` is cancelled.
+pub(super) fn start(lake: &Lake, work: &TaskTracker, stop: &CancellationToken) {
+    let settings = lake.config().background.clone();
+    let (tables, clock) = (lake.tables().clone(), lake.clock().clone());
+    let (policy, metrics) = (lake.config().compact.clone(), lake.metrics().clone());
+    repeat(work, "compaction", settings.compact_every_ms, stop, move |stop| {
+        compact(tables.clone(), policy.clone(), clock.clone(), metrics.clone(), stop)
+    });
+    let tables = lake.tables().clone();
+    let grace_ms = i64::try_from(settings.sweep_grace_ms).unwrap_or(i64::MAX);
+    repeat(work, "sweep", settings.sweep_every_ms, stop, move |stop| sweep(tables.clone(), grace_ms, stop));
+}
+
+/// Runs `round` again and again, `pause_ms` after the last one ended; 0 means never.
+fn repeat<Round, Rounds>(
+    work: &TaskTracker,
+    name: &'static str,
+    pause_ms: u64,
+    stop: &CancellationToken,
+    round: Rounds,
+) where
+    Rounds: Fn(CancellationToken) -> Round + Send + 'static,
+    Round: Future<Output = Result<()>> + Send + 'static,
+{
+    if pause_ms == 0 {
+        return;
+    }
+    let stop = stop.clone();
+    let repeated = async move {
+        while stop.run_until_cancelled(time::sleep(Duration::from_millis(pause_ms))).await.is_some() {
+            // A task of its own, so that a panic ends this round and not the work.
+            let result = tokio::spawn(round(stop.clone()).in_current_span()).await;
+            match result {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(report = error.report(), "failed; trying again later"),
+                Err(error) => tracing::error!(%error, "stopped unexpectedly; trying again later"),
+            }
+        }
+    };
+    work.spawn(repeated.instrument(tracing::info_span!("background", work = name)));
+}
+
+async fn compact(
+    tables: Tables,
+    policy: Policy,
+    clock: Clock,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<()> {
+    let report = compact::compact_all(&tables, &policy, &clock, &stop, |_progress| {}).await?;
+    metrics.compacted(report.jobs as u64, report.rows, report.bytes_in, report.bytes_out);
+    for failure in &report.failures {
+        metrics.compaction_failed();
+        tracing::error!(
+            tenant = %failure.tenant,
+            day = %failure.day,
+            report = failure.error.report(),
+            "a day was not compacted; trying again later"
+        );
+    }
+    if report.jobs > 0 {
+        tracing::info!(
+            jobs = report.jobs,
+            files_in = report.files_in,
+            files_out = report.files_out,
+            rows = report.rows,
+            ms = report.millis,
+            "compacted"
+        );
+    }
+    Ok(())
+}
+
+async fn sweep(tables: Tables, grace_ms: i64, stop: CancellationToken) -> Result<()> {
+    for tenant in tables.tenants() {
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        let Some(table) = tables.get(&tenant).await? else { continue };
+        match table.sweep(grace_ms).await {
+            Ok(swept) if swept.files + swept.failed > 0 => {
+                tracing::info!(%tenant, files = swept.files, bytes = swept.bytes, failed = swept.failed, "swept");
+            }
+            Ok(_) => {}
+            // The next tenant may fare better, and this one is tried again.
+            Err(error) => tracing::error!(%tenant, report = error.report(), "was not swept"),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    /// Would catch work that ends with its first failure or panic, or that outlives a shutdown.
+    #[tokio::test]
+    async fn failing_rounds_are_repeated_until_the_stop() {
+        let (work, stop) = (TaskTracker::new(), CancellationToken::new());
+        let rounds = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&rounds);
+        repeat(&work, "test", 1, &stop, move |stop| {
+            let round = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match round {
+                    0 => Err(Error::new(ErrorKind::Unavailable, "the store is away")),
+                    1 => panic!("a defect"),
+                    _ => {
+                        stop.cancel();
+                        Ok(())
+                    }
+                }
+            }
+        });
+        work.close();
+        work.wait().await;
+        assert_eq!(rounds.load(Ordering::SeqCst), 3);
+    }
+}

@@ -1,0 +1,125 @@
+//! A store opened with everything that works on it.
+
+use crate::{
+    config::Config,
+    error::{Error, ErrorKind, Result},
+    ingest::{self, Ingest},
+    query::Engine,
+    store::Store,
+    table::Tables,
+    telemetry::{Clock, Metrics},
+};
+
+/// What a process may do with the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Accept events, commit and compact: takes the lease, of which there is one.
+    Write {
+        /// Take the lease even if another writer seems to hold it.
+        take_over: bool,
+    },
+    /// Query only, beside a writer or alone; sees what was acknowledged when it was opened.
+    Read,
+}
+
+/// An open store: tables, queries and, for a writer, ingest.
+#[derive(Debug)]
+pub struct Lake {
+    config: Config,
+    clock: Clock,
+    metrics: Metrics,
+    store: Store,
+    tables: Tables,
+    engine: Engine,
+    ingest: Option<Ingest>,
+}
+
+impl Lake {
+    /// Opens the store of `config` on the system's clock. When it returns, every event ever acknowledged is visible.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] while another writer holds the lease; otherwise as the store.
+    pub async fn open(config: Config, access: Access) -> Result<Self> {
+        let store = Store::open(&config.store, &config.object_store).await?;
+        Self::open_on(store, Clock::system(), config, access).await
+    }
+
+    /// The same over a given store and clock.
+    ///
+    /// # Errors
+    /// As [`Lake::open`].
+    pub async fn open_on(store: Store, clock: Clock, config: Config, access: Access) -> Result<Self> {
+        let metrics = Metrics::default();
+        let tables = Tables::open(store.clone(), clock.clone(), config.table.clone()).await?;
+        let ingest = match access {
+            Access::Write { take_over } => {
+                let opening = Ingest::open(
+                    store.clone(),
+                    tables.clone(),
+                    clock.clone(),
+                    metrics.clone(),
+                    config.ingest.clone(),
+                    take_over,
+                );
+                Some(opening.await?)
+            }
+            Access::Read => {
+                ingest::read_uncommitted(&store, &tables).await?;
+                None
+            }
+        };
+        let engine = Engine::new(&store, tables.clone(), clock.clone(), config.query.clone())?;
+        Ok(Self { config, clock, metrics, store, tables, engine, ingest })
+    }
+
+    /// The way in.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if the lake was opened for reading.
+    pub fn ingest(&self) -> Result<&Ingest> {
+        let message =
+            || Error::new(ErrorKind::Invalid, format!("{} is open for reading only", self.store.display()));
+        self.ingest.as_ref().ok_or_else(message)
+    }
+
+    /// The way out.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// All tenants' tables.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Where everything is kept.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The clock that everything goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The numbers of this process.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The configuration it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// For a writer: finishes and commits what was accepted and gives up the lease.
+    ///
+    /// # Errors
+    /// If the last commit fails: its events stay in the WAL, and the next start commits them.
+    pub async fn close(self) -> Result<()> {
+        match self.ingest {
+            Some(ingest) => ingest.close().await,
+            None => Ok(()),
+        }
+    }
+}
