@@ -1,1 +1,150 @@
-//! (being written)
+//! Compaction: many small files of a day become few large ones, and no event is touched.
+//!
+//! In: the tables. Out: fewer files, sorted by (`occurred_at`, `seq`), one Delta commit a job with
+//! `dataChange = false`. Guaranteed: before a commit the rows read and the rows written, read back, have the same
+//! number and the same digest; memory is bounded by the policy whatever the input; readers and writers go on
+//! meanwhile. Superseded files stay until [`Table::sweep`](crate::table::Table::sweep) takes them.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`plan`] | decides what to merge |
+//! | `decode`, `merge` | many sorted files → one sorted stream |
+//! | [`digest`] | fingerprint of a multiset of rows |
+//! | `job` | merge, write, check, commit |
+
+mod decode;
+pub mod digest;
+mod job;
+mod merge;
+pub mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashSet, sync::Arc};
+
+use chrono::NaiveDate;
+use futures::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+pub use self::plan::{Job, Policy};
+use crate::{
+    error::{Error, Result},
+    event::TenantId,
+    table::{Table, Tables},
+    telemetry::Clock,
+};
+
+/// What compaction did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Jobs done.
+    pub jobs: usize,
+    /// Files replaced.
+    pub files_in: usize,
+    /// Files written.
+    pub files_out: usize,
+    /// Rows rewritten.
+    pub rows: u64,
+    /// Size of the files replaced.
+    pub bytes_in: u64,
+    /// Size of the files written.
+    pub bytes_out: u64,
+    /// Time taken.
+    pub millis: u64,
+    /// Whether it was cancelled before it was through.
+    pub cancelled: bool,
+    /// Jobs that failed; nothing changed for their days.
+    pub failures: Vec<Failure>,
+}
+
+/// One job that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Whose files.
+    pub tenant: TenantId,
+    /// Of which day.
+    pub day: NaiveDate,
+    /// Why.
+    pub error: Error,
+}
+
+/// How far a compaction is, told after each job.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    /// Jobs of this round that are not done yet. More may follow: what one round makes, the next may merge.
+    pub jobs_left: usize,
+    /// Everything done so far, failures included.
+    pub report: &'a Report,
+}
+
+/// Compacts all tenants' tables until `policy` wants nothing more.
+///
+/// A job that fails is reported and its day left alone; the others go on. `cancel` takes effect between batches.
+/// Fails only if a tenant's table cannot be opened.
+pub async fn compact_all(
+    tables: &Tables,
+    policy: &Policy,
+    clock: &Clock,
+    cancel: &CancellationToken,
+    mut progress: impl FnMut(&Progress<'_>),
+) -> Result<Report> {
+    let started_ms = clock.now_millis();
+    let mut report = Report::default();
+    let mut given_up = HashSet::new();
+    loop {
+        let jobs = jobs(tables, policy, clock, &given_up).await?;
+        if jobs.is_empty() || cancel.is_cancelled() {
+            report.cancelled = cancel.is_cancelled();
+            break;
+        }
+        let mut jobs_left = jobs.len();
+        let mut running = stream::iter(jobs)
+            .map(|(table, job)| async move {
+                let done = job::run(&table, &job, cancel).await;
+                (table, job, done)
+            })
+            .buffer_unordered(policy.jobs_at_once.max(1));
+        while let Some((table, job, done)) = running.next().await {
+            jobs_left -= 1;
+            match done {
+                Ok(Some(done)) => report.add(&job, &done),
+                Ok(None) => report.cancelled = true,
+                Err(error) => {
+                    given_up.insert((table.tenant().clone(), job.day));
+                    report.failures.push(Failure { tenant: table.tenant().clone(), day: job.day, error });
+                }
+            }
+            report.millis = (clock.now_millis() - started_ms).max(0) as u64;
+            progress(&Progress { jobs_left, report: &report });
+        }
+    }
+    Ok(report)
+}
+
+/// The jobs of one round, of all tenants, without those that failed in an earlier one.
+async fn jobs(
+    tables: &Tables,
+    policy: &Policy,
+    clock: &Clock,
+    given_up: &HashSet<(TenantId, NaiveDate)>,
+) -> Result<Vec<(Arc<Table>, Job)>> {
+    let mut all = Vec::new();
+    for tenant in tables.tenants() {
+        let Some(table) = tables.get(&tenant).await? else { continue };
+        let planned = plan::plan(&table.snapshot().files, policy, clock.now_millis());
+        let wanted = planned.into_iter().filter(|job| !given_up.contains(&(tenant.clone(), job.day)));
+        all.extend(wanted.map(|job| (table.clone(), job)));
+    }
+    Ok(all)
+}
+
+impl Report {
+    fn add(&mut self, job: &Job, done: &job::Done) {
+        self.jobs += 1;
+        self.files_in += job.inputs.len();
+        self.files_out += 1;
+        self.rows += done.rows;
+        self.bytes_in += done.bytes_in;
+        self.bytes_out += done.bytes_out;
+    }
+}

@@ -109,3 +109,12 @@ pub const TEXT_TABLE_ROWS_MAX: usize = 1_000;
 pub const IMPORT_REFUSALS_SHOWN_MAX: u64 = 20;
 /// Times that a request to a server is tried.
 pub const CLIENT_TRIES_MAX: u32 = 12;
+
+// Compaction.
+
+/// Files that one compaction job reads.
+pub const COMPACTION_FAN_IN_MAX: usize = 16;
+/// Memory for reading the inputs of all compaction jobs that run at once, about.
+pub const COMPACTION_BYTES_MAX: u64 = 160 * 1024 * 1024;
+/// Rows of the batches that a merge makes.
+pub const MERGE_BATCH_ROWS_MAX: usize = 8_192;

@@ -1,0 +1,171 @@
+//! Carries one job out: merge, write, check, commit.
+//!
+//! In: a [`Job`]. Out: one file in place of its inputs. Guaranteed: the commit is made only if the written file,
+//! read back, has exactly the rows of the inputs; otherwise it is deleted and nothing has changed. A cancelled
+//! job leaves nothing but, at worst, an orphan for the sweep.
+
+use std::{ops::Range, sync::Arc};
+
+use arrow::array::RecordBatch;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{decode::Decoder, digest::Digest, merge::Merge, plan::Job};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    limits,
+    table::{Commit, DataFile, FileWriter, ReadOptions, Table},
+};
+
+/// Merged batches that wait for the encoder.
+const MERGED_BATCHES_AHEAD: usize = 2;
+
+/// What a finished job did.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    pub(crate) rows: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// Runs `job`; `None` if it was cancelled.
+pub(crate) async fn run(table: &Arc<Table>, job: &Job, cancel: &CancellationToken) -> Result<Option<Done>> {
+    match rewrite(table, job, cancel).await? {
+        Some((file, read)) => commit_checked(table, job, file, read).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Commits `file` in place of the job's inputs if it has exactly the rows that were `read`, and deletes it if not.
+pub(crate) async fn commit_checked(
+    table: &Arc<Table>,
+    job: &Job,
+    file: DataFile,
+    read: Digest,
+) -> Result<Done> {
+    let file = Arc::new(file);
+    let written = digest(table, &file).await;
+    if !matches!(&written, Ok(written) if *written == read) {
+        table.discard(&file).await?;
+        return Err(refusal(job, read, written));
+    }
+    let (rows, bytes_out) = (file.rows, file.size_bytes);
+    let commit = Commit {
+        operation: "OPTIMIZE",
+        add: vec![Arc::unwrap_or_clone(file)],
+        remove: job.inputs.clone(),
+        data_change: false,
+        wal_through: None,
+        next_seq: None,
+    };
+    table.commit(commit).await?;
+    Ok(Done { rows, bytes_in: job.inputs.iter().map(|file| file.size_bytes).sum(), bytes_out })
+}
+
+/// Writes the merged inputs to a new file, not yet part of the table; with the digest of what was read.
+async fn rewrite(
+    table: &Arc<Table>,
+    job: &Job,
+    cancel: &CancellationToken,
+) -> Result<Option<(DataFile, Digest)>> {
+    let mut writer = table.file_writer(job.day)?;
+    match fill(&mut writer, table, job, cancel).await {
+        Ok(Some(read)) => {
+            let mut file = writer.finish().await?;
+            // For the planner the file is as new as its newest event, not as the rewriting of old ones.
+            file.added_at_ms = job.inputs.iter().map(|input| input.added_at_ms).max().unwrap_or(0);
+            Ok(Some((file, read)))
+        }
+        Ok(None) => writer.abandon().await.map(|()| None),
+        Err(error) => {
+            // The first error is the one to tell; what the upload leaves, the sweep finds.
+            let _ = writer.abandon().await;
+            Err(error)
+        }
+    }
+}
+
+async fn fill(
+    writer: &mut FileWriter,
+    table: &Arc<Table>,
+    job: &Job,
+    cancel: &CancellationToken,
+) -> Result<Option<Digest>> {
+    let decode = |file: &Arc<DataFile>| Decoder::start(table.clone(), file.clone(), ReadOptions::default());
+    let decoders = job.inputs.iter().map(decode).collect();
+    let (mut merged, digest) = merge_ahead(decoders);
+    while let Some(batch) = merged.recv().await {
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
+        writer.write(batch).await?;
+    }
+    let died = |cause| Error::with_source(ErrorKind::Internal, "the thread merging files died", cause);
+    digest.await.map_err(died)?.map(Some)
+}
+
+/// Merges on a thread of its own; the digest of the inputs is there once the batches have ended.
+fn merge_ahead(
+    decoders: Vec<Decoder>,
+) -> (mpsc::Receiver<RecordBatch>, tokio::task::JoinHandle<Result<Digest>>) {
+    let (sender, receiver) = mpsc::channel(MERGED_BATCHES_AHEAD);
+    let runtime = tokio::runtime::Handle::current();
+    let digest = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async move {
+            let mut merge = Merge::new(decoders).await?;
+            while let Some(batch) = merge.next().await? {
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+            Ok(merge.read())
+        })
+    });
+    (receiver, digest)
+}
+
+/// Reads `file` back, in two halves at once.
+async fn digest(table: &Arc<Table>, file: &Arc<DataFile>) -> Result<Digest> {
+    let (first, second) = halves(file.rows as usize);
+    let (first, second) =
+        tokio::try_join!(digest_rows(table, file, first), digest_rows(table, file, second))?;
+    Ok(first.and(second))
+}
+
+async fn digest_rows(table: &Arc<Table>, file: &Arc<DataFile>, rows: Range<usize>) -> Result<Digest> {
+    let mut digest = Digest::default();
+    if rows.is_empty() {
+        return Ok(digest);
+    }
+    let options = ReadOptions { rows: Some(vec![rows]), ..ReadOptions::default() };
+    let mut decoder = Decoder::start(table.clone(), file.clone(), options);
+    while let Some((_, of_batch)) = decoder.next().await? {
+        digest = digest.and(of_batch);
+    }
+    Ok(digest)
+}
+
+/// Two ranges of rows, split between row groups so that none is decoded twice.
+fn halves(rows: usize) -> (Range<usize>, Range<usize>) {
+    let groups = rows.div_ceil(limits::ROW_GROUP_ROWS_MAX);
+    let middle = (groups.div_ceil(2) * limits::ROW_GROUP_ROWS_MAX).min(rows);
+    (0..middle, middle..rows)
+}
+
+fn refusal(job: &Job, read: Digest, written: Result<Digest>) -> Error {
+    let inputs: Vec<&str> = job.inputs.iter().map(|file| file.path.as_str()).collect();
+    let inputs = inputs.join(", ");
+    match written {
+        Ok(written) => Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "compaction of {inputs} refused: {} rows were read, {} rows written, or their contents differ",
+                read.rows, written.rows
+            ),
+        ),
+        Err(cause) => {
+            let message = format!("compaction of {inputs} refused: its result cannot be read back");
+            Error::with_source(cause.kind(), message, cause)
+        }
+    }
+}
