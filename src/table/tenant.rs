@@ -28,7 +28,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    telemetry,
+    paths, telemetry,
 };
 
 /// One tenant's table. Shared as `Arc<Table>`; all methods take `&self`.
@@ -172,6 +172,11 @@ impl Table {
     /// Streams one data file; see [`read::read`].
     pub async fn read(&self, file: &DataFile, options: &ReadOptions) -> Result<BatchStream> {
         read::read(&self.shared.store, &self.tenant, file, options).await
+    }
+
+    /// Deletes a file that was written and will not be committed.
+    pub async fn discard(&self, file: &DataFile) -> Result<()> {
+        self.shared.store.delete(&paths::data_file(&self.tenant, &file.path)).await
     }
 
     /// The committed rows of `day` in `snapshot` that bear one of `ids`, with all stored columns, in no fixed
