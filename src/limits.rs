@@ -113,6 +113,8 @@ pub const CLIENT_TRIES_MAX: u32 = 12;
 // Compaction.
 
 /// Files that one compaction job reads.
+pub const COMPACTION_FILES_MAX: usize = 256;
+/// Files that one compaction job reads at once, because their times overlap.
 pub const COMPACTION_FAN_IN_MAX: usize = 16;
 /// Memory for reading the inputs of all compaction jobs that run at once, about.
 pub const COMPACTION_BYTES_MAX: u64 = 160 * 1024 * 1024;

@@ -91,9 +91,7 @@ async fn fill(
     job: &Job,
     cancel: &CancellationToken,
 ) -> Result<Option<Digest>> {
-    let decode = |file: &Arc<DataFile>| Decoder::start(table.clone(), file.clone(), ReadOptions::default());
-    let decoders = job.inputs.iter().map(decode).collect();
-    let (mut merged, digest) = merge_ahead(decoders);
+    let (mut merged, digest) = merge_ahead(table.clone(), job.inputs.clone());
     while let Some(batch) = merged.recv().await {
         if cancel.is_cancelled() {
             return Ok(None);
@@ -106,13 +104,14 @@ async fn fill(
 
 /// Merges on a thread of its own; the digest of the inputs is there once the batches have ended.
 fn merge_ahead(
-    decoders: Vec<Decoder>,
+    table: Arc<Table>,
+    files: Vec<Arc<DataFile>>,
 ) -> (mpsc::Receiver<RecordBatch>, tokio::task::JoinHandle<Result<Digest>>) {
     let (sender, receiver) = mpsc::channel(MERGED_BATCHES_AHEAD);
     let runtime = tokio::runtime::Handle::current();
     let digest = tokio::task::spawn_blocking(move || {
         runtime.block_on(async move {
-            let mut merge = Merge::new(decoders).await?;
+            let mut merge = Merge::new(table, &files);
             while let Some(batch) = merge.next().await? {
                 if sender.send(batch).await.is_err() {
                     break;

@@ -1,11 +1,12 @@
 //! Merges sorted files into one sorted stream, in memory bounded by the number of inputs.
 //!
-//! In: decoded batches of each input, sorted by (`occurred_at`, `seq`). Out: batches of all rows in that order.
-//! Guaranteed: each input row comes out exactly once; an input that is not sorted is an error, not a wrong
-//! answer. Rows are taken in runs; a long run, as of files that do not overlap in time, passes through without
+//! In: files, each sorted by (`occurred_at`, `seq`). Out: batches of all their rows in that order. Guaranteed: each
+//! input row comes out exactly once; an input that is not sorted, or begins before its statistics say, is an error,
+//! not a wrong answer. A file is decoded from when the merge gets near its first event, so what is in memory is what
+//! overlaps in time. Rows are taken in runs; a long run, as of files that do not overlap, passes through without
 //! being copied.
 
-use std::ops::Range;
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use arrow::{
     array::{AsArray, RecordBatch},
@@ -14,11 +15,12 @@ use arrow::{
     datatypes::{Int64Type, TimestampMicrosecondType},
 };
 
-use super::{decode::Decoder, digest::Digest};
+use super::{decode::Decoder, digest::Digest, plan};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::schema,
     limits::MERGE_BATCH_ROWS_MAX,
+    table::{DataFile, ReadOptions, Table},
 };
 
 /// A run this long is passed on as a slice of its batch.
@@ -29,7 +31,14 @@ type Key = (i64, i64);
 
 /// A merge in progress.
 pub(crate) struct Merge {
+    table: Arc<Table>,
+    /// Files not reached yet, in the order of their first events.
+    waiting: VecDeque<Arc<DataFile>>,
+    /// The next of them, whose decoding has begun, and when it is reached.
+    next: Option<(i64, Decoder)>,
     inputs: Vec<Input>,
+    /// The last key given out.
+    last: Key,
     /// Batches that the runs of the next output refer to.
     batches: Vec<RecordBatch>,
     runs: Vec<Run>,
@@ -45,7 +54,7 @@ struct Run {
 /// One input: its batches to come, and the one it has reached.
 struct Input {
     decoder: Decoder,
-    head: Option<Head>,
+    head: Head,
 }
 
 /// How far an input has been merged.
@@ -69,27 +78,35 @@ impl Head {
 }
 
 impl Merge {
-    /// A merge of what the decoders yield.
-    pub(crate) async fn new(decoders: Vec<Decoder>) -> Result<Self> {
-        let inputs = decoders.into_iter().map(|decoder| Input { decoder, head: None }).collect();
-        let mut merge = Self { inputs, batches: Vec::new(), runs: Vec::new(), read: Digest::default() };
-        for at in 0..merge.inputs.len() {
-            merge.advance(at).await?;
-        }
-        Ok(merge)
+    /// A merge of `files` of `table`, in the order of their first events.
+    pub(crate) fn new(table: Arc<Table>, files: &[Arc<DataFile>]) -> Self {
+        let mut merge = Self {
+            table,
+            waiting: files.iter().cloned().collect(),
+            next: None,
+            inputs: Vec::new(),
+            last: (i64::MIN, i64::MIN),
+            batches: Vec::new(),
+            runs: Vec::new(),
+            read: Digest::default(),
+        };
+        merge.prepare();
+        merge
     }
 
     /// The next rows in order; `None` when all inputs are exhausted.
     pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>> {
         let mut rows = 0;
         while rows < MERGE_BATCH_ROWS_MAX {
+            self.open_reached().await?;
             let Some((first, bound)) = self.least() else { break };
-            let Some(head) = self.inputs[first].head.as_mut() else { break };
+            let head = &mut self.inputs[first].head;
             let run = head.row..run_end(head, bound, MERGE_BATCH_ROWS_MAX - rows);
             let is_long = run.len() >= LONG_RUN_ROWS;
             if is_long && rows > 0 {
                 break;
             }
+            self.last = head.key(run.end - 1);
             head.row = run.end;
             rows += run.len();
             let batch = *head.kept.get_or_insert_with(|| {
@@ -112,33 +129,61 @@ impl Merge {
         self.read
     }
 
+    /// Begins to decode the file that comes next.
+    fn prepare(&mut self) {
+        self.next = self.waiting.pop_front().map(|file| {
+            let reached_at = plan::first_event(&file);
+            (reached_at, Decoder::start(self.table.clone(), file, ReadOptions::default()))
+        });
+    }
+
+    /// Takes in every file whose first event may be the next in order.
+    async fn open_reached(&mut self) -> Result<()> {
+        loop {
+            let least = self.inputs.iter().map(|input| input.head.key(input.head.row).0).min();
+            let is_reached =
+                |(reached_at, _): &mut (i64, Decoder)| least.is_none_or(|least| least >= *reached_at);
+            let Some((_, mut decoder)) = self.next.take_if(is_reached) else { return Ok(()) };
+            self.prepare();
+            if let Some(head) = next_head(&mut decoder, self.last, &mut self.read).await? {
+                self.inputs.push(Input { decoder, head });
+            }
+        }
+    }
+
     /// The input with the least key, and the key that its rows may not pass: the least of the others.
     fn least(&self) -> Option<(usize, Option<Key>)> {
         let mut first: Option<(usize, Key)> = None;
-        let mut second: Option<Key> = None;
+        let mut bound = self.next.as_ref().map(|(reached_at, _)| (*reached_at, i64::MIN));
         for (at, input) in self.inputs.iter().enumerate() {
-            let Some(head) = &input.head else { continue };
-            let key = head.key(head.row);
-            match first {
-                Some((_, least)) if key >= least => {
-                    second = Some(second.map_or(key, |bound| bound.min(key)));
-                }
-                _ => {
-                    second = first.map(|(_, key)| key);
-                    first = Some((at, key));
-                }
-            }
+            let key = input.head.key(input.head.row);
+            let other = match first {
+                Some((_, least)) if key >= least => Some(key),
+                _ => first.replace((at, key)).map(|(_, least)| least),
+            };
+            bound = match (bound, other) {
+                (Some(bound), Some(other)) => Some(bound.min(other)),
+                (bound, other) => bound.or(other),
+            };
         }
-        first.map(|(at, _)| (at, second))
+        first.map(|(at, _)| (at, bound))
+    }
+
+    /// Moves an input on to its next batch, or closes it.
+    async fn advance(&mut self, at: usize) -> Result<()> {
+        let input = &mut self.inputs[at];
+        match next_head(&mut input.decoder, self.last, &mut self.read).await? {
+            Some(head) => input.head = head,
+            None => drop(self.inputs.swap_remove(at)),
+        }
+        Ok(())
     }
 
     /// Makes one batch of the runs collected.
     fn assemble(&mut self) -> Result<Option<RecordBatch>> {
         let (batches, runs) = (std::mem::take(&mut self.batches), std::mem::take(&mut self.runs));
         for input in &mut self.inputs {
-            if let Some(head) = &mut input.head {
-                head.kept = None;
-            }
+            input.head.kept = None;
         }
         if let [run] = runs.as_slice() {
             return Ok(Some(batches[run.batch].slice(run.rows.start, run.rows.len())));
@@ -153,24 +198,21 @@ impl Merge {
             .map_err(|cause| Error::with_source(ErrorKind::Internal, "merge batches of events", cause))?;
         Ok(Some(merged))
     }
+}
 
-    /// Moves an input on to its next batch.
-    async fn advance(&mut self, at: usize) -> Result<()> {
-        let input = &mut self.inputs[at];
-        let last = input.head.take().map(|head| head.key(head.rows() - 1));
-        let Some((batch, digest)) = input.decoder.next().await? else { return Ok(()) };
-        self.read = self.read.and(digest);
-        let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>().values().clone();
-        let seqs = batch[schema::SEQ].as_primitive::<Int64Type>().values().clone();
-        let head = Head { batch, times, seqs, row: 0, kept: None };
-        let in_order = (1..head.rows()).all(|row| head.key(row - 1) <= head.key(row));
-        if !in_order || last.is_some_and(|last| last > head.key(0)) {
-            let message = format!("file {} is not sorted by occurred_at and seq", input.decoder.file());
-            return Err(Error::new(ErrorKind::Corrupt, message));
-        }
-        input.head = Some(head);
-        Ok(())
+/// The next batch of an input, checked to be in order and not before what was given out already.
+async fn next_head(decoder: &mut Decoder, last: Key, read: &mut Digest) -> Result<Option<Head>> {
+    let Some((batch, digest)) = decoder.next().await? else { return Ok(None) };
+    *read = read.and(digest);
+    let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>().values().clone();
+    let seqs = batch[schema::SEQ].as_primitive::<Int64Type>().values().clone();
+    let head = Head { batch, times, seqs, row: 0, kept: None };
+    let in_order = (1..head.rows()).all(|row| head.key(row - 1) <= head.key(row));
+    if !in_order || last > head.key(0) {
+        let message = format!("file {} is not sorted by occurred_at and seq", decoder.file());
+        return Err(Error::new(ErrorKind::Corrupt, message));
     }
+    Ok(Some(head))
 }
 
 /// Where the run from the head's row ends: at the bound, at the end of the batch, or after `rows_max` rows.

@@ -34,7 +34,7 @@ pub struct Policy {
     pub like_files_min: usize,
     /// Size of a file that is large enough.
     pub target_bytes: u64,
-    /// Files read by one job.
+    /// Files that one job has open at once: those whose time ranges overlap.
     pub fan_in_max: usize,
     /// Memory for reading, all jobs together.
     pub memory_bytes_max: u64,
@@ -60,7 +60,7 @@ impl Default for Policy {
 pub struct Job {
     /// The partition.
     pub day: NaiveDate,
-    /// At least two live files, by the time of their first event.
+    /// At least two live files, in the order of their first events.
     pub inputs: Vec<Arc<DataFile>>,
 }
 
@@ -104,37 +104,42 @@ fn like_sizes(files: Vec<Arc<DataFile>>, policy: &Policy) -> Vec<Vec<Arc<DataFil
     by_size.into_values().filter(|like| like.len() >= policy.like_files_min.max(2)).collect()
 }
 
-/// Groups of at least two files, neighbours in time, each within fan-in, memory and target size.
+/// Groups of at least two files, neighbours in time, of about equal length.
 fn grouped(mut files: Vec<Arc<DataFile>>, policy: &Policy) -> Vec<Vec<Arc<DataFile>>> {
     files.sort_by(|a, b| (first_event(a), &a.path).cmp(&(first_event(b), &b.path)));
-    let memory_max = policy.memory_bytes_max / policy.jobs_at_once.max(1) as u64;
-    let memory_all: u64 = files.iter().map(|file| reading_bytes(file)).sum();
-    let fit_in_memory = memory_max * files.len() as u64 / memory_all.max(1);
-    let files_max = even_share(files.len(), policy.fan_in_max.min(fit_in_memory as usize).max(2));
-    let mut groups = Vec::new();
-    let mut group: Vec<Arc<DataFile>> = Vec::new();
-    let (mut bytes, mut memory) = (0, 0);
-    for file in files {
-        let is_too_much = bytes + file.size_bytes > policy.target_bytes
-            || group.len() >= files_max
-            || (group.len() >= 2 && memory + reading_bytes(&file) > memory_max);
-        if is_too_much {
-            groups.push(std::mem::take(&mut group));
-            (bytes, memory) = (0, 0);
-        }
-        bytes += file.size_bytes;
-        memory += reading_bytes(&file);
-        group.push(file);
-    }
-    groups.push(group);
+    let greedy = cut(&files, policy, limits::COMPACTION_FILES_MAX);
+    // 17 files where 16 are allowed make 9 and 8, not 16 and 1.
+    let mut groups = cut(&files, policy, files.len().div_ceil(greedy.len().max(1)));
     groups.retain(|group| group.len() >= 2);
     groups
 }
 
-/// The size of groups that are about equal and not larger than `max`: 17 files make 9 and 8, not 16 and 1.
-fn even_share(files: usize, max: usize) -> usize {
-    let groups = files.div_ceil(max).max(1);
-    files.div_ceil(groups).max(2)
+/// Cuts files, sorted by time, where a group would pass the target size, `files_max`, or what can be open at once.
+fn cut(files: &[Arc<DataFile>], policy: &Policy, files_max: usize) -> Vec<Vec<Arc<DataFile>>> {
+    let memory_max = policy.memory_bytes_max / policy.jobs_at_once.max(1) as u64;
+    let mut groups: Vec<Vec<Arc<DataFile>>> = Vec::new();
+    let mut bytes = 0;
+    // A merge opens a file when it reaches its first event and is done with it after its last.
+    let mut open: Vec<&DataFile> = Vec::new();
+    for file in files {
+        open.retain(|earlier| last_event(earlier) >= first_event(file));
+        let memory: u64 = open.iter().map(|file| reading_bytes(file)).sum::<u64>() + reading_bytes(file);
+        let fits = |group: &Vec<Arc<DataFile>>| {
+            bytes + file.size_bytes <= policy.target_bytes
+                && group.len() < files_max.max(2)
+                && (group.len() < 2 || (open.len() < policy.fan_in_max && memory <= memory_max))
+        };
+        if let Some(group) = groups.last_mut().filter(|group| fits(group)) {
+            group.push(file.clone());
+            bytes += file.size_bytes;
+        } else {
+            groups.push(vec![file.clone()]);
+            bytes = file.size_bytes;
+            open.clear();
+        }
+        open.push(file);
+    }
+    groups
 }
 
 /// Memory that reading `file` takes: one row group as stored, one page of each column as decoded.
@@ -144,17 +149,26 @@ fn reading_bytes(file: &DataFile) -> u64 {
     file.size_bytes.min(limits::ROW_GROUP_BYTES_MAX as u64) + page_rows * row_bytes * DECODED_PER_STORED_BYTE
 }
 
-/// When the file's first event occurred, as far as its statistics say.
-fn first_event(file: &DataFile) -> i64 {
+/// When the file's first event occurred; if its statistics do not say, before everything.
+pub(crate) fn first_event(file: &DataFile) -> i64 {
     match file.stats.get(schema::OCCURRED_AT).and_then(|stats| stats.min.as_ref()) {
         Some(ScalarValue::TimestampMicrosecond(Some(micros), _)) => *micros,
         _ => i64::MIN,
     }
 }
 
+/// When the file's last event occurred; if its statistics do not say, after everything.
+fn last_event(file: &DataFile) -> i64 {
+    match file.stats.get(schema::OCCURRED_AT).and_then(|stats| stats.max.as_ref()) {
+        Some(ScalarValue::TimestampMicrosecond(Some(micros), _)) => *micros,
+        _ => i64::MAX,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::ColumnStats;
 
     const MIB: u64 = 1024 * 1024;
     const HOUR_MS: i64 = 3_600_000;
@@ -204,6 +218,24 @@ mod tests {
         for (name, files, now_ms, expected) in cases {
             assert_eq!(fan_ins(&files, now_ms), expected, "{name}");
         }
+    }
+
+    /// Would catch files that follow one another being merged in more rounds than needed, as if all were open at
+    /// once, and files that overlap being opened beyond the fan-in.
+    #[test]
+    fn only_files_that_overlap_count_as_open() {
+        let timed = |number: usize, first: i64, last: i64| {
+            let time = |micros| Some(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
+            let stats = ColumnStats { min: time(first), max: time(last), null_count: Some(0), exact: true };
+            let mut file = file(number, 1_024, 0);
+            Arc::make_mut(&mut file).stats.insert(schema::OCCURRED_AT, stats);
+            file
+        };
+        let one_after_another: Vec<_> =
+            (0..100).map(|n| timed(n, n as i64 * 10, n as i64 * 10 + 12)).collect();
+        assert_eq!(fan_ins(&one_after_another, HOUR_MS), [100]);
+        let at_once: Vec<_> = (0..100).map(|n| timed(n, n as i64, 1_000)).collect();
+        assert_eq!(fan_ins(&at_once, HOUR_MS), [15, 15, 15, 15, 15, 15, 10]);
     }
 
     /// Would catch jobs over files of different days, which no single file could hold.
