@@ -120,3 +120,102 @@ pub const COMPACTION_FAN_IN_MAX: usize = 16;
 pub const COMPACTION_BYTES_MAX: u64 = 160 * 1024 * 1024;
 /// Rows of the batches that a merge makes.
 pub const MERGE_BATCH_ROWS_MAX: usize = 8_192;
+// One event. A length counts the bytes of the text in UTF-8, after JSON escapes are resolved.
+
+/// Length of an event's `id`.
+pub const EVENT_ID_BYTES_MAX: usize = 128;
+/// Length of `action`.
+pub const ACTION_BYTES_MAX: usize = 256;
+/// Length of the `type` of an actor, target, credential or `on_behalf_of`.
+pub const TYPE_BYTES_MAX: usize = 128;
+/// Length of the `id` of an actor, target, credential, workspace or `on_behalf_of` (an AWS ARN has up to 2,048).
+pub const REFERENCE_BYTES_MAX: usize = 2_048;
+/// Length of the `name` of an actor, target, workspace or `on_behalf_of`.
+pub const NAME_BYTES_MAX: usize = 1_024;
+/// Length of `actor.email`: 64 for the mailbox, `@`, 255 for the domain.
+pub const EMAIL_BYTES_MAX: usize = 320;
+/// Length of `context.user_agent`.
+pub const USER_AGENT_BYTES_MAX: usize = 2_048;
+/// Length of `context.session_id`, `context.request_id` and `correlation_id`.
+pub const TRACE_ID_BYTES_MAX: usize = 512;
+/// Length of `outcome.reason`.
+pub const REASON_BYTES_MAX: usize = 4_096;
+/// Length of `description`.
+pub const DESCRIPTION_BYTES_MAX: usize = 8_192;
+/// Targets of one event.
+pub const TARGETS_MAX: usize = 64;
+/// Canonical JSON of one metadata object (the event's, the actor's, each target's) or of `changes`.
+pub const METADATA_BYTES_MAX: usize = 16 * 1_024;
+/// Text of one event as stored: the bytes of all its text and JSON columns together.
+pub const EVENT_BYTES_MAX: usize = 64 * 1_024;
+/// Levels of objects and arrays in an event, the event itself being the first.
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Levels of objects and arrays past which a body is not read at all.
+pub const BODY_DEPTH_MAX: usize = 128;
+/// Characters of one JSON number; no double needs more than 800.
+pub const NUMBER_BYTES_MAX: usize = 1_024;
+/// Largest `version`.
+pub const VERSION_MAX: i64 = i32::MAX as i64;
+/// First year that `occurred_at` may lie in.
+pub const OCCURRED_AT_YEAR_MIN: i32 = 2000;
+/// How far `occurred_at` may lie after the server's clock.
+pub const FUTURE_SKEW_HOURS_MAX: i64 = 24;
+/// Problems reported for one event; the last one tells how many more there are.
+pub const PROBLEMS_MAX: usize = 32;
+
+// One request.
+
+/// Events in a request.
+pub const REQUEST_EVENTS_MAX: usize = 10_000;
+/// Body of a request, decompressed.
+pub const REQUEST_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// One row of the table of limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is limited, as a reader of the documentation knows it.
+    pub name: &'static str,
+    /// The largest (for a year: the smallest) value that passes.
+    pub value: i64,
+    /// What `value` counts.
+    pub unit: &'static str,
+    /// What happens to whatever passes the limit.
+    pub effect: &'static str,
+}
+
+const EVENT_REJECTED: &str = "event rejected";
+const REQUEST_REFUSED: &str = "request refused (413)";
+
+const fn limit(name: &'static str, value: usize, unit: &'static str, effect: &'static str) -> Limit {
+    Limit { name, value: value as i64, unit, effect }
+}
+
+const fn event(name: &'static str, value: usize, unit: &'static str) -> Limit {
+    limit(name, value, unit, EVENT_REJECTED)
+}
+
+/// All limits that a sender of events can meet; the README's table is made from it.
+pub const TABLE: &[Limit] = &[
+    limit("events in a request", REQUEST_EVENTS_MAX, "events", REQUEST_REFUSED),
+    limit("request body, decompressed", REQUEST_BYTES_MAX, "bytes", REQUEST_REFUSED),
+    event("tenant_id", TENANT_ID_BYTES_MAX, "bytes"),
+    event("id", EVENT_ID_BYTES_MAX, "bytes"),
+    event("action", ACTION_BYTES_MAX, "bytes"),
+    event("type (actor, target, credential, on_behalf_of)", TYPE_BYTES_MAX, "bytes"),
+    event("id (actor, target, credential, on_behalf_of, workspace)", REFERENCE_BYTES_MAX, "bytes"),
+    event("name (actor, target, on_behalf_of, workspace)", NAME_BYTES_MAX, "bytes"),
+    event("actor.email", EMAIL_BYTES_MAX, "bytes"),
+    event("context.user_agent", USER_AGENT_BYTES_MAX, "bytes"),
+    event("context.session_id, context.request_id, correlation_id", TRACE_ID_BYTES_MAX, "bytes"),
+    event("outcome.reason", REASON_BYTES_MAX, "bytes"),
+    event("description", DESCRIPTION_BYTES_MAX, "bytes"),
+    event("targets", TARGETS_MAX, "targets"),
+    event("each metadata, changes", METADATA_BYTES_MAX, "bytes of canonical JSON"),
+    event("an event's text in total", EVENT_BYTES_MAX, "bytes"),
+    event("nesting", JSON_DEPTH_MAX, "levels"),
+    event("number", NUMBER_BYTES_MAX, "characters"),
+    event("version", VERSION_MAX as usize, ""),
+    event("occurred_at, earliest", OCCURRED_AT_YEAR_MIN as usize, "year"),
+    event("occurred_at, ahead of the server's clock", FUTURE_SKEW_HOURS_MAX as usize, "hours"),
+    limit("problems reported for an event", PROBLEMS_MAX, "problems", "the rest is counted"),
+];
