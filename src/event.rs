@@ -4,6 +4,12 @@
 //! [`schema::accepted_schema`], or for each bad event all that is wrong with it. Guaranteed: an accepted
 //! event has one canonical byte form (RFC 8785), and a stored row gives those bytes back.
 
+pub mod canonical;
+mod columns;
+pub mod decode;
+mod jcs;
+#[cfg(test)]
+mod properties;
 pub mod schema;
 mod tenant;
 

@@ -18,11 +18,15 @@ use crate::{
 pub struct TenantId(Arc<str>);
 
 impl TenantId {
+    /// Whether `text` is a tenant id: length and alphabet.
+    pub fn is_valid(text: &str) -> bool {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        (1..=limits::TENANT_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
+    }
+
     /// Checks length and alphabet; the error names the text and the rule.
     pub fn parse(text: &str) -> Result<Self> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let length_ok = (1..=limits::TENANT_ID_BYTES_MAX).contains(&text.len());
-        if length_ok && text.bytes().all(allowed) {
+        if Self::is_valid(text) {
             return Ok(Self(text.into()));
         }
         let shown: String = text.chars().take(80).collect();
