@@ -110,3 +110,124 @@ pub(super) fn compare_keys(left: &str, right: &str) -> Ordering {
     let rank = |byte: u8| if matches!(byte, 0xee | 0xef) { byte | 0x10 } else { byte };
     left.bytes().map(rank).cmp(right.bytes().map(rank))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Result<String, NumberError> {
+        let mut out = String::new();
+        push_number(&mut out, text).map(|()| out)
+    }
+
+    fn text(text: &str) -> String {
+        let mut out = String::new();
+        push_text(&mut out, text);
+        out
+    }
+
+    /// RFC 8785, appendix B: the bits of a double and its text. Would catch a formatter that is not ECMAScript's.
+    #[test]
+    fn numbers_of_appendix_b() {
+        for (bits, wanted) in [
+            (0x0000000000000000_u64, "0"),
+            (0x8000000000000000, "0"),
+            (0x0000000000000001, "5e-324"),
+            (0x8000000000000001, "-5e-324"),
+            (0x7fefffffffffffff, "1.7976931348623157e+308"),
+            (0xffefffffffffffff, "-1.7976931348623157e+308"),
+            (0x4340000000000000, "9007199254740992"),
+            (0xc340000000000000, "-9007199254740992"),
+            (0x4430000000000000, "295147905179352830000"),
+            (0x44b52d02c7e14af5, "9.999999999999997e+22"),
+            (0x44b52d02c7e14af6, "1e+23"),
+            (0x44b52d02c7e14af7, "1.0000000000000001e+23"),
+            (0x444b1ae4d6e2ef4e, "999999999999999700000"),
+            (0x444b1ae4d6e2ef4f, "999999999999999900000"),
+            (0x444b1ae4d6e2ef50, "1e+21"),
+            (0x3eb0c6f7a0b5ed8c, "9.999999999999997e-7"),
+            (0x3eb0c6f7a0b5ed8d, "0.000001"),
+            (0x41b3de4355555553, "333333333.3333332"),
+            (0x41b3de4355555554, "333333333.33333325"),
+            (0x41b3de4355555555, "333333333.3333333"),
+            (0x41b3de4355555556, "333333333.3333334"),
+            (0x41b3de4355555557, "333333333.33333343"),
+            (0xbecbf647612f3696, "-0.0000033333333333333333"),
+            (0x43143ff3c1cb0959, "1424953923781206.2"),
+        ] {
+            let value = f64::from_bits(bits);
+            // Seventeen digits and an exponent: the double, in a notation of its own.
+            let found = number(&format!("{value:.17e}"));
+            if (EXACT_END..EXPONENT_START).contains(&value.abs()) {
+                assert_eq!(found, Err(NumberError::Inexact), "{wanted}");
+            } else {
+                assert_eq!(found.as_deref(), Ok(wanted));
+            }
+        }
+    }
+
+    /// Would catch a number that reads back as another, or is refused without need.
+    #[test]
+    fn numbers_are_normalised_or_refused() {
+        for (sent, wanted) in [
+            ("-0", "0"),
+            ("0", "0"),
+            ("-0.0e7", "0"),
+            ("1.0", "1"),
+            ("1E30", "1e+30"),
+            ("4.50", "4.5"),
+            ("2e-3", "0.002"),
+            ("-12", "-12"),
+            ("999999999999999", "999999999999999"),
+            ("0.000000000000000000000000001", "1e-27"),
+            ("9007199254740991", "9007199254740991"),
+            ("-9007199254740991", "-9007199254740991"),
+            ("9007199254740991.0", "9007199254740991"),
+            ("333333333.33333329", "333333333.3333333"),
+            ("1e21", "1e+21"),
+        ] {
+            assert_eq!(number(sent).as_deref(), Ok(wanted), "{sent}");
+        }
+        for (sent, why) in [
+            ("9007199254740992", NumberError::Inexact),
+            ("-9007199254740993", NumberError::Inexact),
+            ("1e17", NumberError::Inexact),
+            ("9007199254740992.0", NumberError::Inexact),
+            ("1000000000000000000000000", NumberError::Inexact),
+            ("1e309", NumberError::Overflow),
+            ("-1e999999999", NumberError::Overflow),
+            ("1e-400", NumberError::Underflow),
+            ("-0.00001e-9999999", NumberError::Underflow),
+        ] {
+            assert_eq!(number(sent), Err(why), "{sent}");
+        }
+        assert_eq!(number(&"1".repeat(NUMBER_BYTES_MAX + 1)), Err(NumberError::Long));
+    }
+
+    /// RFC 8785, 3.2.2: would catch an escape too many or too few.
+    #[test]
+    fn text_of_section_3_2_2() {
+        assert_eq!(text("€$\u{f}\nA'B\"\\\\\"/"), r#""€$\u000f\nA'B\"\\\\\"/""#);
+        assert_eq!(
+            text("\u{8}\t\u{c}\r\0\u{1f}\u{7f}\u{2028}😀"),
+            "\"\\b\\t\\f\\r\\u0000\\u001f\u{7f}\u{2028}😀\""
+        );
+        assert_eq!(text(""), "\"\"");
+    }
+
+    /// RFC 8785, 3.2.3: would catch keys sorted by code point or by bytes.
+    #[test]
+    fn keys_of_section_3_2_3() {
+        let mut keys = ["€", "\r", "\u{fb33}", "1", "😀", "\u{80}", "ö"];
+        keys.sort_by(|left, right| compare_keys(left, right));
+        assert_eq!(keys, ["\r", "1", "\u{80}", "ö", "€", "😀", "\u{fb33}"]);
+    }
+
+    proptest::proptest! {
+        /// Would catch a shortcut of the order that UTF-16 does not follow.
+        #[test]
+        fn keys_are_in_the_order_of_utf16(left: String, right: String) {
+            proptest::prop_assert_eq!(compare_keys(&left, &right), left.encode_utf16().cmp(right.encode_utf16()));
+        }
+    }
+}
