@@ -56,8 +56,6 @@ pub const GENERATE_TENANTS_MAX: usize = 10_000;
 pub const GENERATE_DAYS_MAX: u32 = 3_660;
 // HTTP
 
-/// Size of a request's body to `/v1/events`, before and after decompression.
-pub const REQUEST_BYTES_MAX: usize = 16 << 20;
 /// Size of a request's body to `/v1/sql`.
 pub const SQL_REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Size of a request's head, all headers together.

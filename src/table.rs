@@ -38,6 +38,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 pub use self::{
@@ -52,7 +53,8 @@ use crate::{error::Result, event::TenantId, paths, store::Store, telemetry::Cloc
 
 /// What can be chosen about tables. What a table's first commit records (intervals and retentions, for other
 /// readers) stays as it was then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Layout of new data files.
     pub layout: layout::Settings,
@@ -108,6 +110,12 @@ pub struct Tables {
 }
 
 type Slot = Arc<OnceCell<Arc<Table>>>;
+
+impl std::fmt::Debug for Tables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tables").field("store", &self.shared.store.display()).finish_non_exhaustive()
+    }
+}
 
 impl Tables {
     /// Lists the tenants of `store`; loads none of them.

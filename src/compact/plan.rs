@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::NaiveDate;
 use datafusion::scalar::ScalarValue;
+use serde::{Deserialize, Serialize};
 
 use crate::{event::schema, limits, table::DataFile};
 
@@ -26,7 +27,8 @@ const WORTH_ONE_IN: u64 = 8;
 const DECODED_PER_STORED_BYTE: u64 = 10;
 
 /// When and into what to compact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// A day is settled when its newest file is this old, milliseconds.
     pub settle_ms: i64,

@@ -25,7 +25,7 @@ use arrow::{
     array::{BooleanBufferBuilder, RecordBatch},
     buffer::BooleanBuffer,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::problems::FieldError;
 use self::{
@@ -81,7 +81,7 @@ pub struct Decoded {
 }
 
 /// A bad event and all that is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// Its index in the request, from 0; blank lines do not count.
     pub index: u32,

@@ -52,10 +52,6 @@ impl Budget {
         self.uncommitted.load(Ordering::Acquire)
     }
 
-    pub(super) fn cap_bytes(&self) -> usize {
-        self.cap_bytes
-    }
-
     /// Counts a request in, or refuses it.
     pub(super) fn reserve(&self, bytes: usize) -> Result<Reservation> {
         self.queued.fetch_add(bytes, Ordering::AcqRel);

@@ -16,6 +16,7 @@ use datafusion::{
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -44,16 +45,17 @@ const TABLES_LOADED_AT_ONCE: usize = 16;
 const STORE_URL: &str = "auditlake://store";
 
 /// Limits of queries that an operator may change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Threads that plan and run queries, and files read at the same time by one query.
     pub threads: usize,
     /// Queries at the same time.
     pub concurrent_max: usize,
     /// How long a query waits for a place before it is told to come back.
-    pub queue_wait: Duration,
+    pub queue_wait_ms: u64,
     /// How long a query may take, from admission to its last row.
-    pub deadline: Duration,
+    pub deadline_ms: u64,
     /// Memory for all queries; each has an equal share of its own.
     pub memory_bytes: usize,
     /// Disk that one query may use for what does not fit its memory.
@@ -76,8 +78,8 @@ impl Default for Settings {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             concurrent_max: 4,
-            queue_wait: Duration::from_secs(10),
-            deadline: Duration::from_secs(60),
+            queue_wait_ms: 10_000,
+            deadline_ms: 60_000,
             memory_bytes: 512 << 20,
             spill_bytes_max: 1 << 30,
             spill_folder: None,
@@ -143,6 +145,12 @@ impl Drop for Shared {
     }
 }
 
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
 impl Engine {
     /// Starts the threads; nothing is read.
     pub fn new(store: &Store, tables: Tables, clock: Clock, settings: Settings) -> Result<Self> {
@@ -184,7 +192,7 @@ impl Engine {
     pub async fn run(&self, request: Request) -> Result<Running> {
         let place = self.admit().await?;
         let ledger = Ledger::start();
-        let allowed = self.shared.settings.deadline;
+        let allowed = Duration::from_millis(self.shared.settings.deadline_ms);
         let deadline = Deadline { at: Instant::now() + allowed, allowed };
         let opened = timeout_at(deadline.at, self.open(request, place, deadline, ledger));
         opened.await.map_err(|_| deadline.passed())?
@@ -203,7 +211,7 @@ impl Engine {
 
     async fn admit(&self) -> Result<OwnedSemaphorePermit> {
         let place = Arc::clone(&self.shared.places).acquire_owned();
-        match timeout(self.shared.settings.queue_wait, place).await {
+        match timeout(Duration::from_millis(self.shared.settings.queue_wait_ms), place).await {
             Ok(Ok(place)) => Ok(place),
             _ => Err(Error::new(
                 ErrorKind::Busy,

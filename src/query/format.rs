@@ -18,6 +18,8 @@ mod parquet;
 mod table;
 mod text;
 
+pub use self::table::text_table;
+
 use std::{
     pin::Pin,
     task::{Context, Poll},

@@ -20,6 +20,7 @@ use datafusion::{
     },
     physical_plan::ExecutionPlan,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     columns,
@@ -49,7 +50,8 @@ const NEEDLE_COLUMNS: [&str; 14] = [
 ];
 
 /// How filters are handed to the Parquet reader.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Pushdown {
     /// Decode other columns late where a filter looks selective, see [`looks_selective`].
     #[default]

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
 /// Settings of a store; the defaults suit a folder and S3 alike.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Retries of one S3 request after a transient error; 0 gives up at once.
@@ -35,7 +35,7 @@ impl Default for Settings {
 }
 
 /// Where an S3 store is and who asks. What is `None` comes from the environment, under the names every AWS tool uses.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct S3Settings {
     /// Whether `AWS_*` variables are read at all.
@@ -47,8 +47,10 @@ pub struct S3Settings {
     /// `AWS_ACCESS_KEY_ID`. Without one, the machine's or container's own credentials are asked for.
     pub access_key_id: Option<String>,
     /// `AWS_SECRET_ACCESS_KEY`.
+    #[serde(skip_serializing)]
     pub secret_access_key: Option<String>,
     /// `AWS_SESSION_TOKEN`, for temporary keys.
+    #[serde(skip_serializing)]
     pub session_token: Option<String>,
     /// `AWS_VIRTUAL_HOSTED_STYLE_REQUEST`: the bucket as part of the host name; an endpoint given must then contain it.
     /// `false` (the bucket in the path) if neither is set.

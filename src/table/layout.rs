@@ -13,6 +13,7 @@ use parquet::{
     },
     schema::types::ColumnPath,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -27,7 +28,8 @@ const UNIQUE_TEXT_COLUMNS: [&str; 3] = [schema::ID, "request_id", "correlation_i
 const GROWING_COLUMNS: [&str; 3] = [schema::SEQ, schema::OCCURRED_AT, schema::RECEIVED_AT];
 
 /// What can be chosen about new files; old ones stay readable whatever is chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// zstd level, 1–22. The default is 3.
     pub zstd_level: i32,

@@ -54,6 +54,12 @@ struct LastCommit {
     unresolved: bool,
 }
 
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("tenant", self.tenant()).finish_non_exhaustive()
+    }
+}
+
 impl Table {
     pub(super) fn new(shared: Arc<Shared>, snapshot: Snapshot) -> Self {
         Self {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::PROBLEMS_MAX;
 
@@ -13,7 +13,7 @@ use crate::limits::PROBLEMS_MAX;
 const SHOWN_CHARS_MAX: usize = 64;
 
 /// One problem of an event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
     /// RFC 6901 pointer into the event as it was sent; empty for the event as a whole. A key longer than
     /// 64 characters is cut.

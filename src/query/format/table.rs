@@ -42,6 +42,18 @@ impl Table {
     }
 }
 
+/// The table of an answer that is in memory already; at most [`TEXT_TABLE_ROWS_MAX`] of its rows.
+///
+/// # Errors
+/// [`crate::error::ErrorKind::Internal`] if the batches do not have the columns of `schema`.
+pub fn text_table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String> {
+    let mut table = Table::new(SchemaRef::clone(schema));
+    for batch in batches {
+        table.batch(batch)?;
+    }
+    Ok(String::from_utf8_lossy(&table.last()).into_owned())
+}
+
 impl Encoder for Table {
     fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
         let room = TEXT_TABLE_ROWS_MAX.saturating_sub(self.rows).min(batch.num_rows());
@@ -51,13 +63,20 @@ impl Encoder for Table {
     }
 
     fn end(&mut self, _: &Statistics) -> Result<Vec<u8>> {
+        Ok(self.last())
+    }
+}
+
+impl Table {
+    /// The whole table with its last line.
+    fn last(&self) -> Vec<u8> {
         let mut out = draw(&self.lines);
         let left = self.rows.saturating_sub(TEXT_TABLE_ROWS_MAX);
         out.push_str(&match left {
             0 => format!("({} rows)\n", self.rows),
             _ => format!("(the first {TEXT_TABLE_ROWS_MAX} of {} rows; other formats show all)\n", self.rows),
         });
-        Ok(out.into_bytes())
+        out.into_bytes()
     }
 }
 

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -88,7 +87,7 @@ async fn memory_is_bounded_and_sorts_spill() {
 /// Would catch a deadline that a busy join outlives, for its client or for the next query.
 #[tokio::test]
 async fn a_deadline_ends_a_heavy_join() {
-    let settings = Settings { deadline: Duration::from_millis(500), ..Settings::default() };
+    let settings = Settings { deadline_ms: 500, ..Settings::default() };
     let engine = lake(20_000).await.engine(settings.clone());
     let heavy = "SELECT count(*) FROM events a JOIN events b ON a.action = b.action
                  WHERE a.id || b.id > b.id || a.id || a.actor_id";
@@ -231,7 +230,7 @@ async fn dropping_an_answer_stops_its_work() {
 /// Would catch a client that stalls and keeps its place, and with it its share of memory, for ever.
 #[tokio::test]
 async fn a_stalled_reader_loses_its_place() {
-    let settings = Settings { deadline: Duration::from_secs(2), ..Settings::default() };
+    let settings = Settings { deadline_ms: 2_000, ..Settings::default() };
     let engine = lake(20_000).await.engine(settings.clone());
     let mut stalled = engine.run(request("SELECT id FROM events")).await.unwrap();
     assert!(stalled.next().await.unwrap().is_ok());
@@ -243,8 +242,7 @@ async fn a_stalled_reader_loses_its_place() {
 /// Would catch queries beyond the cap that wait for ever, or places that are lost.
 #[tokio::test]
 async fn past_the_places_a_query_is_told_to_come_back() {
-    let settings =
-        Settings { concurrent_max: 1, queue_wait: Duration::from_millis(20), ..Settings::default() };
+    let settings = Settings { concurrent_max: 1, queue_wait_ms: 20, ..Settings::default() };
     let (gate, engine) = gated(&settings).await;
     let first = engine.run(request("SELECT id FROM events")).await.unwrap();
     let error = fails(&engine, "SELECT 1").await;
