@@ -17,6 +17,7 @@ mod json;
 mod problems;
 mod reader;
 mod shape;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -250,7 +251,8 @@ impl<'j> Decoder<'j> {
     fn settle(&mut self, line: Option<u32>) {
         let index = (self.total - 1) as u32;
         if !self.events.problems.is_empty() {
-            let id = self.events.event.get(Column::Id).map(str::to_owned);
+            let sent_id = self.events.event.get(Column::Id).filter(|_| !self.events.id_made);
+            let id = sent_id.map(str::to_owned);
             let errors = self.events.problems.take();
             self.rejected.push(Rejected { index, line, id, errors });
             return;
@@ -260,7 +262,7 @@ impl<'j> Decoder<'j> {
         if let (Some(lines), Some(line)) = (&mut self.lines, line) {
             lines.push(line);
         }
-        self.given_ids.append(self.events.id_given);
+        self.given_ids.append(!self.events.id_made);
     }
 
     fn finish(mut self) -> Decoded {

@@ -12,20 +12,17 @@ use super::{
     json::{Canonicalizer, Members},
     problems::{Path, Problems, quoted},
     reader::{Kind, Reader, SyntaxError, Text},
-    shape::{EVENT, Field, FieldKind, Shape, TARGET, TOP},
+    shape::{EVENT, Field, FieldKind, Shape, TOP},
     values,
 };
 use crate::{
-    event::{TenantId, columns::Column, jcs},
-    limits::{EVENT_BYTES_MAX, METADATA_BYTES_MAX, TARGETS_MAX, TENANT_ID_BYTES_MAX},
+    event::{TenantId, columns::Column},
+    limits::{EVENT_BYTES_MAX, METADATA_BYTES_MAX, TENANT_ID_BYTES_MAX},
     telemetry,
 };
 
-/// The columns that hold the first target, and while targets are read the one at hand.
-const TARGET_COLUMNS: [Column; 3] = [Column::TargetType, Column::TargetId, Column::TargetName];
-
 /// Which fields of a shape were given, one bit each.
-type Given = u32;
+pub(super) type Given = u32;
 
 /// Reads events one after the other into the same buffers.
 pub(super) struct EventReader<'j> {
@@ -34,10 +31,11 @@ pub(super) struct EventReader<'j> {
     pub(super) event: Event<'j>,
     /// What is wrong with it.
     pub(super) problems: Problems,
-    /// Whether its id came with it.
-    pub(super) id_given: bool,
-    canonicalizer: Canonicalizer<'j>,
-    target_metadata: String,
+    /// Whether its id was made here, because it came without.
+    pub(super) id_made: bool,
+    pub(super) canonicalizer: Canonicalizer<'j>,
+    /// Canonical metadata of the target at hand.
+    pub(super) target_metadata: String,
     /// The fields given inside WorkOS's envelope, if there is one.
     wrapped: Option<Given>,
 }
@@ -49,7 +47,7 @@ impl<'j> EventReader<'j> {
             context,
             event: Event::default(),
             problems: Problems::default(),
-            id_given: false,
+            id_made: false,
             canonicalizer: Canonicalizer::default(),
             target_metadata: String::new(),
             wrapped: None,
@@ -74,13 +72,15 @@ impl<'j> EventReader<'j> {
             }
         }
         self.settle_tenant(given | self.wrapped.unwrap_or_default());
-        self.settle_id();
         let bytes = self.event.text_bytes();
         if bytes > EVENT_BYTES_MAX {
             self.problems.push(
                 &root,
                 format_args!("has {bytes} bytes of text, more than the {EVENT_BYTES_MAX} allowed"),
             );
+        }
+        if self.problems.is_empty() {
+            self.settle_id();
         }
         Ok(())
     }
@@ -89,11 +89,12 @@ impl<'j> EventReader<'j> {
     pub(super) fn clear(&mut self) {
         self.event.clear();
         self.canonicalizer.clear();
+        self.id_made = false;
         self.wrapped = None;
     }
 
     /// Whether a value of the wanted kind comes next; if not, it is reported and skipped.
-    fn expect(
+    pub(super) fn expect(
         &mut self,
         reader: &mut Reader<'j>,
         wanted: Kind,
@@ -109,7 +110,7 @@ impl<'j> EventReader<'j> {
     }
 
     /// Reads an object's fields; which of them were given, well or badly, and not as null.
-    fn object(
+    pub(super) fn object(
         &mut self,
         reader: &mut Reader<'j>,
         shape: &'static Shape,
@@ -143,7 +144,7 @@ impl<'j> EventReader<'j> {
     }
 
     /// Reports the required fields that were not given.
-    fn require(&mut self, shape: &Shape, given: Given, path: &Path<'_>) {
+    pub(super) fn require(&mut self, shape: &Shape, given: Given, path: &Path<'_>) {
         for (position, field) in shape.fields.iter().enumerate() {
             if field.required && given & (1 << position) == 0 {
                 self.problems.push(&path.key(field.name), "is required");
@@ -308,105 +309,12 @@ impl<'j> EventReader<'j> {
         Ok(true)
     }
 
-    fn metadata_of_target(&mut self, reader: &mut Reader<'j>, path: &Path<'_>) -> Result<bool, SyntaxError> {
-        if self.expect(reader, Kind::Object, path)? {
-            let out = &mut self.target_metadata;
-            self.canonicalizer.object(reader, out, Members::Any, (path, depth(path)), &mut self.problems)?;
-            self.check_json(self.target_metadata.len(), path);
-        }
-        Ok(true)
-    }
-
-    fn check_json(&mut self, bytes: usize, path: &Path<'_>) {
+    /// Checks the size of a free-form object.
+    pub(super) fn check_json(&mut self, bytes: usize, path: &Path<'_>) {
         if bytes > METADATA_BYTES_MAX {
             let detail = format_args!("is {bytes} bytes of JSON, more than the {METADATA_BYTES_MAX} allowed");
             self.problems.push(path, detail);
         }
-    }
-
-    /// All targets: their JSON text, their ids, and the columns of the first.
-    fn targets(&mut self, reader: &mut Reader<'j>, path: &Path<'_>) -> Result<bool, SyntaxError> {
-        if !self.expect(reader, Kind::Array, path)? {
-            return Ok(true);
-        }
-        let start = self.event.json.len();
-        let mut first = [const { Value::Absent }; TARGET_COLUMNS.len()];
-        let mut count = 0;
-        let mut more = reader.first_element()?;
-        while more {
-            if count < TARGETS_MAX {
-                self.target(reader, &path.index(count), if count == 0 { '[' } else { ',' })?;
-            } else {
-                reader.skip()?;
-            }
-            if count == 0 {
-                first = TARGET_COLUMNS.map(|column| self.event.take(column));
-            }
-            count += 1;
-            more = reader.next_element()?;
-        }
-        for (column, value) in TARGET_COLUMNS.into_iter().zip(first) {
-            self.event.set(column, value);
-        }
-        if count > 0 {
-            self.event.json.push(']');
-            self.event.set(Column::Targets, Value::Json(start..self.event.json.len()));
-        }
-        if count > TARGETS_MAX {
-            self.problems
-                .push(path, format_args!("has {count} targets, more than the {TARGETS_MAX} allowed"));
-        }
-        Ok(true)
-    }
-
-    /// One target: into the target columns, and `separator` and its canonical text behind the targets before it.
-    fn target(
-        &mut self,
-        reader: &mut Reader<'j>,
-        path: &Path<'_>,
-        separator: char,
-    ) -> Result<(), SyntaxError> {
-        for column in TARGET_COLUMNS {
-            self.event.set(column, Value::Absent);
-        }
-        self.target_metadata.clear();
-        if !self.expect(reader, Kind::Object, path)? {
-            return Ok(());
-        }
-        let given = self.object(reader, &TARGET, path)?;
-        self.require(&TARGET, given, path);
-        let mut out = std::mem::take(&mut self.event.json);
-        out.push(separator);
-        self.write_target(&mut out);
-        self.event.json = out;
-        self.event.push_target_id();
-        Ok(())
-    }
-
-    /// Appends the target at hand in canonical form, its keys in order.
-    fn write_target(&self, out: &mut String) {
-        let mut before = '{';
-        let mut key = |out: &mut String, key: &str| {
-            out.push(before);
-            jcs::push_text(out, key);
-            out.push(':');
-            before = ',';
-        };
-        if let Some(id) = self.event.get(Column::TargetId) {
-            key(out, "id");
-            jcs::push_text(out, id);
-        }
-        if self.target_metadata.len() > "{}".len() {
-            key(out, "metadata");
-            out.push_str(&self.target_metadata);
-        }
-        for (name, column) in [("name", Column::TargetName), ("type", Column::TargetType)] {
-            if let Some(text) = self.event.get(column) {
-                key(out, name);
-                jcs::push_text(out, text);
-            }
-        }
-        out.push('}');
     }
 
     /// The tenant: the event's, which must be the request's if that has one.
@@ -435,8 +343,8 @@ impl<'j> EventReader<'j> {
 
     /// The id: the event's, or a new UUIDv7 of the moment it was received.
     fn settle_id(&mut self) {
-        self.id_given = self.event.get(Column::Id).is_some();
-        if !self.id_given && self.problems.is_empty() {
+        self.id_made = self.event.get(Column::Id).is_none();
+        if self.id_made {
             let millis = u64::try_from(self.context.received_at_micros / 1_000).unwrap_or_default();
             let id =
                 uuid::Builder::from_unix_timestamp_millis(millis, &telemetry::random_bytes()).into_uuid();
@@ -446,7 +354,7 @@ impl<'j> EventReader<'j> {
 }
 
 /// The level in its event of the object or array at `path`; the event is level 1.
-fn depth(path: &Path<'_>) -> usize {
+pub(super) fn depth(path: &Path<'_>) -> usize {
     match path {
         Path::Root => 1,
         Path::Key(parent, _) | Path::Index(parent, _) => depth(parent) + 1,

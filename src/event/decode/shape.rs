@@ -2,7 +2,11 @@
 //!
 //! The tables are the one list of accepted field names; [`super::fields`] walks an event along them.
 
-use crate::{event::columns::Column, limits};
+use self::FieldKind::{Identifier, Metadata, Object, Prose};
+use crate::{
+    event::columns::Column,
+    limits::{self, NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TRACE_ID_BYTES_MAX, TYPE_BYTES_MAX},
+};
 
 /// An object of the event: its fields, in the order of the documentation.
 pub(super) struct Shape {
@@ -62,9 +66,6 @@ const fn required(name: &'static str, kind: FieldKind) -> Field {
 const fn optional(name: &'static str, kind: FieldKind) -> Field {
     Field { name, kind, required: false }
 }
-
-use FieldKind::{Identifier, Metadata, Object, Prose};
-use limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TRACE_ID_BYTES_MAX, TYPE_BYTES_MAX};
 
 /// A body's object: an event, or WorkOS's envelope around one.
 pub(super) static TOP: Shape = Shape { fields: &TOP_FIELDS };

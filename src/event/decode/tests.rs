@@ -478,4 +478,8 @@ fn a_rejected_event_is_told_by_its_id() {
         json!([{"index": 0, "id": "mine",
                 "errors": [{"pointer": "/version", "detail": "\"-1\" is not an integer from 0 to 2147483647"}]}])
     );
+    // What follows a whole event on its line is found once the event has an id, which the sender never saw.
+    let line = format!("{} x", minimal());
+    let rejected = decode(line.as_bytes(), BodyFormat::Ndjson, &context(None)).unwrap().rejected;
+    assert_eq!((rejected[0].id.as_ref(), rejected[0].errors.len()), (None, 1));
 }

@@ -59,7 +59,7 @@ pub(super) fn ip_address(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
     }
 }
 
-/// A time in microseconds since 1970, UTC. Anything finer is cut off.
+/// A time in microseconds since 1970, UTC. Anything finer is cut off; a leap second is the second after it.
 ///
 /// It must have an offset, lie in the year 2000 (UTC) or later, and not too far after `now_micros`.
 pub(super) fn occurred_at(text: &str, now_micros: i64) -> Result<i64, String> {
@@ -104,6 +104,7 @@ mod tests {
             ("2000-01-01T00:00:00Z", 946_684_800_000_000),
             ("2020-01-01T01:30:00+01:30", 1_577_836_800_000_000),
             ("2020-01-01t00:00:00.1234569999z", 1_577_836_800_123_456),
+            ("2016-12-31T23:59:60.5Z", 1_483_228_800_500_000),
             ("2020-12-31T23:59:59.9999999-00:00", 1_609_459_199_999_999),
         ] {
             assert_eq!(occurred_at(text, NOW), Ok(micros), "{text}");
