@@ -8,7 +8,7 @@ use auditlake::event::{
     canonical::{Rows, content_hashes},
     decode::{BodyFormat, DecodeContext, decode},
 };
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 
 const EVENTS: usize = 1_000;
 const CONTEXT: DecodeContext = DecodeContext { tenant: None, received_at_micros: 1_795_400_000_000_000 };
@@ -64,5 +64,8 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(decoding, benches);
-criterion_main!(decoding);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    benches(&mut criterion);
+    criterion.final_summary();
+}

@@ -324,7 +324,42 @@ proptest! {
     }
 }
 
-/// A fixed event of every field, and its two texts.
+/// Pieces that break JSON, or turn it into other JSON.
+const SHARDS: [&[u8]; 16] = [
+    b"\\ud800", b"\\", b"\"", b"{", b"}", b"[", b"]", b",", b":", b"-1e999", b"null", b"\0", b"\xff", b"\n",
+    b"\"id\":", b"",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    /// Would catch a broken body that brings the decoder down, an event that goes missing between good and bad,
+    /// and a bad event that passes: what is accepted must be acceptable again.
+    #[test]
+    fn broken_bodies_do_no_harm(
+        event in event(),
+        breaks in vec((any::<prop::sample::Index>(), 0..4_usize, select(SHARDS.to_vec())), 1..4),
+    ) {
+        let mut body = event.to_string().into_bytes();
+        for (place, removed, shard) in breaks {
+            let start = place.index(body.len() + 1);
+            let end = (start + removed).min(body.len());
+            body.splice(start..end, shard.iter().copied());
+        }
+        let context = DecodeContext { tenant: None, received_at_micros: NOW };
+        for format in [BodyFormat::Json, BodyFormat::Ndjson] {
+            let Ok(found) = decode(&body, format, &context) else { continue };
+            prop_assert_eq!(found.batch.num_rows() + found.rejected.len(), found.total);
+            for row in 0..found.batch.num_rows() {
+                let canonical = String::from_utf8(canonical_json(&found.batch, row)).unwrap();
+                let server_field = format!(",\"received_at\":\"{}\"", time(NOW));
+                prop_assert_eq!(&decoded(&canonical.replacen(&server_field, "", 1)), &found.batch.slice(row, 1));
+            }
+        }
+    }
+}
+
+/// A fixed event, and its canonical text with `SEQ` where `seq` goes.
 fn sample() -> (RecordBatch, &'static str) {
     let body = r#"{"id": "e1", "tenant_id": "acme", "action": "a.b", "occurred_at": "2026-11-22T04:04:05.67+01:00",
         "actor": {"type": "user", "id": "u_1", "credential": {"type": "key", "id": "k"}}, "version": 1,
