@@ -1,10 +1,15 @@
 //! Queries: read-only SQL over the events of one tenant or of all, with limits, statistics and formats.
 //!
 //! In: a SQL text, parameters, a scope. Out: a stream of record batches, or of bytes in a format.
-//! The way of a query, file by file: [`guard`] checks the text, [`params`] types the values, [`session`] holds
-//! what the query may use, [`provider`] is the table, [`prune`] decides which files can match, [`scan`] reads
-//! them, [`plan`] fixes the columns, [`joins`] bounds joins, [`job`] runs it all on the [`engine`]'s threads,
-//! [`running`] is what the caller holds, [`format`] turns it into bytes.
+//!
+//! The way of a query, file by file:
+//!
+//! 1. `engine` admits it and pins what it sees; `running` is what the caller holds;
+//! 2. `job` runs it on the engine's threads: `guard` checks the text, `params` types the values, `session`
+//!    holds what it may use, `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
+//! 3. `provider` is the table (`columns`): `prune` and `partition` decide which files can match, `scan` reads
+//!    them, `statistics` counts the cost;
+//! 4. [`format`] turns the answer into bytes.
 
 mod columns;
 mod engine;

@@ -11,11 +11,13 @@ use datafusion::{
     common::{Column, DFSchema, ParamValues},
     error::Result,
     execution::SessionState,
-    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast},
+    logical_expr::{DescribeTable, Expr, LogicalPlan, LogicalPlanBuilder, cast},
     physical_plan::ExecutionPlan,
     sql::parser::Statement,
 };
 use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_union_to_text_udf};
+
+use crate::event::schema;
 
 /// Plans `statement`; parameters are put in as values, never as text.
 pub(crate) async fn plan(
@@ -25,7 +27,11 @@ pub(crate) async fn plan(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let logical = state.statement_to_plan(statement).await?.with_param_values(params)?;
     let logical = match logical {
-        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_) => logical,
+        // The table that people see has the types that answers have.
+        LogicalPlan::DescribeTable(table) => {
+            LogicalPlan::DescribeTable(DescribeTable { schema: schema::table_schema(), ..table })
+        }
+        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => logical,
         query => with_stable_columns(query)?,
     };
     state.create_physical_plan(&logical).await
@@ -40,6 +46,7 @@ fn with_stable_columns(plan: LogicalPlan) -> Result<LogicalPlan> {
     }
 }
 
+/// The columns as clients get them; `None` if they are so already.
 fn stable_columns(schema: &DFSchema) -> Option<Vec<Expr>> {
     let mut names = HashSet::new();
     let mut changed = false;
@@ -48,12 +55,12 @@ fn stable_columns(schema: &DFSchema) -> Option<Vec<Expr>> {
         let name = distinct(field.name(), &mut names);
         let value = if *field.data_type() == *JSON_UNION_DATA_TYPE {
             cast(json_union_to_text_udf().call(vec![column]), DataType::Utf8)
+        } else if let Some(data_type) = stable_type(field.data_type()) {
+            cast(column, data_type)
+        } else if name == *field.name() {
+            return column;
         } else {
-            match stable_type(field.data_type()) {
-                Some(data_type) => cast(column, data_type),
-                None if name == *field.name() => return column,
-                None => column,
-            }
+            column
         };
         changed = true;
         value.alias(name)

@@ -53,7 +53,7 @@ const NEEDLE_COLUMNS: [&str; 14] = [
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pushdown {
-    /// Decode other columns late where a filter looks selective, see [`looks_selective`].
+    /// Decode other columns late where a filter equates a column of many values, such as `id`, with constants.
     #[default]
     Auto,
     /// Always decode other columns only for rows that pass the filters.

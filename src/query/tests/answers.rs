@@ -172,6 +172,7 @@ async fn explain_shows_the_plan() {
     }
     let columns = rows(&engine, "DESCRIBE events").await;
     assert_eq!(columns.len(), crate::event::schema::table_schema().fields().len());
+    assert_eq!(columns[1]["data_type"], "Utf8");
 }
 
 /// Would catch clients that get two columns of one name, or string types that change with the function used.

@@ -105,6 +105,8 @@ async fn joins_without_an_equality_are_bounded() {
     for sql in [
         "SELECT count(*) FROM events a, events b, events c WHERE a.id || b.id < c.id",
         "SELECT count(*) FROM events a JOIN events b ON true JOIN events c ON a.id < c.id",
+        "SELECT (SELECT count(*) FROM events a, events b, events c WHERE a.id || b.id < c.id)",
+        "SELECT id FROM events WHERE version > (SELECT count(*) FROM events a, events b, events c WHERE a.id < c.id)",
         "EXPLAIN ANALYZE SELECT a.id FROM events a, events b, events c",
     ] {
         let error = fails(&engine, sql).await;
@@ -237,6 +239,22 @@ async fn a_stalled_reader_loses_its_place() {
     lives(&engine, &settings).await;
     assert_eq!(stalled.next().await.unwrap().unwrap_err().kind(), ErrorKind::Limit);
     assert!(stalled.next().await.is_none());
+}
+
+/// Would catch footers that every query fetches again: on S3 that is a request for each file.
+#[tokio::test]
+async fn footers_are_read_once() {
+    let settings = Settings::default();
+    let (gate, engine) = gated(&settings).await;
+    gate.permits.add_permits(1_000);
+    let reads = async |sql: &str| {
+        let before = gate.reads.load(Ordering::SeqCst);
+        rows(&engine, sql).await;
+        gate.reads.load(Ordering::SeqCst) - before
+    };
+    let first = reads("SELECT id FROM events WHERE actor_id = 'user-7'").await;
+    let second = reads("SELECT id FROM events WHERE actor_id = 'user-7'").await;
+    assert!(second < first, "{first} reads, then {second}");
 }
 
 /// Would catch queries beyond the cap that wait for ever, or places that are lost.
