@@ -27,13 +27,14 @@ pub enum Format {
 pub struct Settings {
     /// Text or JSON.
     pub format: Format,
-    /// Which lines: `tracing` directives, e.g. `info` or `warn,auditlake=debug`.
+    /// Which lines: `tracing` directives, e.g. `info` or `warn,auditlake=debug`. The Delta kernel is off by default:
+    /// it logs as an error what it also returns as one, a table that does not exist yet for instance.
     pub filter: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { format: Format::default(), filter: "warn,auditlake=info".into() }
+        Self { format: Format::default(), filter: "warn,buoyant_kernel=off,auditlake=info".into() }
     }
 }
 

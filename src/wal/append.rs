@@ -132,7 +132,7 @@ fn foreign(path: &object_store::path::Path, found: &Bytes) -> Error {
     match Segment::decode(found) {
         Ok(Segment { sealed_by: Some(epoch), .. }) => Error::new(
             ErrorKind::Fenced,
-            format!("another auditlake took over this store (writer epoch {epoch}); this one must stop"),
+            format!("another writer took over this store (writer epoch {epoch}); this one must stop"),
         ),
         Ok(_) => Error::new(
             ErrorKind::Fenced,

@@ -129,8 +129,8 @@ impl Lease {
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "{} is being written by process {} on {} until {} (renewed while it runs); stop it, wait, \
-                 or start with --take-over to replace it",
+                "{} is being written: process {} on {} holds the lease until {} (and renews it while it runs); \
+                 stop it, wait, or start with --take-over to replace it",
                 store.display(),
                 self.holder.pid,
                 self.holder.host,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
 
 mod crash;
+mod floors;
 mod store;
 mod support;
 mod writers;

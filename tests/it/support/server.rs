@@ -27,6 +27,15 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 
+/// Commits, merges and sweeps many times in a short test, so that a kill meets each of them.
+const OFTEN: [(&str, &str); 5] = [
+    ("AUDITLAKE_INGEST__FLUSH_AGE_MS", "300"),
+    ("AUDITLAKE_INGEST__FLUSH_ROWS", "500"),
+    ("AUDITLAKE_COMPACT__SETTLE_MS", "0"),
+    ("AUDITLAKE_BACKGROUND__COMPACT_EVERY_MS", "400"),
+    ("AUDITLAKE_BACKGROUND__SWEEP_EVERY_MS", "1000"),
+];
+
 /// A running `auditlake serve`. Dropping it kills it.
 pub(crate) struct Server {
     child: Child,
@@ -57,6 +66,7 @@ impl Server {
             .args(["serve", "--store", &launch.store, "--listen", "127.0.0.1:0"])
             .args(arguments)
             .env("AUDITLAKE_ROOT_KEY", ROOT_KEY)
+            .envs(OFTEN)
             .envs(launch.environment.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
