@@ -42,6 +42,16 @@ pub async fn bind(config: &Config) -> Result<TcpListener> {
 /// # Errors
 /// Why the writer stopped, if it did; otherwise what failed last while closing.
 pub async fn serve(lake: Lake, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    let served = serve_requests(&lake, listener, &shutdown).await;
+    // Whatever happened: a lease that is not given up keeps the next start waiting.
+    let closed = lake.close().await;
+    if let (Err(_), Err(error)) = (&served, &closed) {
+        tracing::error!(report = error.report(), "closing failed");
+    }
+    served.and(closed)
+}
+
+async fn serve_requests(lake: &Lake, listener: TcpListener, shutdown: &CancellationToken) -> Result<()> {
     let ingest = lake.ingest()?.clone();
     let root_key = lake.config().root_key.as_ref().map(|key| key.expose());
     let (auth, generated) = auth::open(lake.store(), root_key, lake.clock()).await?;
@@ -52,28 +62,24 @@ pub async fn serve(lake: Lake, listener: TcpListener, shutdown: CancellationToke
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;
     let work = TaskTracker::new();
-    background::start(&lake, &work, &shutdown);
-    announce(&lake, address, generated);
+    background::start(lake, &work, shutdown);
+    announce(lake, address, generated);
 
-    let watched = watch_writer(&ingest, &shutdown);
-    let served = connections::serve(listener, api.router(), settings, &lake.metrics().http, &shutdown);
-    let drained = async {
+    let watched = watch_writer(&ingest, shutdown);
+    let served = connections::serve(listener, api.router(), settings, &lake.metrics().http, shutdown);
+    let told = async {
         shutdown.cancelled().await;
         tracing::info!("shutting down");
         api.begin_shutdown();
     };
-    let (stopped, (), ()) = tokio::join!(watched, served, drained);
+    let (stopped, (), ()) = tokio::join!(watched, served, told);
 
     work.close();
     let drain = Duration::from_millis(settings.drain_ms);
     if time::timeout(drain, async { tokio::join!(api.finish_appends(), work.wait()) }).await.is_err() {
         tracing::warn!("some work did not end in time; what was acknowledged is in the WAL");
     }
-    let closed = lake.close().await;
-    match stopped {
-        Some(reason) => Err(reason),
-        None => closed,
-    }
+    stopped.map_or(Ok(()), Err)
 }
 
 /// Waits for the shutdown; if the writer stops by itself first, that is the shutdown, and its reason is returned.

@@ -51,7 +51,7 @@ pub async fn open(store: &Store, given: Option<&str>, clock: &Clock) -> Result<(
     }
     let key = format!("alk_{}", telemetry::random_hex::<32>());
     let hash = KeyHash::of(&key);
-    match store.put_if_absent(&paths::root_key(), document(hash, clock)?.into()).await? {
+    match store.put_if_absent(&paths::root_key(), document(hash, clock)?).await? {
         PutOutcome::Created => Ok((Auth::new(hash), Some(GeneratedKey(key)))),
         PutOutcome::Exists => {
             let message = format!("{} appeared while it was made; start again", paths::root_key());

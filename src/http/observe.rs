@@ -198,3 +198,62 @@ fn causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, middleware, routing::get};
+    use futures::{StreamExt as _, stream};
+    use http_body_util::BodyExt as _;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    fn observed(metrics: &Metrics) -> Router {
+        let endless = || async { Body::from_stream(stream::repeat("x").map(Ok::<_, std::io::Error>)) };
+        let panicking = || async {
+            if true {
+                panic!("secret 10.0.0.1")
+            }
+        };
+        Router::new()
+            .route("/panic", get(panicking))
+            .route("/endless", get(endless))
+            .route("/empty", get(|| async {}))
+            .layer(middleware::from_fn_with_state(metrics.http.clone(), observe))
+    }
+
+    async fn ask(metrics: &Metrics, path: &str) -> Response {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        observed(metrics).oneshot(request).await.unwrap()
+    }
+
+    /// Would catch a panic that takes the connection with it, or whose text reaches the client.
+    #[tokio::test]
+    async fn a_panic_is_a_problem_with_a_request_id() {
+        let response = ask(&Metrics::default(), "/panic").await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let request_id = response.headers()[X_REQUEST_ID].to_str().unwrap().to_owned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&problem["request_id"], &problem["instance"]), (&request_id.into(), &"/panic".into()));
+        assert!(!problem.to_string().contains("secret"), "{problem}");
+    }
+
+    /// Would catch an answer that is counted twice, or never because its client left.
+    #[tokio::test]
+    async fn every_answer_is_counted_once() {
+        let metrics = Metrics::default();
+        let count = |route: &str| {
+            let labels = HttpLabels { route: route.into(), status: 200 };
+            metrics.http.requests.get_or_create(&labels).get()
+        };
+        let mut left = ask(&metrics, "/endless").await.into_body();
+        left.frame().await.unwrap().unwrap();
+        assert_eq!(count("/endless"), 0, "its answer has not ended");
+        drop(left);
+        ask(&metrics, "/empty").await.into_body().collect().await.unwrap();
+        assert_eq!((count("/endless"), count("/empty"), metrics.http.sent_bytes.get()), (1, 1, 1));
+    }
+}

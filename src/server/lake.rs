@@ -51,6 +51,8 @@ impl Lake {
     pub async fn open_on(store: Store, clock: Clock, config: Config, access: Access) -> Result<Self> {
         let metrics = Metrics::default();
         let tables = Tables::open(store.clone(), clock.clone(), config.table.clone()).await?;
+        // Before the lease is taken, which a failure here would leave behind.
+        let engine = Engine::new(&store, tables.clone(), clock.clone(), config.query.clone())?;
         let ingest = match access {
             Access::Write { take_over } => {
                 let opening = Ingest::open(
@@ -68,7 +70,6 @@ impl Lake {
                 None
             }
         };
-        let engine = Engine::new(&store, tables.clone(), clock.clone(), config.query.clone())?;
         Ok(Self { config, clock, metrics, store, tables, engine, ingest })
     }
 

@@ -10,6 +10,7 @@ use tokio::{
     net::TcpStream,
     sync::{Notify, oneshot},
 };
+use tower::ServiceExt as _;
 
 use super::*;
 use crate::telemetry::Metrics;
@@ -118,6 +119,33 @@ async fn a_query_without_its_client_is_counted_as_unfinished() {
     // The shutdown waits for the connection, and the connection for its answer's end.
     server.stop().await;
     assert_eq!((metrics.query.running.get(), metrics.query.unfinished.get()), (0, 1));
+}
+
+/// Would catch a batch that is dropped half-way because its client left after sending it.
+#[tokio::test]
+async fn a_batch_that_was_read_outlives_its_client() {
+    let config = Config { store: "memory://".into(), ..Config::default() };
+    let lake = Lake::open(config, Access::Write { take_over: false }).await.unwrap();
+    let (auth, _) = auth::open(lake.store(), Some(KEY), lake.clock()).await.unwrap();
+    let (ingest, engine) = (lake.ingest().unwrap().clone(), lake.engine().clone());
+    let metrics = lake.metrics().clone();
+    let api = Api::new(ingest, engine, auth, lake.clock().clone(), metrics.clone(), &Settings::default());
+
+    let (sent, all_read) = oneshot::channel();
+    let end = stream::once(async move {
+        sent.send(()).unwrap();
+        Ok(Bytes::new())
+    });
+    let event = Bytes::from(event("1", "acme").to_string());
+    let body = Body::from_stream(stream::iter([Ok::<_, std::io::Error>(event)]).chain(end));
+    let request = axum::http::Request::post("/v1/events").header("authorization", format!("Bearer {KEY}"));
+    let handling = tokio::spawn(api.router().oneshot(request.body(body).unwrap()));
+    all_read.await.unwrap();
+    handling.abort();
+    let _left = handling.await;
+    api.finish_appends().await;
+    assert!(metrics.render().contains("auditlake_events_accepted_total 1"));
+    lake.close().await.unwrap();
 }
 
 /// Would catch a server that speaks HTTP/1.1 only.
