@@ -1,6 +1,6 @@
 //! The HTTP API: requests in, problems or answers out, nothing kept.
 //!
-//! In: HTTP/1.1 and HTTP/2 (prior knowledge) requests. Out: DESIGN's status codes, RFC 9457 problems, a request
+//! In: HTTP/1.1 and HTTP/2 (prior knowledge) requests. Out: answers or RFC 9457 problems, a request
 //! id in every answer, one log line a request. Guaranteed: every route has caps on size, time and memory; an
 //! event batch that was read in full is handled to its end even if its client leaves; a query ends with its
 //! client.

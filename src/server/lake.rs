@@ -1,5 +1,7 @@
 //! A store opened with everything that works on it.
 
+use std::fmt;
+
 use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
@@ -23,7 +25,6 @@ pub enum Access {
 }
 
 /// An open store: tables, queries and, for a writer, ingest.
-#[derive(Debug)]
 pub struct Lake {
     config: Config,
     clock: Clock,
@@ -32,6 +33,13 @@ pub struct Lake {
     tables: Tables,
     engine: Engine,
     ingest: Option<Ingest>,
+}
+
+impl fmt::Debug for Lake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let writes = self.ingest.is_some();
+        f.debug_struct("Lake").field("store", &self.store.display()).field("writes", &writes).finish()
+    }
 }
 
 impl Lake {
