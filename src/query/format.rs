@@ -212,11 +212,12 @@ impl Stream for Encoded {
     }
 }
 
-/// An error of a writer: the types of all columns are known before the first row, so it is ours.
-fn broken(format: Format, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+/// A writer fails on types that its format has no form for, such as intervals in Parquet, and on nothing else:
+/// the query has to cast such a column.
+fn unfit(format: Format, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     let cause = cause.into();
-    let message = format!("write the answer as {}: {cause}", format.name());
-    Error::with_source(ErrorKind::Internal, message, cause)
+    let message = format!("write the answer as {}: {cause}; a CAST to text helps", format.name());
+    Error::with_source(ErrorKind::Invalid, message, cause)
 }
 
 #[cfg(test)]

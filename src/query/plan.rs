@@ -6,9 +6,9 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::{
-    common::{Column, DFSchema, ParamValues},
+    common::{Column, DFSchema, ParamValues, plan_err},
     error::Result,
     execution::SessionState,
     logical_expr::{DescribeTable, Expr, LogicalPlan, LogicalPlanBuilder, cast},
@@ -39,8 +39,13 @@ pub(crate) async fn plan(
 
 /// Adds a projection that renames and converts columns, if any needs it.
 fn with_stable_columns(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let columns = stable_columns(plan.schema());
-    match columns {
+    if let Some(field) = plan.schema().fields().iter().find(|field| holds_json_value(field.data_type())) {
+        return plan_err!(
+            "column '{}' holds JSON values inside of another; take them as text with ->>",
+            field.name()
+        );
+    }
+    match stable_columns(plan.schema()) {
         Some(columns) => LogicalPlanBuilder::from(plan).project(columns)?.build(),
         None => Ok(plan),
     }
@@ -67,6 +72,19 @@ fn stable_columns(schema: &DFSchema) -> Option<Vec<Expr>> {
     });
     let columns: Vec<_> = columns.collect();
     changed.then_some(columns)
+}
+
+/// Whether values of no fixed type are inside of a list or struct, where they cannot be made text.
+fn holds_json_value(data_type: &DataType) -> bool {
+    let inside = |field: &FieldRef| {
+        matches!(field.data_type(), DataType::Union(..)) || holds_json_value(field.data_type())
+    };
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => inside(item),
+        DataType::ListView(item) | DataType::LargeListView(item) | DataType::Map(item, _) => inside(item),
+        DataType::Struct(fields) => fields.iter().any(inside),
+        _ => false,
+    }
 }
 
 fn distinct(name: &str, taken: &mut HashSet<String>) -> String {

@@ -105,6 +105,9 @@ fn matches(predicate: Option<&PruningPredicate>, containers: Vec<Container<'_>>,
     predicate.prune(&Known { containers, stage }).unwrap_or_else(|_| all())
 }
 
+/// Lower and upper bound of a column's values, `None` where unknown or all null.
+type Bounds = (Option<ScalarValue>, Option<ScalarValue>);
+
 /// How much the predicate may know.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -120,8 +123,7 @@ struct Container<'a> {
 }
 
 impl Container<'_> {
-    /// Lower and upper bound of a column's values, `None` where unknown or all null.
-    fn bounds(&self, column: &str, stage: Stage) -> (Option<ScalarValue>, Option<ScalarValue>) {
+    fn bounds(&self, column: &str, stage: Stage) -> Bounds {
         if column == TENANT_ID {
             let tenant = Some(ScalarValue::Utf8View(Some(self.snapshot.tenant.as_str().to_string())));
             return (tenant.clone(), tenant);
@@ -168,11 +170,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    fn column(
-        &self,
-        column: &Column,
-        pick: fn((Option<ScalarValue>, Option<ScalarValue>)) -> Option<ScalarValue>,
-    ) -> Option<ArrayRef> {
+    fn column(&self, column: &Column, pick: fn(Bounds) -> Option<ScalarValue>) -> Option<ArrayRef> {
         let data_type = columns::table_columns().field_with_name(&column.name).ok()?.data_type().clone();
         let unknown = ScalarValue::try_from(&data_type).ok()?;
         let mut any = false;

@@ -4,7 +4,7 @@
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError, json::EncoderOptions};
 
-use super::{Encoder, Format, broken, text};
+use super::{Encoder, Format, text, unfit};
 use crate::{error::Result, query::Statistics};
 
 /// A CSV file.
@@ -58,7 +58,7 @@ impl Csv {
 impl Encoder for Csv {
     fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
         let mut chunk = self.open();
-        self.rows(batch, &mut chunk).map_err(|error| broken(Format::Csv, error))?;
+        self.rows(batch, &mut chunk).map_err(|error| unfit(Format::Csv, error))?;
         Ok(chunk)
     }
 

@@ -10,7 +10,7 @@ use arrow::{
 };
 use serde_json::json;
 
-use super::{Encoder, Format, broken, text};
+use super::{Encoder, Format, text, unfit};
 use crate::{error::Result, query::Statistics};
 
 /// One JSON document.
@@ -36,7 +36,7 @@ impl Document {
             json!({"name": field.name(), "type": data_type, "nullable": field.is_nullable()})
         });
         let columns = serde_json::to_string(&columns.collect::<Vec<_>>());
-        let columns = columns.map_err(|error| broken(Format::Json, error))?;
+        let columns = columns.map_err(|error| unfit(Format::Json, error))?;
         Ok(format!("{{\"schema\":{columns},\"rows\":").into_bytes())
     }
 }
@@ -50,10 +50,10 @@ impl Encoder for Document {
 
     fn end(&mut self, statistics: &Statistics) -> Result<Vec<u8>> {
         let mut chunk = self.open()?;
-        self.rows.finish().map_err(|error| broken(Format::Json, error))?;
+        self.rows.finish().map_err(|error| unfit(Format::Json, error))?;
         chunk.append(self.rows.get_mut());
         chunk.extend_from_slice(b",\"statistics\":");
-        serde_json::to_writer(&mut chunk, statistics).map_err(|error| broken(Format::Json, error))?;
+        serde_json::to_writer(&mut chunk, statistics).map_err(|error| unfit(Format::Json, error))?;
         chunk.extend_from_slice(b"}\n");
         Ok(chunk)
     }
@@ -85,6 +85,6 @@ fn write<F: JsonFormat>(
     batch: &RecordBatch,
     format: Format,
 ) -> Result<Vec<u8>> {
-    rows.write(batch).map_err(|error| broken(format, error))?;
+    rows.write(batch).map_err(|error| unfit(format, error))?;
     Ok(std::mem::take(rows.get_mut()))
 }

@@ -9,7 +9,7 @@ use parquet::{
     file::properties::WriterProperties,
 };
 
-use super::{Encoder, Format, broken};
+use super::{Encoder, Format, unfit};
 use crate::{error::Result, query::Statistics};
 
 const GROUP_ROWS_MAX: usize = 128 * 1024;
@@ -27,22 +27,22 @@ impl Parquet {
             .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
             .build();
         let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))
-            .map_err(|error| broken(Format::Parquet, error))?;
+            .map_err(|error| unfit(Format::Parquet, error))?;
         Ok(Self { writer })
     }
 }
 
 impl Encoder for Parquet {
     fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
-        self.writer.write(batch).map_err(|error| broken(Format::Parquet, error))?;
+        self.writer.write(batch).map_err(|error| unfit(Format::Parquet, error))?;
         if self.writer.in_progress_size() > GROUP_BYTES_MAX {
-            self.writer.flush().map_err(|error| broken(Format::Parquet, error))?;
+            self.writer.flush().map_err(|error| unfit(Format::Parquet, error))?;
         }
         Ok(std::mem::take(self.writer.inner_mut()))
     }
 
     fn end(&mut self, _: &Statistics) -> Result<Vec<u8>> {
-        self.writer.finish().map_err(|error| broken(Format::Parquet, error))?;
+        self.writer.finish().map_err(|error| unfit(Format::Parquet, error))?;
         Ok(std::mem::take(self.writer.inner_mut()))
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError, json::EncoderOptions};
 
-use super::{Encoder, Format, broken, text};
+use super::{Encoder, Format, text, unfit};
 use crate::{error::Result, limits::TEXT_TABLE_ROWS_MAX, query::Statistics};
 
 /// Letters of a value that are shown.
@@ -58,7 +58,7 @@ impl Encoder for Table {
     fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
         let room = TEXT_TABLE_ROWS_MAX.saturating_sub(self.rows).min(batch.num_rows());
         self.rows += batch.num_rows();
-        self.keep(batch, room).map_err(|error| broken(Format::Table, error))?;
+        self.keep(batch, room).map_err(|error| unfit(Format::Table, error))?;
         Ok(Vec::new())
     }
 

@@ -155,6 +155,25 @@ async fn every_format_writes_every_kind() {
     }
 }
 
+/// Would catch a panic of a writer, or a defect reported where the query has to change.
+#[tokio::test]
+async fn types_without_a_form_are_the_querys_mistake() {
+    let engine = engine(10).await;
+    // Parquet has no type for an interval of months, days and nanoseconds together.
+    let running = engine.run(request("SELECT interval '1 day' AS span")).await.unwrap();
+    let written: Result<Vec<Bytes>> = encode(running, Format::Parquet).try_collect().await;
+    let error = written.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    // A JSON value may be of any type; inside of a list it has no text form.
+    for sql in
+        ["SELECT [metadata->'plan'] AS x FROM events", "SELECT struct(metadata->'plan') AS x FROM events"]
+    {
+        let error = engine.run(request(sql)).await.map(|_| ()).expect_err(sql);
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+        assert!(error.to_string().contains("->>"), "{error}");
+    }
+}
+
 /// Would catch a table that drives the terminal, or hides that it is cut.
 #[tokio::test]
 async fn a_text_table_is_bounded_and_says_so() {

@@ -142,6 +142,23 @@ async fn the_deepest_texts_allowed_are_answered() {
     lives(&engine, &settings).await;
 }
 
+/// Would catch a text that reaches the planner past the guard: the process would abort.
+#[tokio::test]
+async fn texts_that_overflow_the_stack_leave_an_engine_that_works() {
+    let settings = Settings::default();
+    let engine = lake(50).await.engine(settings.clone());
+    for sql in [
+        format!("SELECT {}", vec!["1"; 2_000].join("+")),
+        format!("SELECT {}", vec!["1"; 30_000].join("+")),
+        format!("SELECT 1 FROM events WHERE {}", vec!["id='a'"; 2_400].join(" OR ")),
+        format!("SELECT 1 FROM events WHERE {}", vec!["id='a'"; 10_000].join(" OR ")),
+        format!("SELECT {}1{}", "(".repeat(4_900), ")".repeat(4_900)),
+    ] {
+        assert_eq!(fails(&engine, &sql).await.kind(), ErrorKind::Limit);
+    }
+    lives(&engine, &settings).await;
+}
+
 /// A store whose reads wait for a permit each, and are counted.
 #[derive(Debug)]
 struct Gate {
