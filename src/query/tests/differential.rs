@@ -144,7 +144,7 @@ async fn pruning_never_changes_an_answer() {
         let engines: Vec<Engine> = [Pushdown::Always, Pushdown::Never, Pushdown::Auto]
             .map(|pushdown| lake.engine(Settings { pushdown, ..Settings::default() }))
             .into();
-        for _ in 0..40 {
+        for _ in 0..25 {
             let predicate = random_predicate(&mut random, 3);
             // A committed event has a seq and a plain one has not, so seq cannot be compared there.
             if predicate.contains("seq") {
