@@ -77,8 +77,7 @@ impl KeyHash {
 
     /// Compares every byte, whatever the first difference: the time taken tells nothing.
     fn matches(&self, other: &Self) -> bool {
-        let difference = self.0.iter().zip(&other.0).fold(0, |all, (one, two)| all | (one ^ two));
-        std::hint::black_box(difference) == 0
+        self.0.ct_eq(&other.0).into()
     }
 }
 

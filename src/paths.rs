@@ -95,6 +95,11 @@ pub fn parse_epoch(path: &Path) -> Option<u64> {
     path.as_ref().strip_prefix("control/epochs/")?.strip_suffix(".json")?.parse().ok()
 }
 
+/// Written at each start to check that the store creates only what is absent.
+pub fn exclusive_create_check() -> Path {
+    Path::from("control/exclusive-create")
+}
+
 /// The running writer's lease.
 pub fn lease(epoch: u64) -> Path {
     Path::from(format!("control/leases/{epoch:010}.json"))

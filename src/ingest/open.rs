@@ -32,6 +32,7 @@ impl Ingest {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] while another writer holds the lease (unless `take_over`),
+    /// [`ErrorKind::Invalid`] if the store overwrites what it should only create,
     /// [`ErrorKind::Corrupt`] if acknowledged events cannot be read back; otherwise as the store.
     pub async fn open(
         store: Store,
@@ -42,6 +43,7 @@ impl Ingest {
         take_over: bool,
     ) -> Result<Self> {
         settings.validate()?;
+        store.require_exclusive_create(&paths::exclusive_create_check()).await?;
         let epoch =
             Epoch::claim(&store, &clock, unique_id().simple().to_string(), settings.lease_ms, take_over)
                 .await?;
