@@ -10,11 +10,12 @@
 //! | [`plan`] | decides what to merge |
 //! | `decode`, `merge` | many sorted files → one sorted stream |
 //! | [`digest`] | fingerprint of a multiset of rows |
-//! | `job` | merge, write, check, commit |
+//! | `job`, `lane` | merge, write, check, commit, on two threads of their own |
 
 mod decode;
 pub mod digest;
 mod job;
+mod lane;
 mod merge;
 pub mod plan;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use chrono::NaiveDate;
 use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::plan::{Job, Policy};
@@ -80,7 +82,8 @@ pub struct Progress<'a> {
 /// Compacts all tenants' tables until `policy` wants nothing more.
 ///
 /// A job that fails is reported and its day left alone; the others go on. `cancel` takes effect between batches.
-/// Fails only if a tenant's table cannot be opened.
+/// Takes two threads of its own; readers and writers are not delayed by more than that. Fails only if a tenant's
+/// table cannot be opened.
 pub async fn compact_all(
     tables: &Tables,
     policy: &Policy,
@@ -89,6 +92,7 @@ pub async fn compact_all(
     mut progress: impl FnMut(&Progress<'_>),
 ) -> Result<Report> {
     let started_ms = clock.now_millis();
+    let lanes = &job::Lanes::start()?;
     let mut report = Report::default();
     let mut given_up = HashSet::new();
     loop {
@@ -98,9 +102,13 @@ pub async fn compact_all(
             break;
         }
         let mut jobs_left = jobs.len();
+        let memory = Semaphore::new(mebibytes(policy.memory_bytes_max) as usize);
+        let memory = &memory;
         let mut running = stream::iter(jobs)
             .map(|(table, job)| async move {
-                let done = job::run(&table, &job, cancel).await;
+                let share = mebibytes(job.memory_bytes.min(policy.memory_bytes_max));
+                let _share = memory.acquire_many(share).await;
+                let done = job::run(lanes, &table, &job, cancel).await;
                 (table, job, done)
             })
             .buffer_unordered(policy.jobs_at_once.max(1));
@@ -136,6 +144,11 @@ async fn jobs(
         all.extend(wanted.map(|job| (table.clone(), job)));
     }
     Ok(all)
+}
+
+/// The unit in which jobs share memory.
+fn mebibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX)
 }
 
 impl Report {

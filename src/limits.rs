@@ -114,8 +114,10 @@ pub const CLIENT_TRIES_MAX: u32 = 12;
 pub const COMPACTION_FILES_MAX: usize = 256;
 /// Files that one compaction job reads at once, because their times overlap.
 pub const COMPACTION_FAN_IN_MAX: usize = 16;
-/// Memory for reading the inputs of all compaction jobs that run at once, about.
-pub const COMPACTION_BYTES_MAX: u64 = 160 * 1024 * 1024;
+/// Memory of all compaction jobs that run at once, about.
+pub const COMPACTION_BYTES_MAX: u64 = 208 * 1024 * 1024;
+/// Of which for encoding one large file: a row group, pages and compressors of all columns, upload parts.
+pub const ENCODING_BYTES_MAX: u64 = 80 * 1024 * 1024;
 /// Rows of the batches that a merge makes.
 pub const MERGE_BATCH_ROWS_MAX: usize = 8_192;
 // One event. A length counts the bytes of the text in UTF-8, after JSON escapes are resolved.

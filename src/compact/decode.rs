@@ -1,43 +1,40 @@
-//! Decodes one file on a thread of its own, a batch or two ahead of whoever reads it.
+//! Decodes one file, batch by batch, each with its digest.
 //!
-//! In: a data file. Out: its batches (text as views), each with its digest, which is computed here because this
-//! is where a second core has time. Guaranteed: at most two decoded batches wait; dropping the [`Decoder`] ends
-//! its thread.
+//! In: a data file. Out: its batches (text as views, which share the decoded pages). Guaranteed: the file is
+//! fetched from when the [`Decoder`] starts and decoded only as it is read, so that an input waiting its turn
+//! costs no more than its bytes.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
-use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::digest::Digest;
 use crate::{
-    error::Result,
-    table::{DataFile, ReadOptions, Table},
+    error::{Error, ErrorKind, Result},
+    table::{BatchStream, DataFile, ReadOptions, Table},
 };
 
 /// A file being decoded.
 pub(crate) struct Decoder {
     file: String,
-    batches: mpsc::Receiver<Result<(RecordBatch, Digest)>>,
+    state: State,
+}
+
+enum State {
+    Opening(JoinHandle<Result<BatchStream>>),
+    Open(BatchStream),
+    Closed,
 }
 
 impl Decoder {
-    /// Begins to decode the rows of `file` that `options` choose; text is read as views whatever they say.
+    /// Begins to fetch `file`; `options` choose its rows, text is read as views whatever they say.
     pub(crate) fn start(table: Arc<Table>, file: Arc<DataFile>, options: ReadOptions) -> Self {
-        let (sender, batches) = mpsc::channel(1);
         let path = file.path.clone();
         let options = ReadOptions { text_views: true, ..options };
-        let runtime = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || {
-            runtime.block_on(async move {
-                if let Err(error) = decode(&table, &file, &options, &sender).await {
-                    // If no one listens any more, no one needs to know.
-                    let _ = sender.send(Err(error)).await;
-                }
-            });
-        });
-        Self { file: path, batches }
+        let opening = tokio::spawn(async move { table.read(&file, &options).await });
+        Self { file: path, state: State::Opening(opening) }
     }
 
     /// The file's path in its table.
@@ -47,25 +44,18 @@ impl Decoder {
 
     /// The next batch that is not empty, with its digest; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<(RecordBatch, Digest)>> {
-        self.batches.recv().await.transpose()
-    }
-}
-
-async fn decode(
-    table: &Table,
-    file: &DataFile,
-    options: &ReadOptions,
-    sender: &mpsc::Sender<Result<(RecordBatch, Digest)>>,
-) -> Result<()> {
-    let mut batches = table.read(file, options).await?;
-    while let Some(batch) = batches.try_next().await? {
-        if batch.num_rows() == 0 {
-            continue;
+        if let State::Opening(opening) = &mut self.state {
+            let died = |cause| Error::with_source(ErrorKind::Internal, "the task opening a file died", cause);
+            self.state = State::Open(opening.await.map_err(died)??);
         }
-        let digest = Digest::of(&batch)?;
-        if sender.send(Ok((batch, digest))).await.is_err() {
-            break;
+        let State::Open(batches) = &mut self.state else { return Ok(None) };
+        while let Some(batch) = batches.try_next().await? {
+            if batch.num_rows() > 0 {
+                let digest = Digest::of(&batch)?;
+                return Ok(Some((batch, digest)));
+            }
         }
+        self.state = State::Closed;
+        Ok(None)
     }
-    Ok(())
 }

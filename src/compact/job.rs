@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{decode::Decoder, digest::Digest, merge::Merge, plan::Job};
+use super::{decode::Decoder, digest::Digest, lane::Lane, merge::Merge, plan::Job};
 use crate::{
     error::{Error, ErrorKind, Result},
     limits,
@@ -19,6 +19,20 @@ use crate::{
 
 /// Merged batches that wait for the encoder.
 const MERGED_BATCHES_AHEAD: usize = 2;
+
+/// The two threads that all jobs share.
+pub(crate) struct Lanes {
+    /// Decodes and merges.
+    reading: Lane,
+    /// Encodes and compresses.
+    writing: Lane,
+}
+
+impl Lanes {
+    pub(crate) fn start() -> Result<Self> {
+        Ok(Self { reading: Lane::start("compact-read")?, writing: Lane::start("compact-write")? })
+    }
+}
 
 /// What a finished job did.
 #[derive(Clone, Debug)]
@@ -29,22 +43,28 @@ pub(crate) struct Done {
 }
 
 /// Runs `job`; `None` if it was cancelled.
-pub(crate) async fn run(table: &Arc<Table>, job: &Job, cancel: &CancellationToken) -> Result<Option<Done>> {
-    match rewrite(table, job, cancel).await? {
-        Some((file, read)) => commit_checked(table, job, file, read).await.map(Some),
+pub(crate) async fn run(
+    lanes: &Lanes,
+    table: &Arc<Table>,
+    job: &Job,
+    cancel: &CancellationToken,
+) -> Result<Option<Done>> {
+    match rewrite(lanes, table, job, cancel).await? {
+        Some((file, read)) => commit_checked(lanes, table, job, file, read).await.map(Some),
         None => Ok(None),
     }
 }
 
 /// Commits `file` in place of the job's inputs if it has exactly the rows that were `read`, and deletes it if not.
 pub(crate) async fn commit_checked(
+    lanes: &Lanes,
     table: &Arc<Table>,
     job: &Job,
     file: DataFile,
     read: Digest,
 ) -> Result<Done> {
     let file = Arc::new(file);
-    let written = digest(table, &file).await;
+    let written = digest(lanes, table, &file).await;
     if !matches!(&written, Ok(written) if *written == read) {
         table.discard(&file).await?;
         return Err(refusal(job, read, written));
@@ -64,80 +84,79 @@ pub(crate) async fn commit_checked(
 
 /// Writes the merged inputs to a new file, not yet part of the table; with the digest of what was read.
 async fn rewrite(
+    lanes: &Lanes,
     table: &Arc<Table>,
     job: &Job,
     cancel: &CancellationToken,
 ) -> Result<Option<(DataFile, Digest)>> {
-    let mut writer = table.file_writer(job.day)?;
-    match fill(&mut writer, table, job, cancel).await {
-        Ok(Some(read)) => {
-            let mut file = writer.finish().await?;
+    let writer = table.file_writer(job.day)?.encoding_in_place();
+    let (sender, merged) = mpsc::channel(MERGED_BATCHES_AHEAD);
+    let reading = lanes.reading.run(merge(table.clone(), job.inputs.clone(), sender));
+    let writing = lanes.writing.run(write(writer, merged, cancel.clone()));
+    let (read, written) = tokio::join!(reading, writing);
+    let writer = written?;
+    match read {
+        Ok(read) if !cancel.is_cancelled() => {
+            let mut file = lanes.writing.run(writer.finish()).await?;
             // For the planner the file is as new as its newest event, not as the rewriting of old ones.
             file.added_at_ms = job.inputs.iter().map(|input| input.added_at_ms).max().unwrap_or(0);
             Ok(Some((file, read)))
         }
-        Ok(None) => writer.abandon().await.map(|()| None),
-        Err(error) => {
-            // The first error is the one to tell; what the upload leaves, the sweep finds.
-            let _ = writer.abandon().await;
-            Err(error)
+        unfinished => {
+            let abandoned = writer.abandon().await;
+            // An error of the merge is the one to tell; what the upload leaves, the sweep finds.
+            unfinished?;
+            abandoned.map(|()| None)
         }
     }
 }
 
-async fn fill(
-    writer: &mut FileWriter,
-    table: &Arc<Table>,
-    job: &Job,
-    cancel: &CancellationToken,
-) -> Result<Option<Digest>> {
-    let (mut merged, digest) = merge_ahead(table.clone(), job.inputs.clone());
+/// Sends the merged rows of `files`; gives the digest of all that was read.
+async fn merge(
+    table: Arc<Table>,
+    files: Vec<Arc<DataFile>>,
+    merged: mpsc::Sender<RecordBatch>,
+) -> Result<Digest> {
+    let mut merge = Merge::new(table, &files);
+    while let Some(batch) = merge.next().await? {
+        if merged.send(batch).await.is_err() {
+            break;
+        }
+    }
+    Ok(merge.read())
+}
+
+/// Encodes all batches, or those before the cancellation.
+async fn write(
+    mut writer: FileWriter,
+    mut merged: mpsc::Receiver<RecordBatch>,
+    cancel: CancellationToken,
+) -> Result<FileWriter> {
     while let Some(batch) = merged.recv().await {
         if cancel.is_cancelled() {
-            return Ok(None);
+            break;
         }
         writer.write(batch).await?;
     }
-    let died = |cause| Error::with_source(ErrorKind::Internal, "the thread merging files died", cause);
-    digest.await.map_err(died)?.map(Some)
-}
-
-/// Merges on a thread of its own; the digest of the inputs is there once the batches have ended.
-fn merge_ahead(
-    table: Arc<Table>,
-    files: Vec<Arc<DataFile>>,
-) -> (mpsc::Receiver<RecordBatch>, tokio::task::JoinHandle<Result<Digest>>) {
-    let (sender, receiver) = mpsc::channel(MERGED_BATCHES_AHEAD);
-    let runtime = tokio::runtime::Handle::current();
-    let digest = tokio::task::spawn_blocking(move || {
-        runtime.block_on(async move {
-            let mut merge = Merge::new(table, &files);
-            while let Some(batch) = merge.next().await? {
-                if sender.send(batch).await.is_err() {
-                    break;
-                }
-            }
-            Ok(merge.read())
-        })
-    });
-    (receiver, digest)
+    Ok(writer)
 }
 
 /// Reads `file` back, in two halves at once.
-async fn digest(table: &Arc<Table>, file: &Arc<DataFile>) -> Result<Digest> {
+async fn digest(lanes: &Lanes, table: &Arc<Table>, file: &Arc<DataFile>) -> Result<Digest> {
     let (first, second) = halves(file.rows as usize);
-    let (first, second) =
-        tokio::try_join!(digest_rows(table, file, first), digest_rows(table, file, second))?;
+    let first = lanes.reading.run(digest_rows(table.clone(), file.clone(), first));
+    let second = lanes.writing.run(digest_rows(table.clone(), file.clone(), second));
+    let (first, second) = tokio::try_join!(first, second)?;
     Ok(first.and(second))
 }
 
-async fn digest_rows(table: &Arc<Table>, file: &Arc<DataFile>, rows: Range<usize>) -> Result<Digest> {
+async fn digest_rows(table: Arc<Table>, file: Arc<DataFile>, rows: Range<usize>) -> Result<Digest> {
     let mut digest = Digest::default();
     if rows.is_empty() {
         return Ok(digest);
     }
     let options = ReadOptions { rows: Some(vec![rows]), ..ReadOptions::default() };
-    let mut decoder = Decoder::start(table.clone(), file.clone(), options);
+    let mut decoder = Decoder::start(table, file, options);
     while let Some((_, of_batch)) = decoder.next().await? {
         digest = digest.and(of_batch);
     }

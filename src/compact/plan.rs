@@ -26,6 +26,12 @@ const WORTH_ONE_IN: u64 = 8;
 /// Rows of text and numbers take about this many times their size in a compressed file.
 const DECODED_PER_STORED_BYTE: u64 = 10;
 
+/// Decompressors and buffers of one open file.
+const OPEN_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What encoding even a small file takes: compressors and buffers of all columns.
+const ENCODING_BYTES_MIN: u64 = 8 * 1024 * 1024;
+
 /// When and into what to compact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -38,9 +44,9 @@ pub struct Policy {
     pub target_bytes: u64,
     /// Files that one job has open at once: those whose time ranges overlap.
     pub fan_in_max: usize,
-    /// Memory for reading, all jobs together.
+    /// Memory of all jobs that run at once, about.
     pub memory_bytes_max: u64,
-    /// Jobs that run at once.
+    /// Jobs that run at once, if they are small enough.
     pub jobs_at_once: usize,
 }
 
@@ -52,7 +58,7 @@ impl Default for Policy {
             target_bytes: 256 * 1024 * 1024,
             fan_in_max: limits::COMPACTION_FAN_IN_MAX,
             memory_bytes_max: limits::COMPACTION_BYTES_MAX,
-            jobs_at_once: 2,
+            jobs_at_once: 4,
         }
     }
 }
@@ -64,6 +70,8 @@ pub struct Job {
     pub day: NaiveDate,
     /// At least two live files, in the order of their first events.
     pub inputs: Vec<Arc<DataFile>>,
+    /// Memory that the job takes, about.
+    pub memory_bytes: u64,
 }
 
 /// The jobs that `policy` wants done to a tenant's live `files` at `now_ms`.
@@ -78,7 +86,12 @@ pub fn plan(files: &[Arc<DataFile>], policy: &Policy, now_ms: i64) -> Vec<Job> {
         let is_settled = now_ms.saturating_sub(newest) >= policy.settle_ms;
         let sets = if is_settled { vec![worth_merging(small)] } else { like_sizes(small, policy) };
         for set in sets {
-            jobs.extend(grouped(set, policy).into_iter().map(|inputs| Job { day, inputs }));
+            let groups = grouped(set, policy).into_iter();
+            jobs.extend(groups.map(|group| Job {
+                day,
+                memory_bytes: group.memory_bytes(),
+                inputs: group.files,
+            }));
         }
     }
     jobs
@@ -107,48 +120,74 @@ fn like_sizes(files: Vec<Arc<DataFile>>, policy: &Policy) -> Vec<Vec<Arc<DataFil
 }
 
 /// Groups of at least two files, neighbours in time, of about equal length.
-fn grouped(mut files: Vec<Arc<DataFile>>, policy: &Policy) -> Vec<Vec<Arc<DataFile>>> {
+fn grouped(mut files: Vec<Arc<DataFile>>, policy: &Policy) -> Vec<Group> {
     files.sort_by(|a, b| (first_event(a), &a.path).cmp(&(first_event(b), &b.path)));
     let greedy = cut(&files, policy, limits::COMPACTION_FILES_MAX);
     // 17 files where 16 are allowed make 9 and 8, not 16 and 1.
     let mut groups = cut(&files, policy, files.len().div_ceil(greedy.len().max(1)));
-    groups.retain(|group| group.len() >= 2);
+    groups.retain(|group| group.files.len() >= 2);
     groups
 }
 
-/// Cuts files, sorted by time, where a group would pass the target size, `files_max`, or what can be open at once.
-fn cut(files: &[Arc<DataFile>], policy: &Policy, files_max: usize) -> Vec<Vec<Arc<DataFile>>> {
-    let memory_max = policy.memory_bytes_max / policy.jobs_at_once.max(1) as u64;
-    let mut groups: Vec<Vec<Arc<DataFile>>> = Vec::new();
-    let mut bytes = 0;
-    // A merge opens a file when it reaches its first event and is done with it after its last.
-    let mut open: Vec<&DataFile> = Vec::new();
-    for file in files {
-        open.retain(|earlier| last_event(earlier) >= first_event(file));
-        let memory: u64 = open.iter().map(|file| reading_bytes(file)).sum::<u64>() + reading_bytes(file);
-        let fits = |group: &Vec<Arc<DataFile>>| {
-            bytes + file.size_bytes <= policy.target_bytes
-                && group.len() < files_max.max(2)
-                && (group.len() < 2 || (open.len() < policy.fan_in_max && memory <= memory_max))
-        };
-        if let Some(group) = groups.last_mut().filter(|group| fits(group)) {
-            group.push(file.clone());
-            bytes += file.size_bytes;
-        } else {
-            groups.push(vec![file.clone()]);
-            bytes = file.size_bytes;
-            open.clear();
+/// Files that become one, and what making it takes.
+#[derive(Default)]
+struct Group {
+    files: Vec<Arc<DataFile>>,
+    bytes: u64,
+    /// Of the files: those that overlap the last one in time, and so are open at once with it.
+    open: Vec<Arc<DataFile>>,
+    /// Memory for reading, where most is open at once.
+    reading_bytes: u64,
+}
+
+impl Group {
+    /// Adds `file`, which begins after all others, unless the group would pass a limit.
+    fn add(&mut self, file: &Arc<DataFile>, policy: &Policy, files_max: usize) -> bool {
+        // A merge opens a file when it reaches its first event and is done with it after its last.
+        let mut open: Vec<_> =
+            self.open.iter().filter(|open| last_event(open) >= first_event(file)).cloned().collect();
+        open.push(file.clone());
+        let reading_bytes = self.reading_bytes.max(open.iter().map(|file| reading_bytes(file)).sum());
+        let reading_max = policy.memory_bytes_max.saturating_sub(limits::ENCODING_BYTES_MAX);
+        let is_open_to_all = self.files.len() < 2;
+        let fits = self.bytes + file.size_bytes <= policy.target_bytes
+            && self.files.len() < files_max.max(2)
+            && (is_open_to_all || (open.len() <= policy.fan_in_max && reading_bytes <= reading_max));
+        if fits {
+            self.files.push(file.clone());
+            self.bytes += file.size_bytes;
+            (self.open, self.reading_bytes) = (open, reading_bytes);
         }
-        open.push(file);
+        fits
+    }
+
+    /// Memory for reading, merging and encoding.
+    fn memory_bytes(&self) -> u64 {
+        self.reading_bytes + limits::ENCODING_BYTES_MAX.min(ENCODING_BYTES_MIN + 4 * self.bytes)
+    }
+}
+
+/// Cuts files, sorted by time, where a group would pass a limit.
+fn cut(files: &[Arc<DataFile>], policy: &Policy, files_max: usize) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for file in files {
+        let added = groups.last_mut().is_some_and(|group| group.add(file, policy, files_max));
+        if !added {
+            let mut group = Group::default();
+            group.add(file, policy, files_max);
+            groups.push(group);
+        }
     }
     groups
 }
 
-/// Memory that reading `file` takes: one row group as stored, one page of each column as decoded.
+/// Memory that reading `file` takes: one row group as stored, one page of each column as decoded, and the
+/// decompressor of each column.
 fn reading_bytes(file: &DataFile) -> u64 {
     let page_rows = file.rows.min(limits::PAGE_ROWS_MAX as u64);
     let row_bytes = file.size_bytes / file.rows.max(1);
-    file.size_bytes.min(limits::ROW_GROUP_BYTES_MAX as u64) + page_rows * row_bytes * DECODED_PER_STORED_BYTE
+    let stored = file.size_bytes.min(limits::ROW_GROUP_BYTES_MAX as u64);
+    stored + page_rows * row_bytes * DECODED_PER_STORED_BYTE + OPEN_FILE_BYTES
 }
 
 /// When the file's first event occurred; if its statistics do not say, before everything.
@@ -213,7 +252,7 @@ mod tests {
             ("late event in a large day", late(100 * MIB, 1_024), HOUR_MS, &[]),
             ("many late events in a large day", late(100 * MIB, 13 * MIB), HOUR_MS, &[2]),
             ("evenly", files(17, 1_024, 0), HOUR_MS, &[9, 8]),
-            ("memory", files(16, MIB, 0), HOUR_MS, &[6, 6, 4]),
+            ("memory", files(16, MIB, 0), HOUR_MS, &[8, 8]),
             ("target size", files(5, 100 * MIB, 0), HOUR_MS, &[2, 2]),
             ("clock set back", files(3, MIB, 2 * HOUR_MS), HOUR_MS, &[]),
         ];

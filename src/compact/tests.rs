@@ -143,11 +143,12 @@ async fn a_result_that_differs_is_refused() {
     let files = [events(0, 10), events(10, 10)];
     let (_tables, table, _) = table_of(&files, Settings::default()).await;
     let before = table.snapshot();
-    let job = Job { day: day(), inputs: before.files.to_vec() };
+    let job = Job { day: day(), inputs: before.files.to_vec(), memory_bytes: 0 };
     let wrong = write(&table, &[events(0, 10), events(11, 10)].concat()).await;
     let read = digest_as_read(&events(0, 20));
     let wrong_path = wrong.path.clone();
-    let error = job::commit_checked(&table, &job, wrong, read).await.unwrap_err();
+    let error =
+        job::commit_checked(&job::Lanes::start().unwrap(), &table, &job, wrong, read).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(&job.inputs[0].path), "{error}");
     assert_eq!(table.snapshot().version, before.version);
@@ -159,9 +160,11 @@ async fn a_result_that_differs_is_refused() {
 #[tokio::test]
 async fn a_result_that_equals_its_inputs_is_committed() {
     let (_tables, table, _) = table_of(&[events(0, 10), events(10, 10)], Settings::default()).await;
-    let job = Job { day: day(), inputs: table.snapshot().files.to_vec() };
+    let job = Job { day: day(), inputs: table.snapshot().files.to_vec(), memory_bytes: 0 };
     let merged = write(&table, &events(0, 20)).await;
-    job::commit_checked(&table, &job, merged, digest_as_read(&events(0, 20))).await.unwrap();
+    job::commit_checked(&job::Lanes::start().unwrap(), &table, &job, merged, digest_as_read(&events(0, 20)))
+        .await
+        .unwrap();
     assert_eq!((table.snapshot().files.len(), table.snapshot().rows()), (1, 20));
 }
 
@@ -170,9 +173,9 @@ async fn a_result_that_equals_its_inputs_is_committed() {
 async fn a_cancelled_compaction_changes_nothing() {
     let (tables, table, _) = table_of(&[events(0, 10), events(10, 10)], Settings::default()).await;
     let cancel = CancellationToken::new();
-    let job = Job { day: day(), inputs: table.snapshot().files.to_vec() };
+    let job = Job { day: day(), inputs: table.snapshot().files.to_vec(), memory_bytes: 0 };
     cancel.cancel();
-    assert!(job::run(&table, &job, &cancel).await.unwrap().is_none());
+    assert!(job::run(&job::Lanes::start().unwrap(), &table, &job, &cancel).await.unwrap().is_none());
     let report = compact_all(&tables, &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
     assert!(report.cancelled && report.jobs == 0);
     assert_eq!(table.snapshot().files.len(), 2);

@@ -32,6 +32,9 @@ use crate::{
 /// Bytes of one part of a multipart upload; smaller files are one put.
 const UPLOAD_PART_BYTES: usize = 8 * 1024 * 1024;
 
+/// Parts of one file on their way at once.
+const UPLOAD_PARTS_AT_ONCE: usize = 2;
+
 /// Work below this is done in place: handing it to another thread would cost more than it takes.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
 
@@ -46,6 +49,7 @@ pub struct FileWriter {
     properties: WriterProperties,
     encoder: Option<ArrowWriter<Vec<u8>>>,
     upload: BufWriter,
+    in_place: bool,
     id_hashes: Vec<u64>,
     rows: u64,
     size_bytes: u64,
@@ -63,7 +67,8 @@ impl FileWriter {
     ) -> Result<Self> {
         let relative = paths::data_file_name(day, telemetry::unique_id());
         let key = paths::data_file(tenant, &relative);
-        let upload = BufWriter::with_capacity(store.object_store(), key.clone(), UPLOAD_PART_BYTES);
+        let upload = BufWriter::with_capacity(store.object_store(), key.clone(), UPLOAD_PART_BYTES)
+            .with_max_concurrency(UPLOAD_PARTS_AT_ONCE);
         Ok(Self {
             upload,
             key,
@@ -73,10 +78,17 @@ impl FileWriter {
             cache: cache.clone(),
             properties: layout::writer_properties(settings)?,
             encoder: None,
+            in_place: false,
             id_hashes: Vec::new(),
             rows: 0,
             size_bytes: 0,
         })
+    }
+
+    /// Encodes on the caller's thread whatever the size of batches: for callers off the async runtime.
+    pub fn encoding_in_place(mut self) -> Self {
+        self.in_place = true;
+        self
     }
 
     /// Rows written so far.
@@ -100,9 +112,9 @@ impl FileWriter {
             Some(encoder) => encoder,
             None => self.start(batch.schema())?,
         };
-        let is_large = batch.get_array_memory_size() > INLINE_BYTES_MAX;
+        let elsewhere = !self.in_place && batch.get_array_memory_size() > INLINE_BYTES_MAX;
         let encode = move || encoder.write(&batch).map(|()| encoder);
-        let mut encoder = run(is_large, encode).await?.map_err(|cause| self.encode_error(cause))?;
+        let mut encoder = run(elsewhere, encode).await?.map_err(|cause| self.encode_error(cause))?;
         let encoded = std::mem::take(encoder.inner_mut());
         self.encoder = Some(encoder);
         self.send(encoded).await
@@ -115,10 +127,10 @@ impl FileWriter {
         let Some(mut encoder) = self.encoder.take() else {
             return Err(Error::new(ErrorKind::Invalid, format!("no rows were written to {}", self.key)));
         };
-        let is_large = encoder.in_progress_size() > INLINE_BYTES_MAX;
+        let elsewhere = !self.in_place && encoder.in_progress_size() > INLINE_BYTES_MAX;
         let close = move || encoder.finish().map(|metadata| (metadata, encoder));
         let (metadata, mut encoder) =
-            run(is_large, close).await?.map_err(|cause| self.encode_error(cause))?;
+            run(elsewhere, close).await?.map_err(|cause| self.encode_error(cause))?;
         self.send(std::mem::take(encoder.inner_mut())).await?;
         self.upload.shutdown().await.map_err(|cause| self.upload_error(cause))?;
         let hashes = std::mem::take(&mut self.id_hashes);
@@ -172,9 +184,9 @@ impl FileWriter {
     }
 }
 
-/// Runs `work` here if it is small and on the blocking pool if it is large.
-async fn run<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    if !is_large {
+/// Runs `work` here, or on the blocking pool.
+async fn run<T: Send + 'static>(elsewhere: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if !elsewhere {
         return Ok(work());
     }
     tokio::task::spawn_blocking(work)
