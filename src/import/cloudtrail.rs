@@ -30,11 +30,13 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-/// Text that is this long fits every text column of an event.
-const TEXT_BYTES_MAX: usize = 1024;
+use crate::limits;
+
 /// The largest integer that a double and all below it hold exactly.
 const EXACT_INTEGER_MAX: u64 = (1 << 53) - 1;
 const SERVICE_SUFFIX: &str = ".amazonaws.com";
+/// No RFC 3339 time is longer, whatever its fraction.
+const TIME_BYTES_MAX: usize = 64;
 
 /// Why something is not a CloudTrail record.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +44,8 @@ pub enum NotCloudtrail {
     /// The value is not a JSON object.
     #[error("not a CloudTrail record: it is not an object")]
     NotAnObject,
-    /// A member without which there is no event: absent, empty or not text.
-    #[error("not a CloudTrail record: it has no {0}")]
+    /// A member without which there is no event: absent, empty, far too long or not text.
+    #[error("not a CloudTrail record: it has no usable {0}")]
     Missing(&'static str),
 }
 
@@ -66,8 +68,8 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotCloudtrail> {
     let Value::Object(mut rest) = record else { return Err(NotCloudtrail::NotAnObject) };
     rest.retain(|_, value| !value.is_null());
     let mut event = Map::new();
-    event.insert("id".into(), take_required(&mut rest, "eventID")?.into());
-    event.insert("occurred_at".into(), take_required(&mut rest, "eventTime")?.into());
+    event.insert("id".into(), take_required(&mut rest, "eventID", limits::EVENT_ID_BYTES_MAX)?.into());
+    event.insert("occurred_at".into(), take_required(&mut rest, "eventTime", TIME_BYTES_MAX)?.into());
     // Targets and outcome look at members of the record that the steps below take away.
     let targets = targets::take(&mut rest);
     if !targets.is_empty() {
@@ -77,10 +79,10 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotCloudtrail> {
     event.insert("action".into(), take_action(&mut rest)?.into());
     let identity = rest.remove("userIdentity").unwrap_or_default();
     event.insert("actor".into(), identity::actor(identity));
-    if let Some(account) = take_text(&mut rest, "recipientAccountId") {
+    if let Some(account) = take_text(&mut rest, "recipientAccountId", limits::REFERENCE_BYTES_MAX) {
         event.insert("workspace".into(), json!({"id": account}));
     }
-    if let Some(shared) = take_text(&mut rest, "sharedEventID") {
+    if let Some(shared) = take_text(&mut rest, "sharedEventID", limits::TRACE_ID_BYTES_MAX) {
         event.insert("correlation_id".into(), shared.into());
     }
     let context = take_context(&mut rest);
@@ -96,8 +98,8 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotCloudtrail> {
 
 /// `s3.GetObject`. The source stays in the metadata if the action does not give it back.
 fn take_action(rest: &mut Map<String, Value>) -> Result<String, NotCloudtrail> {
-    let source = take_required(rest, "eventSource")?;
-    let name = take_required(rest, "eventName")?;
+    let source = take_required(rest, "eventSource", limits::ACTION_BYTES_MAX / 2)?;
+    let name = take_required(rest, "eventName", limits::ACTION_BYTES_MAX / 2 - 1)?;
     if let Some(service) = source.strip_suffix(SERVICE_SUFFIX) {
         return Ok(format!("{service}.{name}"));
     }
@@ -115,17 +117,20 @@ fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
     {
         context.insert("ip_address".into(), address);
     }
-    for (member, field) in [("userAgent", "user_agent"), ("requestID", "request_id")] {
-        if let Some(text) = take_text(rest, member) {
+    for (member, field, bytes_max) in [
+        ("userAgent", "user_agent", limits::USER_AGENT_BYTES_MAX),
+        ("requestID", "request_id", limits::TRACE_ID_BYTES_MAX),
+    ] {
+        if let Some(text) = take_text(rest, member, bytes_max) {
             context.insert(field.into(), text.into());
         }
     }
     context
 }
 
-/// Takes a member away if it is text that a column can hold; anything else stays where it is.
-fn take_text(rest: &mut Map<String, Value>, member: &str) -> Option<String> {
-    if !fits(rest.get(member)?.as_str()?) {
+/// Takes a member away if it is text that its field can hold; anything else stays where it is.
+fn take_text(rest: &mut Map<String, Value>, member: &str, bytes_max: usize) -> Option<String> {
+    if !fits(rest.get(member)?.as_str()?, bytes_max) {
         return None;
     }
     match rest.remove(member) {
@@ -134,12 +139,16 @@ fn take_text(rest: &mut Map<String, Value>, member: &str) -> Option<String> {
     }
 }
 
-fn take_required(rest: &mut Map<String, Value>, member: &'static str) -> Result<String, NotCloudtrail> {
-    take_text(rest, member).ok_or(NotCloudtrail::Missing(member))
+fn take_required(
+    rest: &mut Map<String, Value>,
+    member: &'static str,
+    bytes_max: usize,
+) -> Result<String, NotCloudtrail> {
+    take_text(rest, member, bytes_max).ok_or(NotCloudtrail::Missing(member))
 }
 
-fn fits(text: &str) -> bool {
-    !text.is_empty() && text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control)
+fn fits(text: &str, bytes_max: usize) -> bool {
+    !text.is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
 }
 
 /// Turns integers that a double cannot hold into text, at any depth.

@@ -23,6 +23,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{fits, take_text};
+use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX};
 
 /// The actor of a record; never fails: who cannot be told is `unknown`, with all that is known as metadata.
 pub(super) fn actor(identity: Value) -> Value {
@@ -68,7 +69,7 @@ fn kind(identity: &Map<String, Value>) -> &'static str {
 
 /// The first of the identity's names that is there. `principalId` moves; the others are copied.
 fn id(rest: &mut Map<String, Value>, kind: &str) -> String {
-    if let Some(principal) = take_text(rest, "principalId") {
+    if let Some(principal) = take_text(rest, "principalId", REFERENCE_BYTES_MAX) {
         return principal;
     }
     if kind == "service"
@@ -83,14 +84,14 @@ fn id(rest: &mut Map<String, Value>, kind: &str) -> String {
 
 /// `userName`, or for a role session the name that whoever assumed the role gave to it.
 fn name(rest: &mut Map<String, Value>, kind: &str) -> Option<String> {
-    if let Some(name) = take_text(rest, "userName") {
+    if let Some(name) = take_text(rest, "userName", NAME_BYTES_MAX) {
         return Some(name);
     }
     if kind != "role_session" {
         return None;
     }
     let session = text(rest, "principalId")?.split_once(':')?.1;
-    fits(session).then(|| session.to_owned())
+    fits(session, NAME_BYTES_MAX).then(|| session.to_owned())
 }
 
 fn on_behalf_of(identity: &Map<String, Value>, kind: &str) -> Option<Value> {
@@ -123,14 +124,15 @@ fn issuer_kind(issuer: &Map<String, Value>) -> &'static str {
 }
 
 fn credential(rest: &mut Map<String, Value>) -> Option<Value> {
-    if let Some(key) = take_text(rest, "accessKeyId") {
+    if let Some(key) = take_text(rest, "accessKeyId", REFERENCE_BYTES_MAX) {
         return Some(json!({"type": "access_key", "id": key}));
     }
     // What users of IAM Identity Center have instead of a key.
-    let session = take_text(rest, "credentialId")?;
+    let session = take_text(rest, "credentialId", REFERENCE_BYTES_MAX)?;
     Some(json!({"type": "session", "id": session}))
 }
 
+/// Text short enough for any field of an identity.
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    members.get(name)?.as_str().filter(|text| fits(text))
+    members.get(name)?.as_str().filter(|text| fits(text, NAME_BYTES_MAX))
 }

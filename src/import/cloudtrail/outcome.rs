@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{fits, take_text};
+use crate::limits::REASON_BYTES_MAX;
 
 /// Error codes by which services refuse for lack of permission, their `Client.` prefix and a final
 /// `Exception` or `Fault` taken off. Codes that end in `AccessDenied` need no mention.
@@ -35,15 +36,15 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Value {
     let reason = match (code.as_str(), message) {
         ("", message) => message,
         (code, "") => code,
-        (code, _) if !fits(&both) => code,
+        (code, _) if !fits(&both, REASON_BYTES_MAX) => code,
         _ => &both,
     };
-    if !fits(reason) {
+    if !fits(reason, REASON_BYTES_MAX) {
         return json!({"result": result});
     }
     let outcome = json!({"result": result, "reason": reason});
     if reason.ends_with(message) {
-        take_text(rest, "errorMessage");
+        take_text(rest, "errorMessage", REASON_BYTES_MAX);
     }
     outcome
 }

@@ -8,8 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use super::fits;
-
-const TARGETS_MAX: usize = 64;
+use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TARGETS_MAX, TYPE_BYTES_MAX};
 
 /// Parameter by which services name a thing: service (empty: any), part of the event's name, path to the
 /// parameter (through arrays), and the thing's type.
@@ -89,7 +88,7 @@ const UNTYPED: [(&str, &str, &str); 4] = [
     ("ec2", "instance/", "AWS::EC2::Instance"),
 ];
 
-/// The targets of a record, at most 64, each once.
+/// The targets of a record, at most [`TARGETS_MAX`], each once.
 pub(super) fn take(rest: &mut Map<String, Value>) -> Vec<Value> {
     let mut targets = take_resources(rest);
     let member = |name: &str| rest.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -131,7 +130,7 @@ fn add_object(parameters: &Value, targets: &mut Vec<Value>) {
     let part = |name: &str| parameters.get(name).and_then(Value::as_str);
     if let (Some(bucket), Some(key)) = (part("bucketName"), part("key")) {
         let id = format!("{bucket}/{key}");
-        if fits(&id) {
+        if fits(&id, NAME_BYTES_MAX) {
             add(targets, "AWS::S3::Object", &id);
         }
     }
@@ -147,7 +146,7 @@ fn visit(value: &Value, path: &str, found: &mut impl FnMut(&str)) {
                 visit(member, rest, found);
             }
         }
-        Value::String(text) if path.is_empty() && fits(text) => found(text),
+        Value::String(text) if path.is_empty() && fits(text, NAME_BYTES_MAX) => found(text),
         _ => {}
     }
 }
@@ -171,9 +170,9 @@ fn take_resources(rest: &mut Map<String, Value>) -> Vec<Value> {
 /// `{"ARN": …, "accountId": …, "type": …}` as a target; members without a field go into its metadata.
 fn resource_target(resource: &Value) -> Option<Value> {
     let mut members = resource.as_object()?.clone();
-    let mut take = |name: &str| super::take_text(&mut members, name);
-    let arn = take("ARN").or_else(|| take("ARNPrefix"))?;
-    let kind = take("type").unwrap_or_else(|| kind_of_arn(&arn));
+    let mut take = |name: &str, bytes_max| super::take_text(&mut members, name, bytes_max);
+    let arn = take("ARN", REFERENCE_BYTES_MAX).or_else(|| take("ARNPrefix", REFERENCE_BYTES_MAX))?;
+    let kind = take("type", TYPE_BYTES_MAX).unwrap_or_else(|| kind_of_arn(&arn));
     members.retain(|_, value| !value.is_null());
     let mut target = json!({"type": kind, "id": arn});
     if !members.is_empty() {
