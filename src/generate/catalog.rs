@@ -9,8 +9,10 @@ use Extra::{Login, Query, Sync, Transfer};
 pub(super) enum Target {
     /// Nothing in particular.
     None,
-    /// One of the tenant's numbered things: type as events name it, prefix of its id.
+    /// One of the tenant's many things: type as events name it, prefix of its id.
     Thing(&'static str, &'static str),
+    /// The one thing of its kind that the tenant has.
+    Only(&'static str, &'static str),
     /// Another person of the tenant.
     Person,
     /// The actor's own account.
@@ -91,7 +93,10 @@ const INTEGRATION: Target = Target::Thing("integration", "int");
 const INVOICE: Target = Target::Thing("invoice", "inv");
 const SETTING: Target = Target::Thing("setting", "set");
 pub(super) const DEVICE: Target = Target::Thing("mfa_device", "mfa");
-pub(super) const AUDIT_LOG: Target = Target::Thing("audit_log", "log");
+pub(super) const AUDIT_LOG: Target = Target::Only("audit_log", "log");
+
+/// Types of things that people give titles to; others are named by type and number.
+pub(super) const TITLED: [&str; 5] = ["document", "folder", "report", "project", "task"];
 
 /// Sessions begin and end with these; they are not drawn.
 pub(super) const LOGIN: Action = Action { extra: Login, ..people("user.login", Target::Own, 0) };
@@ -185,12 +190,12 @@ pub(super) const WORKSPACES: [(&str, &str); 4] =
     [("main", "Main"), ("eu", "Europe"), ("sales", "Sales"), ("lab", "Research")];
 
 pub(super) const BROWSERS: [&str; 6] = [
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 Safari/605.1.15",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
-    "Mozilla/5.0 (Linux; Android 15; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14.7; rv:144.0) Gecko/20100101 Firefox/144.0",
+    "Desktop/7.2.1 (Windows 11; x64)",
+    "Mobile/5.18.0 (iOS 18.5; iPhone)",
+    "Mobile/5.18.0 (Android 15; Pixel 8)",
 ];
 pub(super) const CLIENTS: [&str; 4] =
     ["python-requests/2.32.3", "acme-sdk-go/1.14.2", "node-fetch/3.3.2", "okhttp/4.12.0"];

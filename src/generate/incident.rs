@@ -249,7 +249,9 @@ impl<'a> Intruder<'a> {
 
 fn numbered(target: Target, number: u64) -> Option<Thing<'static>> {
     match target {
-        Target::Thing(kind, prefix) => Some(Thing::Numbered { kind, prefix, number }),
+        Target::Thing(kind, prefix) | Target::Only(kind, prefix) => {
+            Some(Thing::Numbered { kind, prefix, number })
+        }
         Target::None | Target::Person | Target::Own => None,
     }
 }

@@ -218,5 +218,6 @@ fn draw_target<'a>(
         Target::Thing(kind, prefix) => {
             Some(Thing::Numbered { kind, prefix, number: tenant.draw_thing(dice) })
         }
+        Target::Only(kind, prefix) => Some(Thing::Numbered { kind, prefix, number: 0 }),
     }
 }

@@ -186,7 +186,7 @@ fn write_targets(body: &mut Vec<u8>, event: &Event<'_>) {
             Thing::Numbered { kind, prefix, number } => {
                 let key = thing_key(event.tenant, prefix, *number) >> 16;
                 put!(body, "{kind}\",\"id\":\"{prefix}_{key:012x}\",\"name\":\"");
-                push_title(body, event.tenant, *number);
+                push_name(body, event.tenant, kind, *number);
                 body.extend_from_slice(b"\"}");
             }
         }
@@ -197,8 +197,12 @@ fn write_targets(body: &mut Vec<u8>, event: &Event<'_>) {
     }
 }
 
-/// The title of a numbered thing, the same every time.
-fn push_title(body: &mut Vec<u8>, tenant: &Tenant, number: u64) {
+/// The name of a numbered thing, the same every time.
+fn push_name(body: &mut Vec<u8>, tenant: &Tenant, kind: &str, number: u64) {
+    if !catalog::TITLED.contains(&kind) {
+        put!(body, "{kind} {number}");
+        return;
+    }
     let bits = mix(tenant.key.rotate_left(7) ^ number);
     let subject = catalog::SUBJECTS[(bits % 16) as usize];
     let kind = catalog::KINDS[(bits / 16 % 12) as usize];
