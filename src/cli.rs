@@ -162,8 +162,9 @@ impl Global {
     fn log_filter(&self, command: &Command) -> Option<&'static str> {
         match (self.verbose, command) {
             (0, Command::Serve(_)) => None,
-            // The log of a command that shows its own progress would only stand in between.
-            (0, _) => Some("warn"),
+            // The log of a command that shows its own progress would only stand in between; and Delta's kernel
+            // calls a table that does not exist yet an error.
+            (0, _) => Some("warn,buoyant_kernel=off"),
             (1, _) => Some("warn,auditlake=debug"),
             _ => Some("debug,auditlake=trace"),
         }

@@ -75,6 +75,10 @@ pub(super) async fn files(lake: &Lake) -> Result<Files> {
 
 /// `1,800 files, 62.1 MB → 120 files, 48.0 MB; 1,000,000 rows in 3.10 s (…)`
 pub(super) fn summary(before: Files, after: Files, report: &Report, watch: &Watch) -> String {
+    if report.jobs == 0 && !report.cancelled {
+        let (files, bytes) = (text::counted(before.count, "file"), text::bytes(before.bytes));
+        return format!("nothing to merge: {files}, {bytes}, {}\n", text::counted(before.rows, "row"));
+    }
     format!(
         "{}{}, {} → {}, {}; {} rewritten of {}, {}\n",
         if report.cancelled { "stopped after: " } else { "" },

@@ -54,7 +54,7 @@ impl Investigation {
                 }
                 Some("column") | None => {}
                 Some(_) => {
-                    question.push_str(if question.is_empty() { "" } else { " " });
+                    question.push_str(if question.is_empty() { "" } else { "\n" });
                     question.push_str(line);
                 }
             }
@@ -139,7 +139,8 @@ mod tests {
         for sql in [ACCOUNT_TAKEOVER, ACTOR_TIMELINE, MASS_EXPORT] {
             let investigation = Investigation::parse(sql).unwrap();
             assert!(!investigation.title.is_empty() && !investigation.question.is_empty());
-            let code: String = sql.lines().filter(|line| !line.starts_with("--")).collect();
+            let code: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
+            let code = code.join("\n");
             let mut used: Vec<&str> = code
                 .split('$')
                 .skip(1)
