@@ -11,6 +11,7 @@ mod root_key;
 use std::{fmt, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 pub use root_key::{GeneratedKey, check_strength, open};
 

@@ -185,7 +185,7 @@ impl<'j> Decoder<'j> {
     /// One event or an array of events.
     fn json(&mut self, body: &'j [u8]) -> Result<(), DecodeError> {
         let mark = byte_order_mark(body);
-        let text = std::str::from_utf8(&body[mark..])
+        let text = simdutf8::compat::from_utf8(&body[mark..])
             .map_err(|error| located(body, mark + error.valid_up_to(), "invalid UTF-8"))?;
         let fail = |error: SyntaxError| located(body, mark + error.offset, &error.detail);
         let mut reader = Reader::new(text);
@@ -228,11 +228,11 @@ impl<'j> Decoder<'j> {
     }
 
     fn line(&mut self, line: &'j [u8]) -> Result<(), SyntaxError> {
-        let invalid = |error: std::str::Utf8Error| SyntaxError {
+        let invalid = |error: simdutf8::compat::Utf8Error| SyntaxError {
             offset: error.valid_up_to(),
             detail: "invalid UTF-8".into(),
         };
-        let text = std::str::from_utf8(line).inspect_err(|_| self.events.clear()).map_err(invalid)?;
+        let text = simdutf8::compat::from_utf8(line).inspect_err(|_| self.events.clear()).map_err(invalid)?;
         let mut reader = Reader::new(text);
         self.events.read(&mut reader)?;
         reader.finish()

@@ -51,11 +51,11 @@ impl Ingest {
         let answer = idempotency.map(|key| Answer::new(&key, &receipt, shared.clock.now_millis()));
         let pieces = shared.cut(batch, &given_ids).await?;
         let places = Places { indexes, lines };
-        let mut job = Job { pieces, atomic, places, duplicates: 0, answer, reservation };
+        let mut job = Box::new(Job { pieces, atomic, places, duplicates: 0, answer, reservation });
         loop {
             shared.drop_committed(&mut job).await?;
             match shared.send(job).await? {
-                Outcome::Recheck(again) => job = *again,
+                Outcome::Recheck(again) => job = again,
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Done { accepted, duplicates, conflicts } => {
                     receipt.accepted = accepted;
@@ -86,7 +86,7 @@ impl Shared {
         Ok(pieces)
     }
 
-    async fn send(&self, job: Job) -> Result<Outcome> {
+    async fn send(&self, job: Box<Job>) -> Result<Outcome> {
         let (reply, answered) = oneshot::channel();
         let gone = || match self.check_running() {
             Err(error) => error,

@@ -74,7 +74,7 @@ pub(super) enum Outcome {
 /// What the writer is asked.
 #[derive(Debug)]
 pub(super) enum Message {
-    Append(Job, oneshot::Sender<Outcome>),
+    Append(Box<Job>, oneshot::Sender<Outcome>),
     /// A segment read back after a start: as if it had been written just now.
     Replayed {
         position: Position,
@@ -127,9 +127,12 @@ pub(super) struct Writer {
     through: Position,
 }
 
+/// A request and where its answer goes.
+type Request = (Box<Job>, oneshot::Sender<Outcome>);
+
 /// One request in a group, after its ids were claimed.
 struct Claimed {
-    job: Job,
+    job: Box<Job>,
     reply: oneshot::Sender<Outcome>,
     duplicates: usize,
     conflicts: Vec<Rejected>,
@@ -247,7 +250,7 @@ impl Writer {
     }
 
     /// Writes one group as one segment and answers every request in it.
-    async fn write_group(&mut self, group: Vec<(Job, oneshot::Sender<Outcome>)>) -> Result<()> {
+    async fn write_group(&mut self, group: Vec<Request>) -> Result<()> {
         let mut claimed: Vec<Claimed> = Vec::with_capacity(group.len());
         for (job, reply) in group {
             claimed.extend(self.claim(job, reply));
@@ -280,11 +283,11 @@ impl Writer {
     ///
     /// A commit swaps the table's version before it tells this task to forget the committed ids, so a piece
     /// whose version is unchanged finds every id either in the files it looked at or among the claims here.
-    fn claim(&mut self, mut job: Job, reply: oneshot::Sender<Outcome>) -> Option<Claimed> {
+    fn claim(&mut self, mut job: Box<Job>, reply: oneshot::Sender<Outcome>) -> Option<Claimed> {
         let stale =
             |piece: &Piece| piece.has_given_ids() && piece.table.snapshot().version != piece.checked_version;
         if job.pieces.iter().any(stale) {
-            let _ = reply.send(Outcome::Recheck(Box::new(job)));
+            let _ = reply.send(Outcome::Recheck(job));
             return None;
         }
         let mut claims = Vec::new();
@@ -528,10 +531,10 @@ fn refusal(piece: &Piece, row: usize, places: &Places) -> Rejected {
 async fn gather(
     settings: &Settings,
     time: Duration,
-    first: (Job, oneshot::Sender<Outcome>),
+    first: Request,
     inbox: &mut mpsc::Receiver<Message>,
     held: &mut Option<Message>,
-) -> Vec<(Job, oneshot::Sender<Outcome>)> {
+) -> Vec<Request> {
     let size =
         |job: &Job| -> usize { job.pieces.iter().map(|piece| piece.batch.get_array_memory_size()).sum() };
     let mut bytes = size(&first.0);
