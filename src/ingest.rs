@@ -15,6 +15,7 @@ mod answers;
 mod append;
 mod budget;
 mod flush;
+mod group;
 mod ids;
 mod open;
 mod pieces;
@@ -23,7 +24,7 @@ mod rows;
 mod settings;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
@@ -149,13 +150,25 @@ impl Ingest {
             }
         });
         let flushed = match self.state() {
-            State::Closed => self.flush().await,
+            State::Closed => self.last_flush().await,
             _ => Ok(()),
         };
         self.shared.stop.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
         flushed
+    }
+}
+
+impl Ingest {
+    /// A store that does not answer must not keep a process from ending.
+    async fn last_flush(&self) -> Result<()> {
+        let limit = Duration::from_millis(self.shared.settings.close_ms);
+        tokio::time::timeout(limit, self.flush()).await.unwrap_or_else(|_| {
+            let message =
+                "the last commit did not end in time; its events are in the WAL, the next start commits them";
+            Err(Error::new(ErrorKind::Unavailable, message))
+        })
     }
 }
 

@@ -14,8 +14,9 @@ use tracing::warn;
 use super::{
     AppendRequest, Ingest, Receipt, Shared,
     answers::{Answer, Begun},
+    group::{Job, Outcome, Places},
     pieces::{Piece, split_by_tenant},
-    writer::{Job, Message, Outcome, Places},
+    writer::Message,
 };
 use crate::{
     error::{Error, ErrorKind, Result},

@@ -26,6 +26,8 @@ pub struct Settings {
     pub flush_age_ms: i64,
     /// Tenants committed at the same time.
     pub flush_concurrency: usize,
+    /// How long the last commit may take when the process ends; what is not committed stays in the WAL.
+    pub close_ms: u64,
     /// How long the lease holds without renewal; it is renewed three times as often.
     pub lease_ms: i64,
     /// How long answers to requests with an `Idempotency-Key` are kept.
@@ -45,6 +47,7 @@ impl Default for Settings {
             flush_bytes: 64 << 20,
             flush_age_ms: 300_000,
             flush_concurrency: 8,
+            close_ms: 60_000,
             lease_ms: 15_000,
             idempotency_ms: 24 * 3_600_000,
             idempotency_keys_max: 1_000_000,

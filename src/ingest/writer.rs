@@ -9,67 +9,27 @@ use std::{
     time::Duration,
 };
 
-use arrow::{array::RecordBatch, compute::concat_batches};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
 
 use super::{
-    Settings, Shared, State,
-    answers::Answer,
-    budget::Reservation,
+    Shared, State,
+    group::{self, Claimed, Job, Outcome, Request},
     ids::{IdHash, Seen, TenantIds},
     pieces::Piece,
     policy::{self, Load},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{
-        TenantId,
-        decode::{FieldError, Rejected},
-        schema,
-    },
+    event::TenantId,
     table::{Snapshot, Table},
     wal::{Appended, Appender, Position, Segment},
 };
 
-/// One request on its way through the writer.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) pieces: Vec<Piece>,
-    pub(super) atomic: bool,
-    pub(super) places: Places,
-    /// Events found committed already.
-    pub(super) duplicates: usize,
-    /// The answer to keep, without its counts.
-    pub(super) answer: Option<Answer>,
-    /// Held until the events are counted as uncommitted.
-    pub(super) reservation: Reservation,
-}
-
-/// Where the rows of a request's batch stood in the request, for refusals.
-#[derive(Debug)]
-pub(super) struct Places {
-    pub(super) indexes: Vec<u32>,
-    pub(super) lines: Option<Vec<u32>>,
-}
-
-/// What the writer says to a request.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// Durable and visible.
-    Done {
-        accepted: usize,
-        duplicates: usize,
-        /// Events whose id belongs to an uncommitted event with other content.
-        conflicts: Vec<Rejected>,
-    },
-    /// A table was committed to since its ids were looked up: look again.
-    Recheck(Box<Job>),
-    /// Nothing of it is stored.
-    Failed(Error),
-}
+/// A write that takes this long makes the server say that it is not ready.
+const SLOW_WRITE: Duration = Duration::from_secs(5);
 
 /// What the writer is asked.
 #[derive(Debug)]
@@ -127,25 +87,6 @@ pub(super) struct Writer {
     through: Position,
 }
 
-/// A request and where its answer goes.
-type Request = (Box<Job>, oneshot::Sender<Outcome>);
-
-/// One request in a group, after its ids were claimed.
-struct Claimed {
-    job: Box<Job>,
-    reply: oneshot::Sender<Outcome>,
-    duplicates: usize,
-    conflicts: Vec<Rejected>,
-    /// Claims to give back if the write fails.
-    claims: Vec<(TenantId, IdHash)>,
-}
-
-impl Claimed {
-    fn accepted(&self) -> usize {
-        self.job.pieces.iter().map(|piece| piece.batch.num_rows()).sum()
-    }
-}
-
 impl Writer {
     /// A writer with `stored` segments of older epochs that will be replayed through it.
     pub(super) fn new(
@@ -182,7 +123,7 @@ impl Writer {
             };
             let handled = match message {
                 Message::Append(job, reply) => {
-                    let group = gather(
+                    let group = group::gather(
                         &self.shared.settings,
                         self.gather_time(),
                         (job, reply),
@@ -255,7 +196,7 @@ impl Writer {
         for (job, reply) in group {
             claimed.extend(self.claim(job, reply));
         }
-        let written = match self.segment(&claimed) {
+        let written = match group::segment(&claimed, self.appender.segment_name()) {
             Ok(None) => Ok(Appended::Durable(self.through)),
             Ok(Some(segment)) => self.append(segment).await,
             Err(error) => Err(error),
@@ -304,7 +245,7 @@ impl Writer {
                     Seen::Duplicate => (*kept, duplicates) = (false, duplicates + 1),
                     Seen::Conflict => {
                         *kept = false;
-                        conflicts.push(refusal(piece, row, &job.places));
+                        conflicts.push(group::refusal(piece, row, &job.places));
                     }
                 }
             }
@@ -330,38 +271,6 @@ impl Writer {
         }
     }
 
-    /// The segment of a group; `None` if it has nothing to store.
-    fn segment(&self, claimed: &[Claimed]) -> Result<Option<Segment>> {
-        let batches: Vec<&RecordBatch> = claimed
-            .iter()
-            .flat_map(|claimed| &claimed.job.pieces)
-            .map(|piece| &piece.batch)
-            .filter(|batch| batch.num_rows() > 0)
-            .collect();
-        let answers: Vec<Answer> = claimed.iter().filter_map(answer_of).collect();
-        if batches.is_empty() && answers.is_empty() {
-            return Ok(None);
-        }
-        let internal = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::with_source(ErrorKind::Internal, "cannot put a WAL segment together", error)
-        };
-        let batches = match batches.as_slice() {
-            [] => Vec::new(),
-            [one] => vec![(*one).clone()],
-            many => {
-                vec![
-                    concat_batches(&schema::accepted_schema(), many.iter().copied())
-                        .map_err(|e| internal(e.into()))?,
-                ]
-            }
-        };
-        let answers = match answers.as_slice() {
-            [] => String::new(),
-            answers => serde_json::to_string(answers).map_err(|error| internal(error.into()))?,
-        };
-        Ok(Some(Segment { writer: self.appender.segment_name(), batches, answers, sealed_by: None }))
-    }
-
     async fn append(&mut self, segment: Segment) -> Result<Appended> {
         let started = Instant::now();
         let bytes = tokio::task::spawn_blocking(move || segment.encode())
@@ -370,15 +279,19 @@ impl Writer {
             .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot encode a WAL segment", error))?;
         let length = bytes.len();
         let slot = self.appender.next_position();
-        let state = self.shared.state.clone();
-        let resolving = async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
+        let (state, stop) = (self.shared.state.clone(), self.shared.stop.clone());
+        let slow = async {
+            tokio::time::sleep(SLOW_WRITE).await;
             state.send_if_modified(|state| replace_state(state, &State::Running, State::Resolving));
             std::future::pending::<()>().await;
         };
         let appended = tokio::select! {
             appended = self.appender.append(bytes) => appended,
-            () = resolving => unreachable!("the watcher never ends"),
+            () = slow => unreachable!("the watcher never ends"),
+            () = stop.cancelled() => Err(Error::new(
+                ErrorKind::Unavailable,
+                "stopped before the store said what became of the write; send the events again",
+            )),
         };
         self.shared.state.send_if_modified(|state| replace_state(state, &State::Resolving, State::Running));
         self.stored.insert(slot, true);
@@ -389,7 +302,7 @@ impl Writer {
     /// Makes a request's events visible, then answers it.
     fn acknowledge(&mut self, claimed: Claimed, position: Position) {
         let accepted = claimed.accepted();
-        let answer = answer_of(&claimed);
+        let answer = group::answer_of(&claimed);
         let Claimed { job, reply, duplicates, conflicts, .. } = claimed;
         for piece in job.pieces {
             self.publish(piece, position);
@@ -412,8 +325,8 @@ impl Writer {
         if rows == 0 {
             return;
         }
-        let now_ms = self.shared.clock.now_millis();
-        let settings = self.shared.settings.clone();
+        let shared = Arc::clone(&self.shared);
+        let now_ms = shared.clock.now_millis();
         piece.table.publish(piece.batch, position.as_u64());
         let after = piece.table.uncommitted_bytes();
         let tenant = piece.table.tenant().clone();
@@ -424,12 +337,13 @@ impl Writer {
             waiting.since_ms = now_ms;
         }
         waiting.active_rows += rows;
+        let settings = &shared.settings;
         let full = waiting.active_rows >= settings.flush_rows || waiting.bytes >= settings.flush_bytes;
         let first = waiting.flushing_from.is_none().then_some(waiting.active_from).flatten();
         self.needed.extend(first.map(|first| (first, tenant)));
-        self.shared.budget.replace(before, after);
-        if full || self.shared.budget.uncommitted_bytes() > settings.uncommitted_bytes_max / 2 {
-            self.shared.flush_wanted.notify_one();
+        shared.budget.replace(before, after);
+        if full || shared.budget.uncommitted_bytes() > settings.uncommitted_bytes_max / 2 {
+            shared.flush_wanted.notify_one();
         }
     }
 
@@ -501,61 +415,4 @@ fn replace_state(state: &mut State, from: &State, to: State) -> bool {
     }
     *state = to;
     true
-}
-
-/// The answer to keep for a request that is about to be written.
-fn answer_of(claimed: &Claimed) -> Option<Answer> {
-    let mut answer = claimed.job.answer.clone()?;
-    answer.count(claimed.accepted(), claimed.duplicates, &claimed.conflicts);
-    Some(answer)
-}
-
-/// Why the event in a row of a piece is refused: its id is taken.
-fn refusal(piece: &Piece, row: usize, places: &Places) -> Rejected {
-    let id = piece.id(row).to_owned();
-    let place = piece.rows[row] as usize;
-    let error = FieldError {
-        pointer: "/id".into(),
-        detail: format!("id {id:?} belongs to another event with other content"),
-    };
-    Rejected {
-        index: places.indexes[place],
-        line: places.lines.as_ref().map(|lines| lines[place]),
-        id: Some(id),
-        errors: vec![error],
-    }
-}
-
-/// Gathers requests until the time is up or the group is full; another kind of message ends it too and is
-/// handed back in `held`.
-async fn gather(
-    settings: &Settings,
-    time: Duration,
-    first: Request,
-    inbox: &mut mpsc::Receiver<Message>,
-    held: &mut Option<Message>,
-) -> Vec<Request> {
-    let size =
-        |job: &Job| -> usize { job.pieces.iter().map(|piece| piece.batch.get_array_memory_size()).sum() };
-    let mut bytes = size(&first.0);
-    let mut group = vec![first];
-    let deadline = Instant::now() + time;
-    while bytes < settings.group_bytes_max && group.len() < settings.group_requests_max {
-        let message = if time.is_zero() {
-            inbox.try_recv().ok()
-        } else {
-            tokio::time::timeout_at(deadline, inbox.recv()).await.ok().flatten()
-        };
-        match message {
-            Some(Message::Append(job, reply)) => {
-                bytes += size(&job);
-                group.push((job, reply));
-            }
-            other => {
-                *held = other;
-                break;
-            }
-        }
-    }
-    group
 }
