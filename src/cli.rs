@@ -56,10 +56,10 @@ struct Global {
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
     /// Settings as TOML; see `auditlake serve --print-config`
-    #[arg(long, global = true, env = "AUDITLAKE_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "AUDITLAKE_CONFIG", hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Go through this running server instead of opening the store
-    #[arg(long, global = true, env = "AUDITLAKE_SERVER", value_name = "URL")]
+    #[arg(long, global = true, env = "AUDITLAKE_SERVER", hide_env_values = true, value_name = "URL")]
     server: Option<String>,
     /// The key for --server
     #[arg(long, global = true, env = "AUDITLAKE_KEY", hide_env_values = true, value_name = "KEY")]

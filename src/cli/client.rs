@@ -21,6 +21,7 @@ use crate::{
     event::TenantId,
     limits,
     query::format::Format,
+    telemetry::random_hex,
 };
 
 /// Longest pause between two tries.
@@ -32,6 +33,9 @@ pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
     key: String,
+    /// Tells this run's batches from those of another run: a later import of the same files shall be told
+    /// what it found, not what the first one was told.
+    run: String,
 }
 
 /// What a server says about a batch.
@@ -61,13 +65,13 @@ impl Client {
         let base = base.ok_or_else(|| {
             Error::new(ErrorKind::Invalid, format!("server {server:?} is not an http:// or https:// address"))
         })?;
-        Ok(Self { http: reqwest::Client::new(), base, key: key.to_owned() })
+        Ok(Self { http: reqwest::Client::new(), base, key: key.to_owned(), run: random_hex::<8>() })
     }
 
     /// Posts one batch of NDJSON. Tries again for as long as the server says that it makes sense.
     pub(super) async fn post_events(&self, body: Bytes, tenant: Option<&TenantId>) -> Result<Receipt> {
         let url = self.url("v1/events", tenant.map(|tenant| ("tenant_id", tenant.as_str())));
-        let key = format!("import-{}", hash(&body));
+        let key = format!("import-{}-{}", self.run, hash(&body));
         let mut tries = 0;
         loop {
             let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/x-ndjson");

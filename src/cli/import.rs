@@ -1,7 +1,7 @@
 //! `auditlake import`: events from files into a store or a running server.
 //!
 //! Stores what can be stored, names what cannot (file, record, reason) and says how many of each. Importing
-//! the same files again changes nothing: events that carry ids are recognised as duplicates.
+//! the same files again changes nothing, as far as their events carry ids, which CloudTrail's do.
 
 use std::path::PathBuf;
 
@@ -31,6 +31,7 @@ Formats:
   cloudtrail  AWS CloudTrail log files ({\"Records\": […]}), or single records
 
 Files may be packed with gzip or zstd. From a folder, all .json, .ndjson and .jsonl files are taken.
+An event that is there already is not stored again; one without an id always counts as new.
 
 Examples:
   auditlake import --tenant acme --format cloudtrail ./AWSLogs

@@ -96,7 +96,11 @@ async fn append_when_room(lake: &Lake, decoded: Decoded) -> Result<crate::ingest
     }
 }
 
-/// `/actor/id: is missing; /action: …`
+/// `/actor/id: is required; /action: …`; the pointer to the event as a whole is empty and left out.
 fn describe<'a>(errors: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    errors.map(|(pointer, detail)| format!("{pointer}: {detail}")).collect::<Vec<_>>().join("; ")
+    let described = errors.map(|(pointer, detail)| match pointer {
+        "" => detail.to_owned(),
+        pointer => format!("{pointer}: {detail}"),
+    });
+    described.collect::<Vec<_>>().join("; ")
 }

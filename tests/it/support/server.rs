@@ -151,6 +151,11 @@ impl Server {
 }
 
 impl Api {
+    /// `http://` and where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.base
+    }
+
     async fn is_ready(&self) -> bool {
         let answer = self.client.get(format!("{}/readyz", self.base)).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
