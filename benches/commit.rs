@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench commit`; the throughput that criterion prints is rows a second.
 
+#![expect(missing_docs, reason = "of what the macros of criterion define")]
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -35,12 +35,12 @@ pub struct Commit {
 }
 
 /// Whose entry stands at the version that was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     /// The entry is in the log.
     Ours,
-    /// Somebody else's entry is at that version; ours is nowhere.
-    Foreign,
+    /// Another entry is at that version, this one nowhere; with the other's id, if auditlake wrote it.
+    Other(Option<String>),
 }
 
 /// Writes `entry` as `version` of the tenant's log, if that version does not exist.
@@ -64,12 +64,15 @@ pub(crate) async fn write_entry(
             Err(cause) => trouble = Some(cause),
         }
         match store.get(&key).await {
-            Ok(Some(found)) if log::commit_id_of(&found).as_deref() == Some(commit_id) => {
+            Ok(Some(found)) => {
+                let found_id = log::commit_id_of(&found);
+                if found_id.as_deref() != Some(commit_id) {
+                    return Ok(Written::Other(found_id));
+                }
                 // It is there, but the put failed, perhaps before the folder was synced.
                 store.make_durable(&key).await?;
                 return Ok(Written::Ours);
             }
-            Ok(Some(_)) => return Ok(Written::Foreign),
             Ok(None) => {}
             Err(cause) => trouble = Some(cause),
         }

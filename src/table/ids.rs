@@ -82,6 +82,11 @@ impl IdCache {
         }
     }
 
+    /// Drops the hashes of a file that is no longer live.
+    pub(crate) fn forget(&self, file: &Path) {
+        self.lock().forget(file);
+    }
+
     /// The hashes of `file`, if they are kept.
     pub(crate) fn recall(&self, file: &Path) -> Option<Arc<[u64]>> {
         let mut kept = self.lock();

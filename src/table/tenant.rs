@@ -50,8 +50,8 @@ pub struct Table {
 /// What the last commit left behind.
 #[derive(Debug, Default)]
 struct LastCommit {
-    /// It is not known whether its entry reached the log; the log must be read before the next.
-    unresolved: bool,
+    /// Entries for the next version of which it is not known whether they reached, or still will reach, the log.
+    in_doubt: Vec<String>,
 }
 
 impl std::fmt::Debug for Table {
@@ -136,37 +136,55 @@ impl Table {
     /// - [`ErrorKind::Unavailable`]: the outcome is not known; the next commit finds out first.
     pub async fn commit(&self, commit: Commit) -> Result<Arc<Snapshot>> {
         let mut last = self.committing.lock().await;
-        if last.unresolved {
-            let before = self.snapshot().version;
-            let reloaded = self.reload().await?;
-            last.unresolved = false;
-            let advanced = reloaded.version > before;
-            if advanced && commit.wal_through.is_some_and(|through| reloaded.wal_through >= through) {
-                return Ok(reloaded);
+        loop {
+            if let Some(done) = self.resolve(&mut last, &commit).await? {
+                return Ok(done);
+            }
+            let snapshot = self.snapshot();
+            self.check_live(&snapshot, &commit)?;
+            let version = snapshot.version.map_or(0, |version| version + 1);
+            let commit_id = telemetry::unique_id().to_string();
+            let entry = self.entry(&commit, &snapshot, &commit_id);
+            // In doubt until the outcome is known and applied, also if the caller stops waiting in between.
+            last.in_doubt.push(commit_id.clone());
+            match self.write_entry(version, &entry, &commit_id).await? {
+                Written::Ours => {
+                    last.in_doubt.clear();
+                    return Ok(self.apply(commit, version));
+                }
+                // An entry of ours that had been given up has arrived after all.
+                Written::Other(Some(earlier)) if last.in_doubt.contains(&earlier) => {}
+                Written::Other(_) => {
+                    self.reload().await?;
+                    last.in_doubt.clear();
+                    let message =
+                        format!("another writer committed version {version} of tenant '{}'", self.tenant);
+                    return Err(Error::new(ErrorKind::Conflict, message));
+                }
             }
         }
-        let snapshot = self.snapshot();
-        self.check_live(&snapshot, &commit)?;
-        let version = snapshot.version.map_or(0, |version| version + 1);
-        let commit_id = telemetry::unique_id().to_string();
-        let entry = self.entry(&commit, &snapshot, &commit_id);
+    }
+
+    /// Finds out about earlier entries in doubt; `Some` if what `commit` flushes turns out to be in the log.
+    async fn resolve(&self, last: &mut LastCommit, commit: &Commit) -> Result<Option<Arc<Snapshot>>> {
+        if last.in_doubt.is_empty() {
+            return Ok(None);
+        }
+        let before = self.snapshot().version;
+        let reloaded = self.reload().await?;
+        if reloaded.version == before {
+            // None is there, but one may still be on its way.
+            return Ok(None);
+        }
+        last.in_doubt.clear();
+        let is_in = commit.wal_through.is_some_and(|through| reloaded.wal_through >= through);
+        Ok(is_in.then_some(reloaded))
+    }
+
+    async fn write_entry(&self, version: u64, entry: &bytes::Bytes, commit_id: &str) -> Result<Written> {
         let Shared { store, settings, .. } = self.shared.as_ref();
         let wait = Duration::from_millis(settings.commit_retry_wait_ms);
-        match commit::write_entry(store, &self.tenant, version, &entry, &commit_id, wait).await {
-            Ok(Written::Ours) => Ok(self.apply(commit, version)),
-            Ok(Written::Foreign) => {
-                last.unresolved = true;
-                self.reload().await?;
-                last.unresolved = false;
-                let message =
-                    format!("another writer committed version {version} of tenant '{}'", self.tenant);
-                Err(Error::new(ErrorKind::Conflict, message))
-            }
-            Err(unknown) => {
-                last.unresolved = true;
-                Err(unknown)
-            }
-        }
+        commit::write_entry(store, &self.tenant, version, entry, commit_id, wait).await
     }
 
     /// Starts a new data file of `day`; it is part of the table once it is committed.
@@ -237,6 +255,9 @@ impl Table {
         if let Some(through) = commit.wal_through {
             next.wal_through = before.wal_through.max(through);
             self.drop_flushed(&mut next);
+        }
+        for file in &commit.remove {
+            self.shared.ids.forget(&paths::data_file(&self.tenant, &file.path));
         }
         self.swap(next)
     }

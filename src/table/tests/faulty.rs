@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -22,6 +25,8 @@ struct FaultyLog {
     half_done: AtomicU32,
     /// Puts that fail without being done.
     refused: AtomicU32,
+    /// The last put refused; it arrives before the next that is not refused.
+    late: Mutex<Option<(Path, PutPayload)>>,
     /// Reads of log entries that fail.
     unreadable: AtomicU32,
 }
@@ -54,7 +59,14 @@ impl ObjectStore for FaultyLog {
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
         if is_log_entry(path) && take_one(&self.refused) {
+            if let Some(late) = self.late.lock().unwrap().as_mut() {
+                *late = (path.clone(), payload);
+            }
             return Err(broken());
+        }
+        let late = if is_log_entry(path) { self.late.lock().unwrap().take() } else { None };
+        if let Some((path, payload)) = late {
+            self.inner.put_opts(&path, payload, PutOptions::default()).await?;
         }
         let done = self.inner.put_opts(path, payload, options).await;
         if is_log_entry(path) && take_one(&self.half_done) { Err(broken()) } else { done }
@@ -149,6 +161,33 @@ async fn a_commit_that_never_arrived_is_made_by_the_next() {
     let faulty = Arc::new(FaultyLog { refused: 5.into(), ..Default::default() });
     let (table, commit) = flushing(&faulty, 10).await;
     assert_eq!(table.commit(commit.clone()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let after = table.commit(commit).await.unwrap();
+    assert_eq!((after.version, after.rows(), after.uncommitted.rows()), (Some(0), 10, 0));
+}
+
+/// Would catch a put that was given up and arrives late being taken for another writer's.
+#[tokio::test]
+async fn an_entry_that_arrives_late_is_recognised() {
+    let late = Mutex::new(Some(<(Path, PutPayload)>::default()));
+    let faulty = Arc::new(FaultyLog { refused: 5.into(), late, ..Default::default() });
+    let (table, commit) = flushing(&faulty, 10).await;
+    assert_eq!(table.commit(commit.clone()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let after = table.commit(commit).await.unwrap();
+    assert_eq!((after.version, after.rows(), after.uncommitted.rows()), (Some(0), 10, 0));
+}
+
+/// Would catch a commit whose caller stopped waiting being taken for another writer's, or made twice.
+#[tokio::test]
+async fn a_commit_given_up_in_the_middle_is_found_by_the_next() {
+    let faulty = Arc::new(FaultyLog { half_done: 1.into(), unreadable: 1.into(), ..Default::default() });
+    let (table, commit) = flushing(&faulty, 10).await;
+    let mut given_up = Box::pin(table.commit(commit.clone()));
+    // Polled until the entry is in the log and its writer is about to try again.
+    while faulty.unreadable.load(Ordering::Acquire) > 0 {
+        assert!(futures::poll!(&mut given_up).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(given_up);
     let after = table.commit(commit).await.unwrap();
     assert_eq!((after.version, after.rows(), after.uncommitted.rows()), (Some(0), 10, 0));
 }
