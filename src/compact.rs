@@ -3,7 +3,7 @@
 //! In: the tables. Out: fewer files, sorted by (`occurred_at`, `seq`), one Delta commit a job with
 //! `dataChange = false`. Guaranteed: before a commit the rows read and the rows written, read back, have the same
 //! number and the same digest; memory is bounded by the policy whatever the input; readers and writers go on
-//! meanwhile. Superseded files stay until [`Table::sweep`](crate::table::Table::sweep) takes them.
+//! meanwhile. Superseded files stay until [`Tables::sweep`] takes them.
 //!
 //! | part | does |
 //! |---|---|
@@ -21,7 +21,7 @@ pub mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use futures::{StreamExt, stream};
@@ -64,8 +64,8 @@ pub struct Report {
 pub struct Failure {
     /// Whose files.
     pub tenant: TenantId,
-    /// Of which day.
-    pub day: NaiveDate,
+    /// Of which day; `None`: the tenant's table could not be opened.
+    pub day: Option<NaiveDate>,
     /// Why.
     pub error: Error,
 }
@@ -82,8 +82,8 @@ pub struct Progress<'a> {
 /// Compacts all tenants' tables until `policy` wants nothing more.
 ///
 /// A job that fails is reported and its day left alone; the others go on. `cancel` takes effect between batches.
-/// Takes two threads of its own; readers and writers are not delayed by more than that. Fails only if a tenant's
-/// table cannot be opened.
+/// Takes two threads of its own; readers and writers are not delayed by more than that. Fails only if those cannot
+/// be started.
 pub async fn compact_all(
     tables: &Tables,
     policy: &Policy,
@@ -94,9 +94,8 @@ pub async fn compact_all(
     let started_ms = clock.now_millis();
     let lanes = &job::Lanes::start()?;
     let mut report = Report::default();
-    let mut given_up = HashSet::new();
     loop {
-        let jobs = jobs(tables, policy, clock, &given_up).await?;
+        let jobs = jobs(tables, policy, clock, &mut report.failures).await;
         if jobs.is_empty() || cancel.is_cancelled() {
             report.cancelled = cancel.is_cancelled();
             break;
@@ -118,8 +117,11 @@ pub async fn compact_all(
                 Ok(Some(done)) => report.add(&job, &done),
                 Ok(None) => report.cancelled = true,
                 Err(error) => {
-                    given_up.insert((table.tenant().clone(), job.day));
-                    report.failures.push(Failure { tenant: table.tenant().clone(), day: job.day, error });
+                    report.failures.push(Failure {
+                        tenant: table.tenant().clone(),
+                        day: Some(job.day),
+                        error,
+                    });
                 }
             }
             report.millis = (clock.now_millis() - started_ms).max(0) as u64;
@@ -129,21 +131,34 @@ pub async fn compact_all(
     Ok(report)
 }
 
-/// The jobs of one round, of all tenants, without those that failed in an earlier one.
+/// The jobs of one round, of all tenants, without those that failed in an earlier one. Tables that cannot be opened
+/// are added to the failures, once.
 async fn jobs(
     tables: &Tables,
     policy: &Policy,
     clock: &Clock,
-    given_up: &HashSet<(TenantId, NaiveDate)>,
-) -> Result<Vec<(Arc<Table>, Job)>> {
+    failures: &mut Vec<Failure>,
+) -> Vec<(Arc<Table>, Job)> {
     let mut all = Vec::new();
     for tenant in tables.tenants() {
-        let Some(table) = tables.get(&tenant).await? else { continue };
+        let failed: Vec<_> = failures.iter().filter(|failure| failure.tenant == tenant).collect();
+        if failed.iter().any(|failure| failure.day.is_none()) {
+            continue;
+        }
+        let table = match tables.get(&tenant).await {
+            Ok(Some(table)) => table,
+            Ok(None) => continue,
+            Err(error) => {
+                failures.push(Failure { tenant, day: None, error });
+                continue;
+            }
+        };
         let planned = plan::plan(&table.snapshot().files, policy, clock.now_millis());
-        let wanted = planned.into_iter().filter(|job| !given_up.contains(&(tenant.clone(), job.day)));
+        let wanted =
+            planned.into_iter().filter(|job| failed.iter().all(|failure| failure.day != Some(job.day)));
         all.extend(wanted.map(|job| (table.clone(), job)));
     }
-    Ok(all)
+    all
 }
 
 /// The unit in which jobs share memory.

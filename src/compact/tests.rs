@@ -132,6 +132,7 @@ async fn an_unsorted_file_is_refused_and_nothing_changes() {
     let before = table.commit(append(vec![bad.clone(), good], 1, 200)).await.unwrap();
     let report = run(&tables, &at_once()).await;
     assert_eq!((report.jobs, report.failures.len()), (0, 1));
+    assert_eq!(report.failures[0].day, Some(day()));
     assert_eq!(report.failures[0].error.kind(), ErrorKind::Corrupt);
     assert!(report.failures[0].error.to_string().contains(&bad.path));
     assert_eq!(table.snapshot().version, before.version);

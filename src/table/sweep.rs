@@ -10,10 +10,10 @@ use std::collections::{HashMap, HashSet};
 use futures::TryStreamExt;
 use object_store::{ObjectMeta, path::Path};
 
-use super::{load, tenant::Table};
+use super::{Tables, load, tenant::Table};
 use crate::{error::Result, event::TenantId, paths};
 
-/// How one sweep of one table went.
+/// How a sweep went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Files deleted.
@@ -93,6 +93,41 @@ impl Table {
         let times =
             tombstones.iter().filter_map(|dead| Some((dead.path().into_owned(), dead.deletion_timestamp()?)));
         Ok(times.collect())
+    }
+}
+
+impl Tables {
+    /// Sweeps all tenants' tables, one after another; a table that cannot be swept is logged and left for the next
+    /// time.
+    pub async fn sweep(&self, grace_ms: i64) -> Swept {
+        let mut total = Swept::default();
+        for tenant in self.tenants() {
+            match self.sweep_one(&tenant, grace_ms).await {
+                Ok(swept) => total = total.and(swept),
+                Err(cause) => {
+                    let cause = cause.report();
+                    tracing::warn!(%tenant, cause, "could not sweep a table; the next sweep tries again");
+                }
+            }
+        }
+        total
+    }
+
+    async fn sweep_one(&self, tenant: &TenantId, grace_ms: i64) -> Result<Swept> {
+        match self.get(tenant).await? {
+            Some(table) => table.sweep(grace_ms).await,
+            None => Ok(Swept::default()),
+        }
+    }
+}
+
+impl Swept {
+    fn and(self, other: Self) -> Self {
+        Self {
+            files: self.files + other.files,
+            bytes: self.bytes + other.bytes,
+            failed: self.failed + other.failed,
+        }
     }
 }
 
