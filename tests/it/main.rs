@@ -4,6 +4,7 @@
 mod command_line;
 mod crash;
 mod floors;
+mod readme;
 mod store;
 mod support;
 mod writers;

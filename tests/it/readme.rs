@@ -1,0 +1,34 @@
+//! The README says what the code does.
+
+use std::{fs, path::Path};
+
+use auditlake::limits;
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// Would catch a limit that changed, came or went without its reader being told.
+#[test]
+fn every_limit_is_in_its_table() {
+    let readme = readme();
+    let rows: Vec<String> = limits::TABLE
+        .iter()
+        .map(|limit| format!("| {} | {} {} | {} |", limit.name, limit.value, limit.unit, limit.effect).replace("  |", " |"))
+        .collect();
+    let missing: Vec<&String> = rows.iter().filter(|row| !readme.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "the README's table of limits lacks:\n{missing:#?}");
+}
+
+/// Would catch a room that the map of the code does not show.
+#[test]
+fn the_map_shows_every_room() {
+    let readme = readme();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
+        let path = entry.unwrap().path();
+        let room = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if !["lib", "main"].contains(&room.as_str()) {
+            assert!(readme.contains(&format!("`{room}`")), "the README's map of the code lacks `{room}`");
+        }
+    }
+}
