@@ -1,9 +1,12 @@
 //! The one integration binary: the library over real stores, and the real program over HTTP and the command line.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
 
+mod api;
+mod cloudtrail;
 mod command_line;
 mod crash;
 mod floors;
+mod readers;
 mod readme;
 mod store;
 mod support;

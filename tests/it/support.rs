@@ -3,5 +3,7 @@
 
 pub(crate) mod faulty;
 pub(crate) mod ledger;
+pub(crate) mod place;
+pub(crate) mod program;
 pub(crate) mod s3;
 pub(crate) mod server;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -161,14 +161,23 @@ impl Api {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
+    /// A request without a key.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    /// A `POST` with the key.
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path).bearer_auth(ROOT_KEY)
+    }
+
     /// `POST /v1/events`; an error means that no answer came.
     pub(crate) async fn post_events(
         &self,
         kind: &'static str,
         body: String,
     ) -> reqwest::Result<(StatusCode, Value)> {
-        let request = self.client.post(format!("{}/v1/events", self.base)).bearer_auth(ROOT_KEY);
-        let answer = request.header("content-type", kind).body(body).send().await?;
+        let answer = self.post("/v1/events").header("content-type", kind).body(body).send().await?;
         let status = answer.status();
         let text = answer.text().await?;
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
@@ -176,7 +185,7 @@ impl Api {
 
     /// The rows of a query.
     pub(crate) async fn sql(&self, sql: &str) -> Vec<Value> {
-        let request = self.client.post(format!("{}/v1/sql?format=ndjson", self.base)).bearer_auth(ROOT_KEY);
+        let request = self.post("/v1/sql?format=ndjson");
         let answer = request.json(&json!({ "sql": sql })).send().await.unwrap();
         let status = answer.status();
         let text = answer.text().await.unwrap();
