@@ -21,7 +21,7 @@ use crate::support::{
     program,
 };
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testdata/read_delta.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/read_delta.py");
 /// Each import is a file in each day and tenant that it has events of.
 const IMPORTS: usize = 3;
 

@@ -125,7 +125,7 @@ fn real_files_are_read_completely_and_repeatably() {
 /// Would catch a kind of identity that is confused with another one, or found under another id.
 #[test]
 fn each_kind_of_identity_has_its_actor() {
-    let text = include_str!("../../../tests/testdata/cloudtrail/identities.json");
+    let text = include_str!("../../../testdata/cloudtrail/identities.json");
     let cases: Vec<Value> = serde_json::from_str(text).unwrap();
     for case in cases {
         let record = record(json!({"userIdentity": case["userIdentity"]}));
