@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
     // The address first: a port that is taken should not be found out after all the work.
     let listener = if arguments.exit { None } else { Some(server::bind(&config).await?) };
     let lake = Lake::open(config, Access::Write { take_over: false }).await?;
-    println!("store: {} (kept after the demo)", lake.store().display());
+    text::say(&format!("store: {} (kept after the demo)", lake.store().display()));
     if !lake.tables().tenants().is_empty() {
         let message = format!("{} holds events: the demo wants an empty store", lake.store().display());
         return Err(Error::new(ErrorKind::Conflict, message));
@@ -75,7 +75,7 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
     let address = listener
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;
-    print_curl(&lake, address);
+    say_curl(&lake, address);
     server::serve(lake, listener, stop).await?;
     Ok(Outcome::Complete)
 }
@@ -93,37 +93,37 @@ async fn fill_and_ask(arguments: &Arguments, lake: Lake, stop: &CancellationToke
     };
     let generator = Generator::new(&settings)?;
     let incident = generator.incident().cloned();
-    println!(
+    text::say(&format!(
         "\n1. {} of {} over {}, generated and taken in as a server would",
         text::counted(settings.events, "event"),
         text::counted(settings.tenants as u64, "tenant"),
         text::counted(settings.days.into(), "day"),
-    );
+    ));
     let lake = demo_steps::ingest(lake, generator, settings.events, stop).await?;
     if stop.is_cancelled() {
         return Ok(lake);
     }
 
-    println!("\n2. Compaction");
+    text::say("\n2. Compaction");
     let before = compact::files(&lake).await?;
     let watch = Watch::start();
     let report = compact::compact(&lake, stop).await?;
-    print!("{}", compact::summary(before, compact::files(&lake).await?, &report, &watch));
+    text::say(compact::summary(before, compact::files(&lake).await?, &report, &watch).trim_end());
     if stop.is_cancelled() {
         return Ok(lake);
     }
 
-    println!("\n3. Investigations");
+    text::say("\n3. Investigations");
     demo_steps::investigate(&lake, today, arguments.days, incident.as_ref()).await?;
     Ok(lake)
 }
 
-fn print_curl(lake: &Lake, address: SocketAddr) {
+fn say_curl(lake: &Lake, address: SocketAddr) {
     let key = lake.config().root_key.as_ref().map_or("$KEY", |key| key.expose());
-    println!(
+    text::say(&format!(
         "\n4. The same over HTTP, with the key {key}\n\n\
          curl -s 'http://{address}/v1/sql?format=table' -H 'Authorization: Bearer {key}' \\\n  \
          -H 'Content-Type: application/json' \\\n  \
          -d '{{\"sql\": \"SELECT action, count(*) AS events FROM events GROUP BY action ORDER BY events DESC LIMIT 10\"}}'\n"
-    );
+    ));
 }

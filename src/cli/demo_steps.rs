@@ -56,14 +56,14 @@ pub(super) async fn ingest(
         let message = format!("{} of the generated events were refused, one for {reason}", refused.len());
         return Err(Error::new(ErrorKind::Internal, message));
     }
-    println!(
+    text::say(&format!(
         "{} durable, {} of JSON {}",
         text::counted(accepted, "event"),
         text::bytes(bytes),
         watch.describe(accepted, "event"),
-    );
+    ));
     lake.ingest()?.flush().await?;
-    println!("all committed after {:.2} s", watch.seconds());
+    text::say(&format!("all committed after {:.2} s", watch.seconds()));
     drop(sink);
     Arc::into_inner(lake).ok_or_else(|| Error::new(ErrorKind::Internal, "the store is still in use"))
 }
@@ -86,16 +86,15 @@ pub(super) async fn investigate(
     if let Some(((tenant, actor), time)) = &found
         && let Some(day) = time.get(..10).and_then(|day| day.parse::<NaiveDate>().ok())
     {
-        let (before, after) = (day.pred_opt().unwrap_or(day), day.succ_opt().unwrap_or(day));
-        let (before, after) = (before.to_string(), after.to_string());
-        let params = [("actor", actor.as_str()), ("from", &before), ("to", &after)];
+        let day = day.to_string();
+        let params = [("actor", actor.as_str()), ("from", &day), ("to", &day)];
         ask(lake, ACTOR_TIMELINE, Scope::Tenant(TenantId::parse(tenant)?), &params, today).await?;
     }
     ask(lake, MASS_EXPORT, Scope::All, &range, today).await?;
     if let Some(truth) = incident {
         let hit =
             found.is_some_and(|((tenant, actor), _)| tenant == truth.tenant_id && actor == truth.actor_id);
-        println!(
+        text::say(&format!(
             "The truth, which no event tells: the account of {} ({}) in {} was taken over at {}; {}.",
             truth.actor_name,
             truth.actor_id,
@@ -106,7 +105,7 @@ pub(super) async fn investigate(
             } else {
                 "the first answer does not name it first"
             },
-        );
+        ));
     }
     Ok(())
 }
@@ -148,13 +147,13 @@ async fn ask(
     today: NaiveDate,
 ) -> Result<Answer> {
     let investigation = Investigation::parse(sql)?;
-    println!("\n{}\n{}\n", investigation.title, investigation.question);
+    text::say(&format!("\n{}\n{}\n", investigation.title, investigation.question));
     let params = investigation.values(given, today)?;
     let request = Request { sql: investigation.sql.to_owned(), params, scope };
     let mut running = lake.engine().run(request).await?;
     let batches = (&mut running).try_collect().await?;
     let answer = Answer { schema: running.schema(), batches, statistics: running.statistics() };
     let table = format::text_table(&answer.schema, &answer.batches)?;
-    println!("{table}{}", answer.cost());
+    text::say(&format!("{table}{}", answer.cost()));
     Ok(answer)
 }

@@ -50,6 +50,11 @@ pub(super) fn write_stdout(bytes: &[u8]) -> Result<Written> {
     }
 }
 
+/// Says something to a person, with a line feed. If nobody reads it any more, the work goes on all the same.
+pub(super) fn say(line: &str) {
+    let _reader_gone = writeln!(io::stdout(), "{line}");
+}
+
 /// What became of bytes written to stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
