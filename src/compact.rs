@@ -21,7 +21,7 @@ pub mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use chrono::NaiveDate;
 use futures::{StreamExt, stream};
@@ -68,6 +68,16 @@ pub struct Failure {
     pub day: Option<NaiveDate>,
     /// Why.
     pub error: Error,
+}
+
+impl fmt::Display for Failure {
+    /// Whose files, of which day, and why, with all causes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.day {
+            Some(day) => write!(f, "tenant '{}', {day}: {}", self.tenant, self.error.report()),
+            None => write!(f, "tenant '{}': {}", self.tenant, self.error.report()),
+        }
+    }
 }
 
 /// How far a compaction is, told after each job.

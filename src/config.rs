@@ -29,6 +29,9 @@ use crate::{
     telemetry::log,
 };
 
+/// A file may be on its way for so long before the commit that names it.
+const SWEEP_GRACE_MS_MIN: u64 = 600_000;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -176,6 +179,13 @@ impl Config {
     pub fn validate(&self) -> Result<()> {
         if self.store.is_empty() {
             return Err(invalid("store is empty; it names a folder, file://, s3:// or memory://".into()));
+        }
+        if self.background.sweep_grace_ms < SWEEP_GRACE_MS_MIN {
+            return Err(invalid(format!(
+                "background.sweep_grace_ms is {}; below {SWEEP_GRACE_MS_MIN} the sweep could take files that are just \
+                 being written or read",
+                self.background.sweep_grace_ms
+            )));
         }
         self.log.validate()?;
         self.ingest.validate()?;

@@ -40,7 +40,7 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
     lake.close().await?;
     let (report, after) = (compacted?, after?);
     for failure in &report.failures {
-        eprintln!("not compacted: {} {}: {}", failure.tenant, failure.day, failure.error.report());
+        eprintln!("not compacted: {failure}");
     }
     text::write_stdout(summary(before, after, &report, &watch).as_bytes())?;
     Ok(if report.failures.is_empty() { Outcome::Complete } else { Outcome::Partial })

@@ -70,12 +70,7 @@ async fn compact(
     metrics.compacted(report.jobs as u64, report.rows, report.bytes_in, report.bytes_out);
     for failure in &report.failures {
         metrics.compaction_failed();
-        tracing::error!(
-            tenant = %failure.tenant,
-            day = %failure.day,
-            report = failure.error.report(),
-            "a day was not compacted; trying again later"
-        );
+        tracing::error!(%failure, "not compacted; trying again later");
     }
     if report.jobs > 0 {
         tracing::info!(
@@ -91,19 +86,10 @@ async fn compact(
 }
 
 async fn sweep(tables: Tables, grace_ms: i64, stop: CancellationToken) -> Result<()> {
-    for tenant in tables.tenants() {
-        if stop.is_cancelled() {
-            return Ok(());
-        }
-        let Some(table) = tables.get(&tenant).await? else { continue };
-        match table.sweep(grace_ms).await {
-            Ok(swept) if swept.files + swept.failed > 0 => {
-                tracing::info!(%tenant, files = swept.files, bytes = swept.bytes, failed = swept.failed, "swept");
-            }
-            Ok(_) => {}
-            // The next tenant may fare better, and this one is tried again.
-            Err(error) => tracing::error!(%tenant, report = error.report(), "was not swept"),
-        }
+    if let Some(swept) = stop.run_until_cancelled(tables.sweep(grace_ms)).await
+        && swept.files + swept.failed > 0
+    {
+        tracing::info!(files = swept.files, bytes = swept.bytes, failed = swept.failed, "swept");
     }
     Ok(())
 }

@@ -14,7 +14,10 @@ fn every_limit_is_in_its_table() {
     let readme = readme();
     let rows: Vec<String> = limits::TABLE
         .iter()
-        .map(|limit| format!("| {} | {} {} | {} |", limit.name, limit.value, limit.unit, limit.effect).replace("  |", " |"))
+        .map(|limit| {
+            format!("| {} | {} {} | {} |", limit.name, limit.value, limit.unit, limit.effect)
+                .replace("  |", " |")
+        })
         .collect();
     let missing: Vec<&String> = rows.iter().filter(|row| !readme.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "the README's table of limits lacks:\n{missing:#?}");
