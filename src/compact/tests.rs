@@ -12,6 +12,7 @@ use super::{digest::Digest, *};
 use crate::{
     error::ErrorKind,
     event::schema,
+    paths,
     table::{DataFile, ReadOptions, Settings, fixture::*, layout},
 };
 
@@ -136,6 +137,21 @@ async fn an_unsorted_file_is_refused_and_nothing_changes() {
     assert_eq!(report.failures[0].error.kind(), ErrorKind::Corrupt);
     assert!(report.failures[0].error.to_string().contains(&bad.path));
     assert_eq!(table.snapshot().version, before.version);
+}
+
+/// Would catch one unreadable table keeping all others from being compacted.
+#[tokio::test]
+async fn an_unreadable_table_is_reported_and_the_others_go_on() {
+    let store = memory_store();
+    let broken = TenantId::parse("aaa").unwrap();
+    store.put(&paths::delta_commit(&broken, 0), "not a log entry".into()).await.unwrap();
+    let tables = tables(&store, Settings::default()).await;
+    let table = tables.get_or_create(&tenant()).await.unwrap();
+    let files = vec![write(&table, &events(0, 10)).await, write(&table, &events(10, 10)).await];
+    table.commit(append(files, 1, 20)).await.unwrap();
+    let report = run(&tables, &at_once()).await;
+    assert_eq!((report.jobs, report.failures.len()), (1, 1));
+    assert_eq!((&report.failures[0].tenant, report.failures[0].day), (&broken, None));
 }
 
 /// Would catch a result that differs from its inputs being committed, or left behind.

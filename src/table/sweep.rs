@@ -49,6 +49,8 @@ pub fn plan(
 
 impl Table {
     /// Deletes this table's dead files that are older than `grace_ms`; see [`plan`].
+    ///
+    /// A grace beyond the table's `deleted_file_retention_hours` is cut short: tombstones are forgotten by then.
     pub async fn sweep(&self, grace_ms: i64) -> Result<Swept> {
         let store = &self.shared.store;
         let listed = store.list(&paths::table(self.tenant())).await?;

@@ -166,6 +166,19 @@ async fn stored_ids_are_found_wherever_they_are() {
     }
 }
 
+/// Would catch an empty file in the log, and a file given up that stays.
+#[tokio::test]
+async fn a_file_without_rows_or_given_up_leaves_nothing() {
+    let store = memory_store();
+    let table = table(&store).await;
+    let empty = table.file_writer(day()).unwrap();
+    assert_eq!(empty.finish().await.unwrap_err().kind(), ErrorKind::Invalid);
+    let mut given_up = table.file_writer(day()).unwrap();
+    given_up.write(stored(&events(0, 10))).await.unwrap();
+    given_up.abandon().await.unwrap();
+    assert!(store.list(&paths::tables_root()).await.unwrap().is_empty());
+}
+
 /// Would catch a projection or row choice that gives other rows or columns than asked for.
 #[tokio::test]
 async fn chosen_rows_and_columns_are_read() {
