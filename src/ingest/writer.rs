@@ -396,6 +396,7 @@ impl Writer {
     }
 
     /// Segments below the oldest that a tenant needs. The newest of this epoch stays: a fence needs its number.
+    /// So does whatever was not read back yet: during recovery nobody knows who needs it.
     fn unneeded(&mut self) -> Vec<Position> {
         let newest = self.stored.iter().next_back().filter(|(_, own)| **own).map(|(position, _)| *position);
         let oldest_needed = self.needed.first().map(|(position, _)| *position);
@@ -404,7 +405,7 @@ impl Writer {
             (Some(end), None) | (None, Some(end)) => end,
             (None, None) => self.appender.next_position(),
         };
-        let kept = self.stored.split_off(&end);
+        let kept = self.stored.split_off(&end.min(self.through.next()));
         std::mem::replace(&mut self.stored, kept).into_keys().collect()
     }
 }
