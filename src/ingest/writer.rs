@@ -286,6 +286,8 @@ impl Writer {
             std::future::pending::<()>().await;
         };
         let appended = tokio::select! {
+            // A known outcome counts, even if it comes with the end.
+            biased;
             appended = self.appender.append(bytes) => appended,
             () = slow => unreachable!("the watcher never ends"),
             () = stop.cancelled() => Err(Error::new(
