@@ -129,18 +129,19 @@ impl Table {
 
     /// Commits to the Delta log and swaps in the snapshot after it, which is returned.
     ///
-    /// A commit whose `wal_through` the log turns out to hold already (its outcome was unknown the last time)
-    /// succeeds without being written again. Errors, after each of which the uncommitted batches are as before:
+    /// A commit whose `wal_through` the log holds already (its outcome was unknown the last time, whoever found out
+    /// meanwhile) succeeds without being written again. Errors, after each of which the uncommitted batches are as before:
     /// - [`ErrorKind::Conflict`]: a file to remove is not live, or another writer has committed. The table has
     ///   then been read anew; the caller decides whether to plan again or to stop.
     /// - [`ErrorKind::Unavailable`]: the outcome is not known; the next commit finds out first.
     pub async fn commit(&self, commit: Commit) -> Result<Arc<Snapshot>> {
         let mut last = self.committing.lock().await;
         loop {
-            if let Some(done) = self.resolve(&mut last, &commit).await? {
-                return Ok(done);
-            }
+            self.resolve(&mut last).await?;
             let snapshot = self.snapshot();
+            if commit.wal_through.is_some_and(|through| snapshot.wal_through >= through) {
+                return Ok(self.without_flush());
+            }
             self.check_live(&snapshot, &commit)?;
             let version = snapshot.version.map_or(0, |version| version + 1);
             let commit_id = telemetry::unique_id().to_string();
@@ -165,20 +166,17 @@ impl Table {
         }
     }
 
-    /// Finds out about earlier entries in doubt; `Some` if what `commit` flushes turns out to be in the log.
-    async fn resolve(&self, last: &mut LastCommit, commit: &Commit) -> Result<Option<Arc<Snapshot>>> {
+    /// Finds out about earlier entries in doubt.
+    async fn resolve(&self, last: &mut LastCommit) -> Result<()> {
         if last.in_doubt.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let before = self.snapshot().version;
-        let reloaded = self.reload().await?;
-        if reloaded.version == before {
-            // None is there, but one may still be on its way.
-            return Ok(None);
+        // If none is there, one may still be on its way.
+        if self.reload().await?.version != before {
+            last.in_doubt.clear();
         }
-        last.in_doubt.clear();
-        let is_in = commit.wal_through.is_some_and(|through| reloaded.wal_through >= through);
-        Ok(is_in.then_some(reloaded))
+        Ok(())
     }
 
     async fn write_entry(&self, version: u64, entry: &bytes::Bytes, commit_id: &str) -> Result<Written> {
@@ -274,6 +272,14 @@ impl Table {
             self.drop_flushed(&mut next);
         }
         Ok(self.swap(next))
+    }
+
+    /// The snapshot without what was being flushed, which the log holds already.
+    fn without_flush(&self) -> Arc<Snapshot> {
+        let _changing = self.change();
+        let mut next = Snapshot::clone(&self.snapshot());
+        self.drop_flushed(&mut next);
+        self.swap(next)
     }
 
     fn drop_flushed(&self, next: &mut Snapshot) {
