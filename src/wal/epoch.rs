@@ -50,13 +50,11 @@ impl Epoch {
         lease_ms: i64,
         take_over: bool,
     ) -> Result<Self> {
-        let newest = newest_claim(store).await?;
-        if let (Some(epoch), false) = (newest, take_over)
-            && let Some(lease) = Lease::read(store, epoch).await?
-        {
+        let claims = claims(store).await?;
+        if !take_over && let Some(lease) = newest_lease(store, &claims).await? {
             lease.check_free(store, clock.now_millis())?;
         }
-        let number = newest.unwrap_or(0) + 1;
+        let number = claims.last().unwrap_or(&0) + 1;
         let holder = Holder::this_process();
         let claim = Claim {
             epoch: number,
@@ -73,9 +71,24 @@ impl Epoch {
     }
 }
 
-async fn newest_claim(store: &Store) -> Result<Option<u64>> {
+/// The epochs that were ever claimed and are not forgotten, oldest first.
+async fn claims(store: &Store) -> Result<Vec<u64>> {
     let objects = store.list(&paths::epochs()).await?;
-    Ok(objects.iter().filter_map(|object| paths::parse_epoch(&object.location)).max())
+    let mut epochs: Vec<u64> =
+        objects.iter().filter_map(|object| paths::parse_epoch(&object.location)).collect();
+    epochs.sort_unstable();
+    Ok(epochs)
+}
+
+/// The lease of the newest epoch that has one. A writer that failed between its claim and its lease has none, and
+/// fenced nobody: the one before it may still be at work.
+async fn newest_lease(store: &Store, claims: &[u64]) -> Result<Option<Lease>> {
+    for epoch in claims.iter().rev() {
+        if let Some(lease) = Lease::read(store, *epoch).await? {
+            return Ok(Some(lease));
+        }
+    }
+    Ok(None)
 }
 
 /// Creates the claim, or finds out that an unclear answer did so.
