@@ -23,6 +23,8 @@ struct Known {
     /// Each event sent, and its description.
     sent: HashMap<Key, String>,
     acknowledged: HashSet<Key>,
+    /// The server said it has not stored them, and they were not sent again since.
+    refused: HashSet<Key>,
     /// The numbers that events were seen with: they never change.
     numbers: HashMap<Key, i64>,
 }
@@ -30,7 +32,16 @@ struct Known {
 impl Ledger {
     /// Notes events before they are sent. Sending the same ones again is fine.
     pub(crate) fn send(&self, events: impl IntoIterator<Item = (Key, String)>) {
-        self.known().sent.extend(events);
+        let mut known = self.known();
+        for (key, description) in events {
+            known.refused.remove(&key);
+            known.sent.insert(key, description);
+        }
+    }
+
+    /// Notes events that the server said it has not stored.
+    pub(crate) fn refuse(&self, keys: impl IntoIterator<Item = Key>) {
+        self.known().refused.extend(keys);
     }
 
     /// Notes events that the server said it has.
@@ -46,7 +57,8 @@ impl Ledger {
         }
     }
 
-    fn compare(&self, rows: &[Value]) -> Result<(), String> {
+    /// Compares with rows that have `tenant_id`, `id`, `description` and `seq`; tells the first difference.
+    pub(crate) fn compare(&self, rows: &[Value]) -> Result<(), String> {
         let mut known = self.known();
         let mut stored = HashSet::<Key>::new();
         let mut numbers = HashSet::<(String, i64)>::new();
@@ -56,6 +68,9 @@ impl Ledger {
             let key = (text("tenant_id")?, text("id")?);
             if known.sent.get(&key) != Some(&text("description")?) {
                 return Err(format!("stored but not sent so: {row}"));
+            }
+            if known.refused.contains(&key) {
+                return Err(format!("stored although it was refused: {row}"));
             }
             if let Some(number) = row.get("seq").and_then(Value::as_i64) {
                 if *known.numbers.entry(key.clone()).or_insert(number) != number {
@@ -107,9 +122,14 @@ fn a_ledger_finds_every_kind_of_difference() {
         (vec![first.clone(), row("4", "four", None)], "not sent"),
         (vec![row("1", "other", None)], "not sent so"),
         (vec![row("1", "one", Some(7))], "changed to 7"),
-        (vec![first, row("2", "two", Some(1)), row("3", "three", Some(1))], "number 1"),
+        (vec![first.clone(), row("2", "two", Some(1)), row("3", "three", Some(1))], "number 1"),
     ] {
         let found = ledger.compare(&rows).unwrap_err();
         assert!(found.contains(difference), "{found}");
     }
+    ledger.refuse([key("3")]);
+    let rows = [first, row("3", "three", None)];
+    assert!(ledger.compare(&rows).unwrap_err().contains("although it was refused"));
+    ledger.send([(key("3"), "three".to_owned())]);
+    assert_eq!(ledger.compare(&rows), Ok(()));
 }
