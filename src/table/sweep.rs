@@ -1,6 +1,6 @@
 //! Deletes the data files that no reader needs any more: superseded ones and orphans.
 //!
-//! In: the objects under a tenant's table, its live files and its tombstones. Out: deletions, after a grace
+//! In: the objects under a tenant's table, its live files (in memory and in the log) and its tombstones. Out: deletions, after a grace
 //! period in which queries that began earlier (also those of other engines) can still finish. Guaranteed: a live
 //! file is never deleted, nor one that an unfinished flush or compaction has just uploaded. A deletion that
 //! fails is found and tried again by every later sweep, because the decision rests on the listing alone.
@@ -55,7 +55,7 @@ impl Table {
         let store = &self.shared.store;
         let listed = store.list(&paths::table(self.tenant())).await?;
         let snapshot = self.snapshot();
-        let live: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+        let mut live: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
         let dead = |object: &ObjectMeta| {
             let file = paths::parse_data_file(self.tenant(), &object.location);
             file.is_some_and(|file| !live.contains(file))
@@ -63,7 +63,10 @@ impl Table {
         if !listed.iter().any(dead) {
             return Ok(Swept::default());
         }
-        let tombstones = self.tombstones().await?;
+        // A commit that is in the log and not known here (its answer was lost, or an older writer made it while it
+        // was pushed aside) would make live files look like orphans.
+        let (in_log, tombstones) = self.logged().await?;
+        live.extend(in_log.iter().map(String::as_str));
         let now_ms = self.shared.clock.now_millis();
         let due = plan(self.tenant(), &listed, &live, &tombstones, now_ms, grace_ms);
         let mut swept = Swept::default();
@@ -82,19 +85,21 @@ impl Table {
         Ok(swept)
     }
 
-    /// When each file was superseded, by path relative to the table, as far back as the log remembers.
-    async fn tombstones(&self) -> Result<HashMap<String, i64>> {
+    /// What the log says now: the live files, and when each other one was superseded as far back as it remembers;
+    /// by path relative to the table.
+    async fn logged(&self) -> Result<(HashSet<String>, HashMap<String, i64>)> {
         let failed = |cause| load::delta_error("read the tombstones of", self.tenant(), cause);
         let Some(table) = load::open(&self.shared.store, self.tenant()).await? else {
-            return Ok(HashMap::new());
+            return Ok(Default::default());
         };
         let log_store = table.log_store();
         let state = table.snapshot().map_err(failed)?;
+        let live = state.log_data().iter().map(|file| file.path().into_owned()).collect();
         let tombstones: Vec<_> =
             state.all_tombstones(log_store.as_ref()).try_collect().await.map_err(failed)?;
         let times =
             tombstones.iter().filter_map(|dead| Some((dead.path().into_owned(), dead.deletion_timestamp()?)));
-        Ok(times.collect())
+        Ok((live, times.collect()))
     }
 }
 

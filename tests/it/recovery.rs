@@ -157,6 +157,71 @@ fn a_fenced_writer_refuses_and_says_that_it_stopped() {
     life(async { assert_eq!(ids(&start(&faulty).await).await, ["a", "b"]) });
 }
 
+/// A second writer takes over while the first one's write is on its way to the store, or back.
+#[test]
+fn a_write_in_the_middle_of_a_take_over_is_either_read_or_refused() {
+    for (hold, is_stored) in
+        [(Action::HoldBefore as fn(Gate) -> Action, false), (Action::HoldAfter as fn(Gate) -> Action, true)]
+    {
+        let faulty = FaultyStore::over_memory();
+        life(async {
+            let first = start(&faulty).await;
+            accept(&first, "a").await;
+            let gate = Gate::new();
+            faulty.plan(Operation::Create, is_segment, 0, hold(gate.clone()));
+            let taking_over = async {
+                gate.arrived().await;
+                let second = start(&faulty).await;
+                accept(&second, "c").await;
+                gate.open();
+                second
+            };
+            let events = decoded(&[event(Some("b"), "b")], first.clock());
+            let (answer, second) = tokio::join!(append(first.ingest().unwrap(), events), taking_over);
+            assert_eq!(answer.is_ok(), is_stored, "{answer:?}");
+            let expected: &[&str] = if is_stored { &["a", "b", "c"] } else { &["a", "c"] };
+            assert_eq!(ids(&second).await, expected);
+        });
+    }
+}
+
+/// Would catch two writers that both commit what the first one accepted: its commit is on its way when the second one
+/// has read everything back.
+#[test]
+fn a_commit_in_the_middle_of_a_take_over_is_made_by_one_of_the_two() {
+    for second_is_faster in [true, false] {
+        let faulty = FaultyStore::over_memory();
+        life(async {
+            let first = start(&faulty).await;
+            accept(&first, "a").await;
+            let gate = Gate::new();
+            faulty.plan(Operation::Create, is_log_entry, 0, Action::HoldBefore(gate.clone()));
+            let taking_over = async {
+                gate.arrived().await;
+                let second = start(&faulty).await;
+                accept(&second, "b").await;
+                if second_is_faster {
+                    second.ingest().unwrap().flush().await.unwrap();
+                }
+                gate.open();
+                second
+            };
+            let (flushed, second) = tokio::join!(first.ingest().unwrap().flush(), taking_over);
+            // Whoever comes second has read another table than there is now, and must stop.
+            let late = if second_is_faster { flushed } else { second.ingest().unwrap().flush().await };
+            assert_eq!(late.unwrap_err().kind(), ErrorKind::Fenced);
+            let stopped = if second_is_faster { &first } else { &second };
+            assert!(stopped.ingest().unwrap().stopped().await.is_some());
+        });
+        life(async {
+            let lake = start(&faulty).await;
+            assert_eq!(ids(&lake).await, ["a", "b"]);
+            lake.ingest().unwrap().flush().await.unwrap();
+            assert_eq!(ids(&lake).await, ["a", "b"]);
+        });
+    }
+}
+
 /// Would catch a start that failed half-way and thereby lets the next one push a writer aside that is at work.
 #[test]
 fn a_failed_start_does_not_void_the_lease_of_the_writer_at_work() {
@@ -240,25 +305,43 @@ fn a_compaction_may_be_the_first_to_learn_that_a_flush_was_done() {
     life(async { assert_eq!(ids(&start(&faulty).await).await, ["a", "b", "c", "d"]) });
 }
 
+/// A lake on the machine's clock, by which the store dates its objects, with two files to merge.
+async fn start_with_two_files(faulty: &FaultyStore) -> Lake {
+    let lake = open(Arc::new(faulty.clone()), &Clock::system(), config()).await.unwrap();
+    for id in ["a", "b"] {
+        accept(&lake, id).await;
+        lake.ingest().unwrap().flush().await.unwrap();
+    }
+    lake
+}
+
 /// Would catch a sweep that deletes the one file that the log now has: the commit was done without anyone knowing, so
 /// the file looks like an orphan.
 #[test]
-fn a_sweep_finds_out_about_an_unclear_commit_first() {
+fn a_sweep_spares_what_an_unclear_commit_added() {
     let faulty = FaultyStore::over_memory();
     life(async {
-        let clock = Clock::system();
-        let lake = open(Arc::new(faulty.clone()), &clock, config()).await.unwrap();
-        for id in ["a", "b"] {
-            accept(&lake, id).await;
-            lake.ingest().unwrap().flush().await.unwrap();
-        }
+        let lake = start_with_two_files(&faulty).await;
         leave_next_commit_unresolved(&faulty);
         assert_eq!(compact(&lake).await.failures.len(), 1);
         assert_eq!(faulty.faults_left(), 0);
-        for tenant in lake.tables().tenants() {
-            lake.tables().get(&tenant).await.unwrap().unwrap().sweep(0).await.unwrap();
-        }
+        lake.tables().sweep(0).await;
         assert_eq!(ids(&lake).await, ["a", "b"]);
+    });
+    life(async { assert_eq!(ids(&start(&faulty).await).await, ["a", "b"]) });
+}
+
+/// The same when a writer merges files while it is pushed aside, and its successor sweeps.
+#[test]
+fn a_sweep_spares_what_an_older_writer_merged() {
+    let faulty = FaultyStore::over_memory();
+    life(async {
+        let first = start_with_two_files(&faulty).await;
+        let second = open(Arc::new(faulty.clone()), &Clock::system(), config()).await.unwrap();
+        assert_eq!(ids(&second).await, ["a", "b"]);
+        assert_eq!(compact(&first).await.jobs, 1);
+        second.tables().sweep(0).await;
+        assert_eq!(ids(&second).await, ["a", "b"]);
     });
     life(async { assert_eq!(ids(&start(&faulty).await).await, ["a", "b"]) });
 }
@@ -309,4 +392,26 @@ fn a_wal_larger_than_the_cap_is_read_back_in_parts() {
                 .await;
         assert_eq!((rows[0]["ids"].as_u64(), rows[0]["last"].as_u64()), (Some(800), Some(799)));
     });
+}
+
+/// Would catch an upload in parts that is taken for whole, and a failed one that is never made again.
+#[test]
+fn an_upload_in_parts_that_fails_is_made_again() {
+    let faulty = FaultyStore::over_memory();
+    life(async {
+        let lake = start(&faulty).await;
+        for from in (0..800).step_by(50) {
+            append(lake.ingest().unwrap(), decoded(&large_events(from), lake.clock())).await.unwrap();
+        }
+        for operation in [Operation::Part, Operation::Complete] {
+            for action in [Action::FailBefore, Action::FailAfter] {
+                faulty.plan(operation, |_| true, 0, action);
+                assert_eq!(lake.ingest().unwrap().flush().await.unwrap_err().kind(), ErrorKind::Unavailable);
+                assert_eq!((faulty.faults_left(), count(&lake).await), (0, 800));
+            }
+        }
+        lake.ingest().unwrap().flush().await.unwrap();
+        assert_eq!((lake.ingest().unwrap().uncommitted_bytes(), count(&lake).await), (0, 800));
+    });
+    life(async { assert_eq!(count(&start(&faulty).await).await, 800) });
 }
