@@ -21,6 +21,7 @@ mod patience;
 mod problem;
 mod request_id;
 mod sql;
+mod unread;
 
 use std::{
     num::NonZero,
@@ -175,6 +176,7 @@ impl Api {
             .method_not_allowed_fallback(no_such_method)
             // Bodies are read by `body::read`, which has a cap, a deadline and a memory budget of its own.
             .layer(DefaultBodyLimit::disable())
+            .layer(middleware::map_request_with_state(self.clone(), unread::lend_body))
             .layer(middleware::from_fn_with_state(self.metrics.http.clone(), observe::observe))
             .with_state(self.clone())
     }

@@ -58,6 +58,8 @@ pub const GENERATE_DAYS_MAX: u32 = 3_660;
 
 /// Size of a request's body to `/v1/sql`.
 pub const SQL_REQUEST_BYTES_MAX: usize = 1 << 20;
+/// What is read and thrown away of the body of a request that was refused before its end.
+pub const DISCARDED_BYTES_MAX: usize = 64 << 20;
 /// Size of a request's head, all headers together.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Number of headers in a request.
