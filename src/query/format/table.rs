@@ -73,6 +73,7 @@ impl Table {
         let mut out = draw(&self.lines);
         let left = self.rows.saturating_sub(TEXT_TABLE_ROWS_MAX);
         out.push_str(&match left {
+            0 if self.rows == 1 => "(1 row)\n".to_owned(),
             0 => format!("({} rows)\n", self.rows),
             _ => format!("(the first {TEXT_TABLE_ROWS_MAX} of {} rows; other formats show all)\n", self.rows),
         });
