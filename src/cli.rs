@@ -36,7 +36,8 @@ Examples:
   auditlake sql --tenant acme \"SELECT action, count(*) FROM events GROUP BY action\"
 
 Exit codes:
-  0  done    1  failed    2  wrong usage    3  done, but some of the input was refused";
+  0  done    1  failed    2  wrong usage    3  done, but some of the input was refused
+  130  stopped by Ctrl-C or SIGTERM; what is reported as done is done";
 
 /// The audit-log lake you run in your own bucket.
 #[derive(Debug, Parser)]
@@ -100,6 +101,8 @@ enum Outcome {
     Complete,
     /// Everything usable was done; the rest was refused and named.
     Partial,
+    /// A signal ended it before everything was done.
+    Stopped,
 }
 
 /// Runs the command that the process was started with.
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Partial) => ExitCode::from(3),
+        Ok(Outcome::Stopped) => ExitCode::from(130),
         Err(error) => {
             eprintln!("error: {}", error.report());
             ExitCode::FAILURE

@@ -43,7 +43,11 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
         eprintln!("not compacted: {failure}");
     }
     text::write_stdout(summary(before, after, &report, &watch).as_bytes())?;
-    Ok(if report.failures.is_empty() { Outcome::Complete } else { Outcome::Partial })
+    Ok(match (report.cancelled, report.failures.is_empty()) {
+        (true, _) => Outcome::Stopped,
+        (false, true) => Outcome::Complete,
+        (false, false) => Outcome::Partial,
+    })
 }
 
 /// Compacts with no settle time: who asks for it wants it now.

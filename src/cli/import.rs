@@ -180,6 +180,10 @@ impl Report {
             self.watch.describe(events, "event"),
         );
         text::write_stdout(line.as_bytes())?;
-        Ok(if self.refused > 0 { Outcome::Partial } else { Outcome::Complete })
+        Ok(match (stopped, self.refused) {
+            (true, _) => Outcome::Stopped,
+            (false, 0) => Outcome::Complete,
+            (false, _) => Outcome::Partial,
+        })
     }
 }

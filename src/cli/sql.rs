@@ -82,7 +82,8 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
     let bytes = tokio::select! {
         printed = asked => printed?,
         () = stop.cancelled() => {
-            return Err(Error::new(ErrorKind::Unavailable, "stopped; the answer is not complete"));
+            eprintln!("stopped; the answer is not complete");
+            return Ok(Outcome::Stopped);
         }
     };
     if std::io::stderr().is_terminal() {
