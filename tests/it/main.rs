@@ -11,6 +11,7 @@ mod floors;
 mod readers;
 mod readme;
 mod recovery;
+mod shell;
 mod store;
 mod support;
 mod visibility;
