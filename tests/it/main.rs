@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
 
 mod api;
+mod beside;
 mod cloudtrail;
 mod command_line;
 mod crash;
