@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 table = DeltaTable(sys.argv[1], storage_options=json.loads(sys.argv[2]))
 events = table.to_pyarrow_table(columns=["id", "seq", "day", "action"])
 days = sorted({day.isoformat() for day in events["day"].to_pylist()})
-last = events["seq"].to_pylist() and max(events["seq"].to_pylist())
+last = max(events["seq"].to_pylist())
 # What the log says about each file, without opening it: this is what readers skip files by.
 log = pyarrow.table(table.get_add_actions(flatten=True))
 

@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
     ingest::{self, Ingest},
+    paths,
     query::Engine,
     store::Store,
     table::Tables,
@@ -46,7 +47,8 @@ impl Lake {
     /// Opens the store of `config` on the system's clock. When it returns, every event ever acknowledged is visible.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] while another writer holds the lease; otherwise as the store.
+    /// [`ErrorKind::Conflict`] while another writer holds the lease; [`ErrorKind::NotFound`] for reading what nobody
+    /// ever wrote to; otherwise as the store.
     pub async fn open(config: Config, access: Access) -> Result<Self> {
         let store = Store::open(&config.store, &config.object_store).await?;
         Self::open_on(store, Clock::system(), config, access).await
@@ -74,6 +76,7 @@ impl Lake {
                 Some(opening.await?)
             }
             Access::Read => {
+                require_written(&store).await?;
                 ingest::read_uncommitted(&store, &tables).await?;
                 None
             }
@@ -131,4 +134,13 @@ impl Lake {
             None => Ok(()),
         }
     }
+}
+
+/// A mistyped location must not answer like a store without events. A writer's first act is to claim an epoch.
+async fn require_written(store: &Store) -> Result<()> {
+    if store.list(&paths::epochs()).await?.is_empty() {
+        let message = format!("nothing was ever written to {}: is it the right store?", store.display());
+        return Err(Error::new(ErrorKind::NotFound, message));
+    }
+    Ok(())
 }

@@ -105,6 +105,8 @@ fn import_stores_the_usable_and_names_the_rest() {
 fn mistakes_have_their_exit_codes() {
     let place = Place::new();
     let file = place.write("log.json", RECORDS);
+    let nowhere = place.path("nowhere");
+    assert_eq!(place.run(&["import", "--tenant", "acme", "--format", "cloudtrail", &file]).0, 3);
     for (arguments, code, expected) in [
         (&["import"][..], 2, "required"),
         (&["import", "--format", "syslog", &file], 2, "native, cloudtrail"),
@@ -113,6 +115,7 @@ fn mistakes_have_their_exit_codes() {
         (&["import", "--tenant", "a/b", &file], 1, "a/b"),
         (&["import", "--tenant", "acme", "no-such-file.json"], 1, "no-such-file.json"),
         (&["sql", "DELETE FROM events"], 1, "error: "),
+        (&["sql", "--store", &nowhere, "SELECT count(*) FROM events"], 1, "nowhere: is it the right store?"),
         (&["sql", "--param", "n=1", "SELECT 1"], 1, "'n' is not used"),
         (&["sql", "--server", "http://127.0.0.1:9", "SELECT 1"], 1, "--key"),
         (&["generate", "--tenants", "0"], 1, "0 tenants"),

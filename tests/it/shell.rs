@@ -154,7 +154,7 @@ async fn what_is_refused_is_named_by_file_and_line() {
     assert_eq!(ids, ["1", "3", "4", "6"].map(|id| serde_json::json!({ "id": id })));
 }
 
-/// A command whose output and error output are read to their ends by threads of their own.
+/// An import from a pipe, under way.
 fn spawn_import(place: &Place, input: Stdio) -> Child {
     let mut import = place.command(&["import", "-"]);
     import.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
