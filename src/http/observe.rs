@@ -105,7 +105,7 @@ impl Record {
         self.metrics.sent_bytes.inc_by(bytes);
 
         let report = self.report.as_deref().or(failure);
-        let ms = self.started.elapsed().as_secs_f64() * 1e3;
+        let ms = self.started.elapsed().as_micros() as f64 / 1e3;
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

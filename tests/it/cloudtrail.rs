@@ -16,8 +16,11 @@ use crate::support::{
 const TENANT: &str = "invictus";
 const RECORDS: u64 = 2_900;
 
-/// What to group by, and the same read from a raw record. Grouping by id shows each event.
-const GROUPS: [(&str, fn(&Value) -> String); 6] = [
+/// What to group by, and the same read from a raw record.
+type Group = (&'static str, fn(&Value) -> String);
+
+/// Grouping by id shows each event.
+const GROUPS: [Group; 6] = [
     ("id", |record| text(record, "eventID").to_owned()),
     ("action", |record| {
         format!(
