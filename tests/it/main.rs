@@ -9,6 +9,7 @@ mod crash;
 mod duplicates;
 mod faults;
 mod floors;
+mod keys;
 mod readers;
 mod readme;
 mod recovery;
