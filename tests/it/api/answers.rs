@@ -12,10 +12,11 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::{event, question, store};
+use super::{event, question, refused, store};
 use crate::support::{
     place::{Place, in_every_place},
-    server::Server,
+    program,
+    server::{Launch, ROOT_KEY, Server},
 };
 
 /// Events of one action: joined with themselves on it they make 360,000 rows, more than any buffer on the way holds.
@@ -83,8 +84,8 @@ async fn every_format_reads_back(place: &Place) {
     assert_eq!(accepted.send().await.unwrap().text().await.unwrap(), expected, "by Accept");
 }
 
-async fn many_events(place: &Place) -> Server {
-    let server = Server::start(&place.calm(), &[]).await;
+async fn many_events(launch: &Launch) -> Server {
+    let server = Server::start(launch, &[]).await;
     let events: Vec<_> = (0..EVENTS)
         .map(|number| {
             let mut event = event("acme", &format!("e-{number}"));
@@ -100,7 +101,7 @@ async fn many_events(place: &Place) -> Server {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_answer_streams_and_is_whole() {
     let place = Place::folder();
-    let server = many_events(&place).await;
+    let server = many_events(&place.calm()).await;
     let answer_csv = answer(&server, "csv", MANY_ROWS).await;
     assert_eq!(answer_csv.content_length(), None, "its size is not known when it begins");
     let csv = answer_csv.text().await.unwrap();
@@ -126,7 +127,7 @@ async fn a_large_answer_streams_and_is_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_ends_its_query_only() {
     let place = Place::folder();
-    let server = many_events(&place).await;
+    let server = many_events(&place.calm()).await;
     for _ in 0..3 {
         let mut leaving = answer(&server, "ndjson", MANY_ROWS).await;
         let first = leaving.chunk().await.unwrap().unwrap();
@@ -144,4 +145,32 @@ async fn a_client_that_leaves_ends_its_query_only() {
     };
     assert_eq!(left.as_deref(), Some("3"), "queries that ended without their client");
     assert_eq!(server.api().sql("SELECT count(*) AS n FROM events").await[0]["n"], EVENTS);
+}
+
+/// Would catch the worst answer of all: one that a limit cut and that looks whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_cut_by_a_limit_never_looks_whole() {
+    let place = Place::folder();
+    let mut launch = place.calm();
+    launch.environment.push(("AUDITLAKE_QUERY__ROWS_MAX", "100000".into()));
+    let server = many_events(&launch).await;
+    for format in ["json", "ndjson", "csv", "arrow"] {
+        let cut = answer(&server, format, MANY_ROWS).await;
+        cut.bytes().await.expect_err(format);
+    }
+    // Nothing of a Parquet file is sent before its first row group is full, so that its status can still tell.
+    refused(question(&server, "parquet", &json!({ "sql": MANY_ROWS })), 422, "invalid").await;
+    let ended = tokio::task::block_in_place(|| {
+        let mut question = program::command(&["sql", "--format", "csv", MANY_ROWS]);
+        question.args(["--server", server.api().address(), "--key", ROOT_KEY]);
+        program::run(question, b"")
+    });
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("not complete"), "{}", ended.stderr);
+    let mut alone = place.command(&["sql", "--format", "csv", MANY_ROWS]);
+    assert!(server.terminate().await.status.success());
+    alone.env("AUDITLAKE_QUERY__ROWS_MAX", "100000");
+    let ended = program::run(alone, b"");
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("100000 rows"), "{}", ended.stderr);
 }
