@@ -32,6 +32,11 @@ impl Ingest {
     /// Nothing is stored and nothing reported as accepted: [`ErrorKind::Busy`] past the memory cap,
     /// [`ErrorKind::Unavailable`] if the store refused or the server cannot write now,
     /// [`ErrorKind::Conflict`] or [`ErrorKind::Invalid`] for a misused `Idempotency-Key`.
+    ///
+    /// In two cases the events may appear after the next start, although nothing was reported as accepted: the writer
+    /// stopped because a local disk wrote them and failed to make them durable, or because the process ended before
+    /// the store said what became of the write. Both are [`ErrorKind::Unavailable`]; events sent again with their ids
+    /// or their key are stored once whichever it was.
     pub async fn append(&self, request: AppendRequest) -> Result<Receipt> {
         let shared = &*self.shared;
         shared.check_running()?;
