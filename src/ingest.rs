@@ -104,6 +104,8 @@ pub(crate) struct Shared {
     /// Held during one pass of the flusher; owns what waits for removal from the WAL.
     flush_pass: tokio::sync::Mutex<flush::Removal>,
     flush_wanted: tokio::sync::Notify,
+    /// KiB of events that may be on their way into files at the same time.
+    flush_memory: tokio::sync::Semaphore,
     stop: CancellationToken,
     tasks: TaskTracker,
 }

@@ -221,3 +221,9 @@ pub const TABLE: &[Limit] = &[
     event("occurred_at, ahead of the server's clock", FUTURE_SKEW_HOURS_MAX as usize, "hours"),
     limit("problems reported for an event", PROBLEMS_MAX, "problems", "the rest is counted"),
 ];
+
+// Ingest.
+
+/// Events that are being sorted and written to files at the same time, all tenants together, as KiB of Arrow data.
+/// A tenant with more goes alone. Sorting and encoding take about three times as much on top.
+pub const FLUSH_KIB_AT_ONCE: usize = 64 * 1_024;

@@ -15,6 +15,7 @@ use tracing::{debug, warn};
 use super::{Shared, answers::Answer, rows, writer::Message};
 use crate::{
     error::{Error, ErrorKind, Result},
+    limits::FLUSH_KIB_AT_ONCE,
     paths,
     table::{Commit, Table},
     wal::Position,
@@ -90,6 +91,9 @@ async fn flush_table(shared: &Arc<Shared>, table: Arc<Table>, which: Which) -> R
 }
 
 async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
+    let share = (table.uncommitted_bytes() / 1_024).clamp(1, FLUSH_KIB_AT_ONCE);
+    let share = u32::try_from(share).expect("the limit is small");
+    let _memory = shared.flush_memory.acquire_many(share).await.expect("the semaphore is never closed");
     let snapshot = ask(shared, |reply| Message::BeginFlush { table: Arc::clone(table), reply }).await?;
     let uncommitted = Arc::clone(&snapshot.uncommitted);
     let first_seq = snapshot.next_seq;

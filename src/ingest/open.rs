@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
+    limits::FLUSH_KIB_AT_ONCE,
     paths,
     store::Store,
     table::Tables,
@@ -55,6 +56,7 @@ impl Ingest {
             state: watch::Sender::new(State::Recovering),
             flush_pass: tokio::sync::Mutex::new(Removal::default()),
             flush_wanted: tokio::sync::Notify::new(),
+            flush_memory: tokio::sync::Semaphore::new(FLUSH_KIB_AT_ONCE),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             store,
