@@ -225,5 +225,6 @@ pub const TABLE: &[Limit] = &[
 // Ingest.
 
 /// Events that are being sorted and written to files at the same time, all tenants together, as KiB of Arrow data.
-/// A tenant with more goes alone. Sorting and encoding take about three times as much on top.
-pub const FLUSH_KIB_AT_ONCE: usize = 64 * 1_024;
+/// A tenant with more goes alone: it keeps a core busy, and taking events in needs the other. Sorting and encoding take
+/// about three times as much on top.
+pub const FLUSH_KIB_AT_ONCE: usize = 16 * 1_024;

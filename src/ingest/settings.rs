@@ -40,7 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             gather_ms: None,
-            group_bytes_max: 32 << 20,
+            group_bytes_max: 16 << 20,
             group_requests_max: 1_024,
             uncommitted_bytes_max: 256 << 20,
             flush_rows: 200_000,

@@ -84,7 +84,7 @@ impl Default for Settings {
             spill_bytes_max: 1 << 30,
             spill_folder: None,
             rows_max: 10_000_000,
-            footer_cache_bytes: 512 << 20,
+            footer_cache_bytes: 256 << 20,
             pushdown: Pushdown::default(),
             pruning: true,
         }
