@@ -42,7 +42,7 @@ impl Default for Settings {
             gather_ms: None,
             group_bytes_max: 16 << 20,
             group_requests_max: 1_024,
-            uncommitted_bytes_max: 256 << 20,
+            uncommitted_bytes_max: 192 << 20,
             flush_rows: 200_000,
             flush_bytes: 64 << 20,
             flush_age_ms: 300_000,
