@@ -9,7 +9,7 @@
 //!   [`ErrorKind::Busy`] and nothing of it is kept.
 //! - A write whose outcome is unknown is resolved before anyone is answered (see [`crate::wal`]).
 //!
-//! One task owns all that changes ([`writer`]); requests and the flusher send it messages.
+//! One task owns all that changes (`writer`); requests and the flusher send it messages.
 
 mod answers;
 mod append;

@@ -9,7 +9,7 @@
 //!    holds what it may use, `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
 //! 3. `provider` is the table (`columns`): `prune` and `partition` decide which files can match, `scan` reads
 //!    them, `statistics` counts the cost;
-//! 4. [`format`] turns the answer into bytes.
+//! 4. [`mod@format`] turns the answer into bytes.
 
 mod columns;
 mod engine;

@@ -11,7 +11,7 @@
 //! | `coalesce` | keeps uncommitted batches few |
 //! | [`commit`], `log`, `load` | writes and reads the Delta log |
 //! | `stats` | column statistics, in Parquet, memory and log |
-//! | [`layout`], [`file`], [`read`] | writes and reads data files |
+//! | [`layout`], [`mod@file`], [`read`] | writes and reads data files |
 //! | [`ids`] | is this id stored already? |
 //! | `maintain`, [`sweep`] | checkpoints, log clean-up, deletion of dead files |
 
