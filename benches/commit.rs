@@ -73,7 +73,8 @@ async fn many_commits(folder: &std::path::Path) -> Store {
     for number in 0..COMMITS {
         // As compaction leaves it: the files of a hundred commits become one.
         let path = format!("day=2026-01-02/{number}.parquet");
-        let mut commit = support::append(vec![auditlake::table::DataFile { path, ..file.clone() }], number);
+        let mut commit =
+            support::append(vec![auditlake::table::DataFile { path, ..file.clone() }], number + 1);
         if number % 100 != 0 {
             commit.remove = live.take().into_iter().collect();
         }
