@@ -6,7 +6,9 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
+use chrono::NaiveDate;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use tokio::sync::oneshot;
@@ -17,7 +19,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     limits::FLUSH_KIB_AT_ONCE,
     paths,
-    table::{Commit, Table},
+    table::{Commit, DataFile, Table},
     wal::Position,
 };
 
@@ -97,7 +99,7 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     let snapshot = ask(shared, |reply| Message::BeginFlush { table: Arc::clone(table), reply }).await?;
     let uncommitted = Arc::clone(&snapshot.uncommitted);
     let first_seq = snapshot.next_seq;
-    let rows: usize = uncommitted.flushing.iter().map(arrow::array::RecordBatch::num_rows).sum();
+    let rows: usize = uncommitted.flushing.iter().map(RecordBatch::num_rows).sum();
     if rows > 0 {
         let batches = uncommitted.flushing.clone();
         let days = tokio::task::spawn_blocking(move || rows::by_day(&batches, first_seq))
@@ -106,9 +108,7 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
             .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot sort events by day", error))?;
         let mut add = Vec::with_capacity(days.len());
         for (day, batch) in days {
-            let mut file = table.file_writer(day)?;
-            file.write(batch).await?;
-            add.push(file.finish().await?);
+            add.push(write_file(table, day, batch).await?);
         }
         let commit = Commit {
             operation: "WRITE",
@@ -127,6 +127,18 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     let tenant = table.tenant().clone();
     let gone = |_| Error::new(ErrorKind::Unavailable, "the writer stopped");
     shared.sender.send(Message::Flushed { tenant }).await.map_err(gone)
+}
+
+/// Writes the events of one day. What a failure leaves of an upload is given up at once: the sweep cannot see it.
+async fn write_file(table: &Table, day: NaiveDate, batch: RecordBatch) -> Result<DataFile> {
+    let mut file = table.file_writer(day)?;
+    if let Err(error) = file.write(batch).await {
+        if let Err(failed) = file.abandon().await {
+            warn!(tenant = %table.tenant(), error = failed.report(), "an unfinished upload was not given up");
+        }
+        return Err(error);
+    }
+    file.finish().await
 }
 
 /// A commit found that somebody else had committed. If that somebody committed WAL events, there is another
