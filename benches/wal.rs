@@ -1,4 +1,5 @@
 //! Appending to the WAL on a local folder, fsync included: `cargo bench --bench wal`.
+#![allow(missing_docs, reason = "criterion's macro makes an undocumented function")]
 
 use std::time::{Duration, Instant};
 
