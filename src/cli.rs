@@ -18,7 +18,7 @@ mod sink;
 mod sql;
 mod text;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -121,6 +121,9 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// How long the end of the program waits for threads that are still at work.
+const THREADS_END_MAX: Duration = Duration::from_secs(5);
+
 fn run(arguments: Arguments) -> Result<Outcome> {
     let Arguments { global, command } = arguments;
     let config = global.load_config(&command)?;
@@ -128,7 +131,7 @@ fn run(arguments: Arguments) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Error::with_source(ErrorKind::Internal, "cannot start threads", error))?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match command {
             Command::Serve(arguments) => serve::run(&arguments, config).await,
             Command::Import(arguments) => import::run(arguments, &global, config).await,
@@ -137,7 +140,10 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Generate(arguments) => generate::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments, config).await,
         }
-    })
+    });
+    // Whatever still blocks a thread (a checkpoint, a look-up) nothing rests upon; it must not keep the process.
+    runtime.shutdown_timeout(THREADS_END_MAX);
+    outcome
 }
 
 impl Global {

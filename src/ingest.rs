@@ -42,6 +42,9 @@ use crate::{
     telemetry::{Clock, Metrics},
 };
 
+/// How long the end waits for what is still on its way to the store; nothing acknowledged rests on it.
+const TASKS_END_MAX: Duration = Duration::from_secs(10);
+
 /// What a client sent, decoded.
 #[derive(Debug)]
 pub struct AppendRequest {
@@ -157,7 +160,9 @@ impl Ingest {
         };
         self.shared.stop.cancel();
         self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        if tokio::time::timeout(TASKS_END_MAX, self.shared.tasks.wait()).await.is_err() {
+            tracing::warn!("the store does not answer; ending without waiting for it");
+        }
         flushed
     }
 }

@@ -14,7 +14,7 @@ use object_store::path::Path;
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
-use super::{Shared, answers::Answer, rows, writer::Message};
+use super::{Shared, State, answers::Answer, rows, writer::Message};
 use crate::{
     error::{Error, ErrorKind, Result},
     limits::FLUSH_KIB_AT_ONCE,
@@ -22,6 +22,9 @@ use crate::{
     table::{Commit, DataFile, Table},
     wal::Position,
 };
+
+/// How long a pass waits for a checkpoint.
+const MAINTENANCE_MAX: Duration = Duration::from_secs(20);
 
 /// Which tenants a pass commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,10 +89,26 @@ async fn flush_table(shared: &Arc<Shared>, table: Arc<Table>, which: Which) -> R
     if which == Which::All && !table.snapshot().uncommitted.active.is_empty() {
         flush_once(shared, &table).await?;
     }
-    if let Err(error) = table.maintain().await {
-        warn!(tenant = %table.tenant(), error = error.report(), "the checkpoint of a table failed; tried again later");
-    }
+    maintain(shared, table).await;
     Ok(())
+}
+
+/// Makes a checkpoint if one is due, on a thread of its own: the Delta kernel blocks the thread that it runs on. Nothing rests
+/// on a checkpoint, so no commit waits long for one, and the end of the process not at all.
+async fn maintain(shared: &Shared, table: Arc<Table>) {
+    if *shared.state.borrow() == State::Closed {
+        return;
+    }
+    let tenant = table.tenant().clone();
+    let runtime = tokio::runtime::Handle::current();
+    let work = tokio::task::spawn_blocking(move || runtime.block_on(table.maintain()));
+    let failure = match tokio::time::timeout(MAINTENANCE_MAX, work).await {
+        Ok(Ok(Ok(_))) => return,
+        Ok(Ok(Err(error))) => error.report(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it takes long".to_owned(),
+    };
+    warn!(%tenant, failure, "no checkpoint was made; tried again later");
 }
 
 async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {

@@ -47,7 +47,7 @@ impl Default for Settings {
             flush_bytes: 64 << 20,
             flush_age_ms: 300_000,
             flush_concurrency: 8,
-            close_ms: 60_000,
+            close_ms: 30_000,
             lease_ms: 15_000,
             idempotency_ms: 24 * 3_600_000,
             idempotency_keys_max: 1_000_000,
