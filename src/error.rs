@@ -24,7 +24,8 @@ pub enum ErrorKind {
     Limit,
     /// Too much at the moment; the same request will work later. HTTP 429 with `Retry-After`.
     Busy,
-    /// The store or the server cannot do it now; retry. The outcome is known: nothing was accepted. HTTP 503.
+    /// The store or the server cannot do it now; retry. Nothing was accepted, but for two cases of ingest in which that
+    /// is not known and the message says so (see `Ingest::append`): send events again with the same ids. HTTP 503.
     Unavailable,
     /// Another writer took over; this process must stop. HTTP 503.
     Fenced,
