@@ -51,10 +51,11 @@ fn compaction(criterion: &mut Criterion) {
         // What a round makes, the next merges again: the rows rewritten are what counts.
         let once = |measure: bool| {
             let tables = runtime.block_on(small_files(overlapping));
+            let indexes = support::indexes();
             let (cancel, clock) = (CancellationToken::new(), Clock::system());
             let start = Instant::now();
             let report =
-                runtime.block_on(compact_all(&tables, &policy, &clock, &cancel, |_| {})).expect("compact");
+                runtime.block_on(compact_all(&tables, &indexes, &policy, &clock, &cancel, |_| {})).expect("compact");
             assert!(report.failures.is_empty(), "{:?}", report.failures);
             (if measure { start.elapsed() } else { Duration::ZERO }, report.rows)
         };

@@ -11,6 +11,7 @@
 //! | `decode`, `merge` | many sorted files → one sorted stream |
 //! | [`digest`] | fingerprint of a multiset of rows |
 //! | `job`, `lane` | merge, write, check, commit, on two threads of their own |
+//! | [`upkeep`] | keeps the skip index complete and its segments few |
 
 mod decode;
 pub mod digest;
@@ -18,6 +19,7 @@ mod job;
 mod lane;
 mod merge;
 pub mod plan;
+pub mod upkeep;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +34,7 @@ pub use self::plan::{Job, Policy};
 use crate::{
     error::{Error, Result},
     event::TenantId,
+    index::Indexes,
     table::{Table, Tables},
     telemetry::Clock,
 };
@@ -57,6 +60,10 @@ pub struct Report {
     pub cancelled: bool,
     /// Jobs that failed; nothing changed for their days.
     pub failures: Vec<Failure>,
+    /// Files that had no index, or a damaged one, and got one.
+    pub files_indexed: usize,
+    /// Segments of the skip index that were merged.
+    pub segments_in: usize,
 }
 
 /// One job that failed.
@@ -64,7 +71,7 @@ pub struct Report {
 pub struct Failure {
     /// Whose files.
     pub tenant: TenantId,
-    /// Of which day; `None`: the tenant's table could not be opened.
+    /// Of which day; `None`: the tenant's table could not be opened, or its index not kept up.
     pub day: Option<NaiveDate>,
     /// Why.
     pub error: Error,
@@ -96,6 +103,7 @@ pub struct Progress<'a> {
 /// be started.
 pub async fn compact_all(
     tables: &Tables,
+    indexes: &Indexes,
     policy: &Policy,
     clock: &Clock,
     cancel: &CancellationToken,
@@ -117,7 +125,7 @@ pub async fn compact_all(
             .map(|(table, job)| async move {
                 let share = mebibytes(job.memory_bytes.min(policy.memory_bytes_max));
                 let _share = memory.acquire_many(share).await;
-                let done = job::run(lanes, &table, &job, cancel).await;
+                let done = job::run(lanes, &table, indexes, &job, cancel).await;
                 (table, job, done)
             })
             .buffer_unordered(policy.jobs_at_once.max(1));
@@ -138,6 +146,8 @@ pub async fn compact_all(
             progress(&Progress { jobs_left, report: &report });
         }
     }
+    upkeep::run(lanes, tables, indexes, policy, clock, cancel, &mut report).await;
+    report.millis = (clock.now_millis() - started_ms).max(0) as u64;
     Ok(report)
 }
 

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth, compact,
     error::{Error, ErrorKind, Result},
-    http, ingest, limits, query, store, table,
+    http, index, ingest, limits, query, store, table,
     telemetry::log,
 };
 
@@ -51,6 +51,8 @@ pub struct Config {
     pub ingest: ingest::Settings,
     /// The tenants' tables.
     pub table: table::Settings,
+    /// The skip index.
+    pub index: index::Settings,
     /// When and into what files are merged.
     pub compact: compact::Policy,
     /// Limits of queries.
@@ -71,6 +73,7 @@ impl Default for Config {
             object_store: store::Settings::default(),
             ingest: ingest::Settings::default(),
             table: table::Settings::default(),
+            index: index::Settings::default(),
             compact: compact::Policy::default(),
             query: query::Settings::default(),
             http: http::Settings::default(),

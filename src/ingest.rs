@@ -37,6 +37,7 @@ pub use settings::Settings;
 use crate::{
     error::{Error, ErrorKind, Result},
     event::decode::{Decoded, Rejected},
+    index::Indexes,
     store::Store,
     table::Tables,
     telemetry::{Clock, Metrics},
@@ -96,6 +97,7 @@ pub struct Ingest {
 pub(crate) struct Shared {
     store: Store,
     tables: Tables,
+    indexes: Indexes,
     clock: Clock,
     settings: Settings,
     metrics: Metrics,

@@ -26,7 +26,7 @@ pub const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
 /// Encoded bytes of a Parquet row group: what a reader of one file keeps in memory.
 pub const ROW_GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Rows of a Parquet page.
-pub const PAGE_ROWS_MAX: usize = 20_000;
+pub const PAGE_ROWS_MAX: usize = 1_024;
 /// Bytes of the batches that reading a file yields, about.
 pub const READ_BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// Rows of the batches that reading a file yields.
@@ -39,6 +39,23 @@ pub const COALESCED_ROWS_MAX: usize = 8_192;
 pub const COALESCED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Attempts to write one entry of a Delta log when the store fails.
 pub const COMMIT_ATTEMPTS_MAX: u32 = 5;
+// The skip index.
+
+/// Rows of a block: what one posting stands for.
+pub const INDEX_BLOCK_ROWS: usize = 1_024;
+/// Rows of a segment that is not merged any further.
+pub const INDEX_SEGMENT_ROWS_MAX: u64 = 16 * 1024 * 1024;
+/// Bits kept of a hash in a segment that will be merged again.
+pub const INDEX_HASH_BITS: u32 = 30;
+/// Postings collected in memory before a segment is written.
+pub const INDEX_BUILD_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Different pairs of action and outcome that are counted in one piece of a file.
+pub const INDEX_COUNTED_MAX: usize = 4_096;
+/// Segments merged at once.
+pub const INDEX_FAN_IN_MAX: usize = 64;
+/// Values that one query looks up.
+pub const INDEX_PROBES_MAX: usize = 4_096;
+
 // --- import ---
 
 /// Longest single JSON value (event or record) that an imported file may hold.

@@ -80,6 +80,21 @@ pub fn parse_data_file<'a>(tenant: &TenantId, path: &'a Path) -> Option<&'a str>
     (relative.starts_with("day=") && relative.ends_with(".parquet")).then_some(relative)
 }
 
+/// Folder of the segments of a tenant's skip index.
+pub fn index(tenant: &TenantId) -> Path {
+    Path::from(format!("index/tenant={}", tenant.to_key()))
+}
+
+/// One segment of a tenant's skip index.
+pub fn index_segment(tenant: &TenantId, id: Uuid) -> Path {
+    Path::from(format!("index/tenant={}/{id}.skip", tenant.to_key()))
+}
+
+/// The id of a segment's key; `None` for anything else.
+pub fn parse_index_segment(path: &Path) -> Option<Uuid> {
+    path.filename()?.strip_suffix(".skip")?.parse().ok()
+}
+
 /// Folder of the epoch claims.
 pub fn epochs() -> Path {
     Path::from("control/epochs")
@@ -131,6 +146,9 @@ mod tests {
         assert_eq!(parse_wal_segment(&Path::from("wal/7/x.arrow")), None);
         assert_eq!(parse_epoch(&epoch(9)), Some(9));
         let tenant = TenantId::parse("Acme_1").unwrap();
-        assert_eq!(parse_table(&table(&tenant)), Some(tenant));
+        assert_eq!(parse_table(&table(&tenant)), Some(tenant.clone()));
+        let id = Uuid::from_u128(7);
+        assert_eq!(parse_index_segment(&index_segment(&tenant, id)), Some(id));
+        assert_eq!(parse_index_segment(&Path::from("index/tenant=acme/notes.txt")), None);
     }
 }

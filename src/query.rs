@@ -7,8 +7,8 @@
 //! 1. `engine` admits it and pins what it sees; `running` is what the caller holds;
 //! 2. `job` runs it on the engine's threads: `guard` checks the text, `params` types the values, `session`
 //!    holds what it may use, `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
-//! 3. `provider` is the table (`columns`): `prune` and `partition` decide which files can match, `scan` reads
-//!    them, `statistics` counts the cost;
+//! 3. `provider` is the table (`columns`): `prune`, `partition` and `skip` (with `has_words`) decide which files and
+//!    rows can match, `scan` reads them (`readers`), `statistics` counts the cost;
 //! 4. [`mod@format`] turns the answer into bytes.
 
 mod columns;
@@ -16,6 +16,7 @@ mod engine;
 mod failure;
 pub mod format;
 mod guard;
+mod has_words;
 mod job;
 mod joins;
 mod params;
@@ -23,9 +24,11 @@ mod partition;
 mod plan;
 mod provider;
 mod prune;
+mod readers;
 mod running;
 mod scan;
 mod session;
+mod skip;
 mod statistics;
 
 #[cfg(test)]

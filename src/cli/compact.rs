@@ -9,7 +9,7 @@ use super::{
     text,
 };
 use crate::{
-    compact::{Policy, Report, compact_all},
+    compact::{Policy, Report, compact_all, upkeep},
     config::Config,
     error::Result,
     server::{self, Access, Lake},
@@ -20,6 +20,9 @@ pub(super) struct Arguments {
     /// Write although another writer holds the store's lease; that one then stops by itself
     #[arg(long)]
     take_over: bool,
+    /// Make the skip index of all tenants anew from their files
+    #[arg(long)]
+    rebuild_index: bool,
 }
 
 /// All live files.
@@ -35,6 +38,9 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
     let lake = Lake::open(config, Access::Write { take_over: arguments.take_over }).await?;
     let before = files(&lake).await?;
     let watch = Watch::start();
+    if arguments.rebuild_index {
+        upkeep::forget(lake.tables(), lake.indexes()).await;
+    }
     let compacted = compact(&lake, &stop).await;
     let after = files(&lake).await;
     lake.close().await?;
@@ -54,7 +60,7 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
 pub(super) async fn compact(lake: &Lake, stop: &tokio_util::sync::CancellationToken) -> Result<Report> {
     let policy = Policy { settle_ms: 0, ..lake.config().compact.clone() };
     let bar: ProgressBar = progress::of_count(0, "compacting");
-    let report = compact_all(lake.tables(), &policy, lake.clock(), stop, |progress| {
+    let report = compact_all(lake.tables(), lake.indexes(), &policy, lake.clock(), stop, |progress| {
         bar.set_position(progress.report.rows);
         bar.set_message(format!("rows, {} to go", text::counted(progress.jobs_left as u64, "job")));
     })

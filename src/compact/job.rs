@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{decode::Decoder, digest::Digest, lane::Lane, merge::Merge, plan::Job};
 use crate::{
     error::{Error, ErrorKind, Result},
+    index::{Indexer, Indexes},
     limits,
     table::{Commit, DataFile, FileWriter, ReadOptions, Table},
 };
@@ -22,8 +23,8 @@ const MERGED_BATCHES_AHEAD: usize = 2;
 
 /// The two threads that all jobs share.
 pub(crate) struct Lanes {
-    /// Decodes and merges.
-    reading: Lane,
+    /// Decodes, merges and indexes.
+    pub(super) reading: Lane,
     /// Encodes and compresses.
     writing: Lane,
 }
@@ -46,13 +47,17 @@ pub(crate) struct Done {
 pub(crate) async fn run(
     lanes: &Lanes,
     table: &Arc<Table>,
+    indexes: &Indexes,
     job: &Job,
     cancel: &CancellationToken,
 ) -> Result<Option<Done>> {
-    match rewrite(lanes, table, job, cancel).await? {
-        Some((file, read)) => commit_checked(lanes, table, job, file, read).await.map(Some),
-        None => Ok(None),
-    }
+    let indexer = Indexer::new(indexes, table.tenant());
+    let Some((file, read, indexer)) = rewrite(lanes, table, indexer, job, cancel).await? else {
+        return Ok(None);
+    };
+    let done = commit_checked(lanes, table, job, file, read).await?;
+    indexer.publish().await;
+    Ok(Some(done))
 }
 
 /// Commits `file` in place of the job's inputs if it has exactly the rows that were `read`, and deletes it if not.
@@ -86,21 +91,23 @@ pub(crate) async fn commit_checked(
 async fn rewrite(
     lanes: &Lanes,
     table: &Arc<Table>,
+    mut indexer: Indexer,
     job: &Job,
     cancel: &CancellationToken,
-) -> Result<Option<(DataFile, Digest)>> {
+) -> Result<Option<(DataFile, Digest, Indexer)>> {
     let writer = table.file_writer(job.day)?.encoding_in_place();
+    indexer.begin_file(writer.path());
     let (sender, merged) = mpsc::channel(MERGED_BATCHES_AHEAD);
-    let reading = lanes.reading.run(merge(table.clone(), job.inputs.clone(), sender));
+    let reading = lanes.reading.run(merge(table.clone(), job.inputs.clone(), indexer, sender));
     let writing = lanes.writing.run(write(writer, merged, cancel.clone()));
     let (read, written) = tokio::join!(reading, writing);
     let writer = written?;
     match read {
-        Ok(read) if !cancel.is_cancelled() => {
+        Ok((read, indexer)) if !cancel.is_cancelled() => {
             let mut file = lanes.writing.run(writer.finish()).await?;
             // For the planner the file is as new as its newest event, not as the rewriting of old ones.
             file.added_at_ms = job.inputs.iter().map(|input| input.added_at_ms).max().unwrap_or(0);
-            Ok(Some((file, read)))
+            Ok(Some((file, read, indexer)))
         }
         unfinished => {
             let abandoned = writer.abandon().await;
@@ -111,19 +118,23 @@ async fn rewrite(
     }
 }
 
-/// Sends the merged rows of `files`; gives the digest of all that was read.
+/// Sends the merged rows of `files`, and indexes them; gives the digest of all that was read.
 async fn merge(
     table: Arc<Table>,
     files: Vec<Arc<DataFile>>,
+    mut indexer: Indexer,
     merged: mpsc::Sender<RecordBatch>,
-) -> Result<Digest> {
+) -> Result<(Digest, Indexer)> {
     let mut merge = Merge::new(table, &files);
     while let Some(batch) = merge.next().await? {
+        indexer.add(&batch);
+        indexer.spill().await;
         if merged.send(batch).await.is_err() {
             break;
         }
     }
-    Ok(merge.read())
+    indexer.finish().await;
+    Ok((merge.read(), indexer))
 }
 
 /// Encodes all batches, or those before the cancellation.

@@ -21,9 +21,15 @@ fn at_once() -> Policy {
     Policy { settle_ms: i64::MIN, ..Policy::default() }
 }
 
+/// An index that is off; `tests/it` compacts with one.
+fn no_index() -> Indexes {
+    let settings = crate::index::Settings { enabled: false, ..Default::default() };
+    Indexes::open(memory_store(), Clock::manual(0), settings)
+}
+
 async fn run(tables: &Tables, policy: &Policy) -> Report {
     let clock = Clock::manual(0);
-    compact_all(tables, policy, &clock, &CancellationToken::new(), |_| {}).await.unwrap()
+    compact_all(tables, &no_index(), policy, &clock, &CancellationToken::new(), |_| {}).await.unwrap()
 }
 
 async fn rows_of(table: &Table, file: &DataFile) -> RecordBatch {
@@ -192,8 +198,8 @@ async fn a_cancelled_compaction_changes_nothing() {
     let cancel = CancellationToken::new();
     let job = Job { day: day(), inputs: table.snapshot().files.to_vec(), memory_bytes: 0 };
     cancel.cancel();
-    assert!(job::run(&job::Lanes::start().unwrap(), &table, &job, &cancel).await.unwrap().is_none());
-    let report = compact_all(&tables, &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
+    assert!(job::run(&job::Lanes::start().unwrap(), &table, &no_index(), &job, &cancel).await.unwrap().is_none());
+    let report = compact_all(&tables, &no_index(), &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
     assert!(report.cancelled && report.jobs == 0);
     assert_eq!(table.snapshot().files.len(), 2);
 }

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 use super::{Shared, State, answers::Answer, rows, writer::Message};
 use crate::{
     error::{Error, ErrorKind, Result},
+    index::Indexer,
     limits::FLUSH_KIB_AT_ONCE,
     paths,
     table::{Commit, DataFile, Table},
@@ -126,9 +127,13 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
             .map_err(|error| Error::with_source(ErrorKind::Internal, "sorting events failed", error))?
             .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot sort events by day", error))?;
         let mut add = Vec::with_capacity(days.len());
+        let mut indexer = Indexer::new(&shared.indexes, table.tenant());
         for (day, batch) in days {
-            add.push(write_file(table, day, batch).await?);
+            let (file, indexed) = write_file(table, day, batch, indexer).await?;
+            add.push(file);
+            indexer = indexed;
         }
+        indexer.finish().await;
         let commit = Commit {
             operation: "WRITE",
             add,
@@ -140,6 +145,7 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
         if let Err(error) = table.commit(commit).await {
             return Err(check_ownership(shared, table, snapshot.wal_through, error));
         }
+        indexer.publish().await;
         shared.metrics.commit(rows);
         debug!(tenant = %table.tenant(), rows, "committed");
     }
@@ -148,16 +154,32 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     shared.sender.send(Message::Flushed { tenant }).await.map_err(gone)
 }
 
-/// Writes the events of one day. What a failure leaves of an upload is given up at once: the sweep cannot see it.
-async fn write_file(table: &Table, day: NaiveDate, batch: RecordBatch) -> Result<DataFile> {
+/// Writes the events of one day, and indexes them on another thread meanwhile. What a failure leaves of an upload is given up at once: the sweep cannot see it.
+async fn write_file(
+    table: &Table,
+    day: NaiveDate,
+    batch: RecordBatch,
+    mut indexer: Indexer,
+) -> Result<(DataFile, Indexer)> {
     let mut file = table.file_writer(day)?;
-    if let Err(error) = file.write(batch).await {
+    indexer.begin_file(file.path());
+    let rows = batch.clone();
+    let index = move || {
+        indexer.add(&rows);
+        indexer
+    };
+    let indexing = tokio::task::spawn_blocking(index);
+    let (written, indexed) = tokio::join!(file.write(batch), indexing);
+    let mut indexer = indexed
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "indexing events failed", error))?;
+    if let Err(error) = written {
         if let Err(failed) = file.abandon().await {
             warn!(tenant = %table.tenant(), error = failed.report(), "an unfinished upload was not given up");
         }
         return Err(error);
     }
-    file.finish().await
+    indexer.spill().await;
+    Ok((file.finish().await?, indexer))
 }
 
 /// A commit found that somebody else had committed. If that somebody committed WAL events, there is another

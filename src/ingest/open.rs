@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
+    index::Indexes,
     limits::FLUSH_KIB_AT_ONCE,
     paths,
     store::Store,
@@ -35,9 +36,11 @@ impl Ingest {
     /// [`ErrorKind::Conflict`] while another writer holds the lease (unless `take_over`),
     /// [`ErrorKind::Invalid`] if the store overwrites what it should only create,
     /// [`ErrorKind::Corrupt`] if acknowledged events cannot be read back; otherwise as the store.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a store, each named at the one call")]
     pub async fn open(
         store: Store,
         tables: Tables,
+        indexes: Indexes,
         clock: Clock,
         metrics: Metrics,
         settings: Settings,
@@ -61,6 +64,7 @@ impl Ingest {
             tasks: TaskTracker::new(),
             store,
             tables,
+            indexes,
             clock,
             settings,
             metrics,

@@ -27,6 +27,7 @@ use tokio::{
 use super::{
     job::Job,
     provider::{EventsTable, Pushdown},
+    readers::WithPageIndex,
     running::{AbortOnDrop, Deadline, Running},
     session,
     statistics::Ledger,
@@ -34,6 +35,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
+    index::Indexes,
     limits::{QUERY_STACK_BYTES, RESULT_BATCHES_QUEUED_MAX},
     store::Store,
     table::{Tables, snapshot::Snapshot},
@@ -71,6 +73,8 @@ pub struct Settings {
     pub pushdown: Pushdown,
     /// Skip files by the Delta log's statistics; off only to check answers.
     pub pruning: bool,
+    /// Skip files and rows by the skip index; off only to check answers.
+    pub skip_index: bool,
 }
 
 impl Default for Settings {
@@ -87,6 +91,7 @@ impl Default for Settings {
             footer_cache_bytes: 256 << 20,
             pushdown: Pushdown::default(),
             pruning: true,
+            skip_index: true,
         }
     }
 }
@@ -126,6 +131,7 @@ pub struct Engine {
 
 struct Shared {
     tables: Tables,
+    indexes: Option<Indexes>,
     clock: Clock,
     settings: Settings,
     places: Arc<Semaphore>,
@@ -153,7 +159,13 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// Starts the threads; nothing is read.
-    pub fn new(store: &Store, tables: Tables, clock: Clock, settings: Settings) -> Result<Self> {
+    pub fn new(
+        store: &Store,
+        tables: Tables,
+        indexes: Indexes,
+        clock: Clock,
+        settings: Settings,
+    ) -> Result<Self> {
         let internal = |error| Error::with_source(ErrorKind::Internal, "start the query engine", error);
         let url = ObjectStoreUrl::parse(STORE_URL).map_err(internal)?;
         let environment = environment(&settings).map_err(internal)?;
@@ -171,14 +183,16 @@ impl Engine {
             .build()
             .map_err(|error| Error::with_source(ErrorKind::Internal, "start the query threads", error))?;
         let places = Arc::new(Semaphore::new(settings.concurrent_max.max(1)));
+        let indexes = Some(indexes).filter(|indexes| indexes.enabled() && settings.skip_index);
         let shared = Shared {
             tables,
+            indexes,
             clock,
             settings,
             places,
             template: Arc::new(template),
             store: url,
-            readers: Arc::new(readers),
+            readers: Arc::new(WithPageIndex(Arc::new(readers))),
             runtime: Some(runtime),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -259,6 +273,7 @@ impl Engine {
             readers: Arc::clone(&self.shared.readers),
             pushdown: self.shared.settings.pushdown,
             pruning: self.shared.settings.pruning,
+            indexes: self.shared.indexes.clone(),
             ledger,
         })
     }

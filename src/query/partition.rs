@@ -61,7 +61,8 @@ impl Partition {
     pub(crate) fn files(&self, kept: &mut Kept) -> Result<()> {
         let mut answers: HashMap<(usize, NaiveDate), bool> = HashMap::new();
         let mut files = Vec::with_capacity(kept.files.len());
-        for (tenant, file) in std::mem::take(&mut kept.files) {
+        for kept_file in std::mem::take(&mut kept.files) {
+            let (tenant, file) = (kept_file.tenant, &kept_file.file);
             let passes = match answers.get(&(tenant, file.day)) {
                 Some(passes) => *passes,
                 None => {
@@ -71,7 +72,7 @@ impl Partition {
                 }
             };
             if passes {
-                files.push((tenant, file));
+                files.push(kept_file);
             } else {
                 kept.counts.files_pruned_by_day += 1;
                 kept.counts.files_kept -= 1;

@@ -25,11 +25,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     columns,
     partition::{Partition, by_partition},
-    prune,
+    prune::{self, Kept, KeptFile},
     scan::Scan,
+    skip::Skip,
     statistics::Ledger,
 };
-use crate::table::snapshot::Snapshot;
+use crate::{index::Indexes, table::snapshot::Snapshot};
 
 /// Columns with so many values that equality finds few rows in a file.
 const NEEDLE_COLUMNS: [&str; 14] = [
@@ -48,6 +49,9 @@ const NEEDLE_COLUMNS: [&str; 14] = [
     "request_id",
     "correlation_id",
 ];
+
+/// Late materialisation pays when at most this part of the rows may match.
+const FEW_ROWS_ONE_IN: u64 = 4;
 
 /// How filters are handed to the Parquet reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +75,8 @@ pub(crate) struct EventsTable {
     pub(crate) pushdown: Pushdown,
     /// Off only to compare answers with and without pruning.
     pub(crate) pruning: bool,
+    /// The skip index, if it is to be asked.
+    pub(crate) indexes: Option<Indexes>,
     pub(crate) ledger: Arc<Ledger>,
 }
 
@@ -113,6 +119,12 @@ impl TableProvider for EventsTable {
         if let Some(partition) = &partition {
             partition.files(&mut kept)?;
         }
+        if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
+            && let Some(skip) = Skip::of(filters)
+        {
+            skip.prune(indexes, &mut kept).await;
+        }
+        kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
         let uncommitted = kept.snapshots.iter().map(|snapshot| snapshot.uncommitted.rows() as u64);
         kept.counts.rows_uncommitted = uncommitted.sum();
         self.ledger.add_scan(&kept.counts);
@@ -124,7 +136,7 @@ impl TableProvider for EventsTable {
             // A limit below a filter would stop before enough rows have passed it.
             limit: limit.filter(|_| self.pruning && filters.iter().all(by_partition)),
             late_materialisation: match self.pushdown {
-                Pushdown::Auto => looks_selective(filters),
+                Pushdown::Auto => looks_selective(filters) || few_rows(&kept),
                 Pushdown::Always => true,
                 Pushdown::Never => false,
             },
@@ -134,6 +146,12 @@ impl TableProvider for EventsTable {
         };
         scan.plan(&kept)
     }
+}
+
+/// Whether the index has ruled out most rows of the files that are left.
+fn few_rows(kept: &Kept) -> bool {
+    let all: u64 = kept.files.iter().map(|kept| kept.file.rows).sum();
+    kept.counts.rows_kept * FEW_ROWS_ONE_IN <= all
 }
 
 /// For each column of the table, whether the scan returns it or filters by it.

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     event::schema::{DAY, OCCURRED_AT, TENANT_ID},
+    index::Rows,
     table::snapshot::{DataFile, Snapshot},
 };
 
@@ -35,10 +36,30 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 pub(crate) struct Kept {
     /// Snapshots whose tenant may match; their uncommitted batches have to be read.
     pub(crate) snapshots: Vec<Arc<Snapshot>>,
-    /// Files that may match, as (index into `snapshots`, file).
-    pub(crate) files: Vec<(usize, Arc<DataFile>)>,
+    /// Files that may match.
+    pub(crate) files: Vec<KeptFile>,
     /// How many were considered and pruned, and why.
     pub(crate) counts: Statistics,
+}
+
+/// One file that may match.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptFile {
+    /// Whose: index into [`Kept::snapshots`].
+    pub(crate) tenant: usize,
+    pub(crate) file: Arc<DataFile>,
+    /// The rows that may match; `None`: any of them.
+    pub(crate) rows: Option<Rows>,
+}
+
+impl KeptFile {
+    /// How many rows may match.
+    pub(crate) fn rows(&self) -> u64 {
+        match &self.rows {
+            Some(rows) => rows.iter().map(|range| range.end - range.start).sum(),
+            None => self.file.rows,
+        }
+    }
 }
 
 /// Splits what `predicate` cannot match from what it can; without a predicate everything is kept.
@@ -69,7 +90,8 @@ pub(crate) fn prune(predicate: Option<&Arc<dyn PhysicalExpr>>, snapshots: &[Arc<
     counts.files_kept = by_min_max.len() as u64;
     counts.bytes_kept = by_min_max.iter().map(|(_, file)| file.size_bytes).sum();
 
-    let files = by_min_max.into_iter().map(|(index, file)| (index, Arc::clone(file))).collect();
+    let kept_file = |(tenant, file): (usize, &Arc<DataFile>)| KeptFile { tenant, file: Arc::clone(file), rows: None };
+    let files = by_min_max.into_iter().map(kept_file).collect();
     Kept { snapshots: kept, files, counts }
 }
 

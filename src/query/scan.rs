@@ -19,7 +19,9 @@ use datafusion::{
     datasource::{
         listing::PartitionedFile,
         memory::MemorySourceConfig,
-        physical_plan::{FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource},
+        physical_plan::{
+            FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource, parquet::ParquetRowSelection,
+        },
         source::DataSourceExec,
         table_schema::TableSchema,
     },
@@ -28,16 +30,18 @@ use datafusion::{
     physical_plan::{ExecutionPlan, empty::EmptyExec, union::UnionExec},
 };
 use object_store::ObjectMeta;
+use parquet::arrow::arrow_reader::RowSelection;
 
 use super::{
     columns::{self, as_planned},
     partition::Partition,
-    prune::{Kept, day_scalar},
+    prune::{Kept, KeptFile, day_scalar},
 };
 use crate::{
     event::schema::{DAY, OCCURRED_AT, SEQ},
+    index::Rows,
     paths,
-    table::snapshot::{ColumnStats, DataFile, Snapshot},
+    table::snapshot::{ColumnStats, Snapshot},
 };
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -113,16 +117,20 @@ impl Scan<'_> {
     /// first files and skips the rest by their statistics.
     fn groups(&self, kept: &Kept) -> Vec<FileGroup> {
         let mut files: Vec<_> = kept.files.iter().collect();
-        files.sort_by(|(_, a), (_, b)| (b.day, b.added_at_ms, &b.path).cmp(&(a.day, a.added_at_ms, &a.path)));
+        files.sort_by(|a, b| {
+            let key = |kept: &KeptFile| (kept.file.day, kept.file.added_at_ms, kept.file.path.clone());
+            key(b).cmp(&key(a))
+        });
         let count = self.target_partitions.clamp(1, files.len().max(1));
         let mut groups = vec![Vec::new(); count];
-        for (position, (tenant, file)) in files.into_iter().enumerate() {
-            groups[position % count].push(self.file(&kept.snapshots[*tenant], file));
+        for (position, kept_file) in files.into_iter().enumerate() {
+            groups[position % count].push(self.file(&kept.snapshots[kept_file.tenant], kept_file));
         }
         groups.into_iter().map(FileGroup::new).collect()
     }
 
-    fn file(&self, snapshot: &Snapshot, file: &DataFile) -> PartitionedFile {
+    fn file(&self, snapshot: &Snapshot, kept: &KeptFile) -> PartitionedFile {
+        let file = &kept.file;
         let meta = ObjectMeta {
             location: paths::data_file(&snapshot.tenant, &file.path),
             last_modified: DateTime::from_timestamp_millis(file.added_at_ms).unwrap_or_default(),
@@ -130,22 +138,32 @@ impl Scan<'_> {
             e_tag: None,
             version: None,
         };
-        PartitionedFile::new_from_meta(meta)
+        let partitioned = PartitionedFile::new_from_meta(meta)
             .with_partition_values(vec![day_scalar(file.day)])
-            .with_statistics(Arc::new(self.statistics(file)))
+            .with_statistics(Arc::new(self.statistics(kept)));
+        match &kept.rows {
+            Some(rows) => partitioned.with_extension(selection(rows, file.rows)),
+            None => partitioned,
+        }
     }
 
     /// The file's statistics in the planner's form; unused columns are left out, a table has thousands of files.
-    fn statistics(&self, file: &DataFile) -> TableStatistics {
+    fn statistics(&self, kept: &KeptFile) -> TableStatistics {
+        let file = &kept.file;
+        let rows = file.rows as usize;
         let fields = columns::file_columns();
         let columns = fields.fields().iter().zip(self.columns_used).map(|(field, used)| {
             let stats = file.stats.get(field.name().as_str()).filter(|_| *used);
             stats.map_or_else(ColumnStatistics::new_unknown, column_statistics)
         });
         TableStatistics {
-            num_rows: Precision::Exact(file.rows as usize),
+            // Of a file of which only some rows are read, nothing is exact: not their number, not their extremes.
+            num_rows: if kept.rows.is_some() { Precision::Inexact(rows) } else { Precision::Exact(rows) },
             total_byte_size: Precision::Inexact(file.size_bytes as usize),
-            column_statistics: columns.collect(),
+            column_statistics: match kept.rows {
+                Some(_) => columns.map(ColumnStatistics::to_inexact).collect(),
+                None => columns.collect(),
+            },
         }
     }
 
@@ -172,6 +190,12 @@ impl Scan<'_> {
             None => Ok(rows),
         }
     }
+}
+
+/// The rows that a scan reads of a file, which has `total`.
+fn selection(rows: &Rows, total: u64) -> ParquetRowSelection {
+    let ranges = rows.iter().map(|range| range.start as usize..range.end as usize);
+    RowSelection::from_consecutive_ranges(ranges, total as usize).into()
 }
 
 fn column_statistics(stats: &ColumnStats) -> ColumnStatistics {

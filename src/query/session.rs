@@ -20,11 +20,12 @@ use datafusion::{
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
+    execution::FunctionRegistry,
     logical_expr::execution_props::ExecutionProps,
     prelude::SessionConfig,
 };
 
-use super::{engine::Settings, guard::REFUSED_FUNCTIONS};
+use super::{engine::Settings, guard::REFUSED_FUNCTIONS, has_words};
 
 const CATALOG: &str = "auditlake";
 const SCHEMA: &str = "public";
@@ -48,6 +49,7 @@ pub(crate) fn template(settings: &Settings, runtime: Arc<RuntimeEnv>) -> Result<
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .build();
     datafusion_functions_json::register_all(&mut state)?;
+    state.register_udf(has_words::function())?;
     Ok(state)
 }
 

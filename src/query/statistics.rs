@@ -24,10 +24,22 @@ pub struct Statistics {
     pub files_pruned_by_day: u64,
     /// Files skipped because of the smallest and largest values of their columns.
     pub files_pruned_by_min_max: u64,
+    /// Files skipped because the skip index knows that none of their rows can match.
+    pub files_pruned_by_index: u64,
+    /// Files that the index was asked about and does not cover; they are read.
+    pub files_not_indexed: u64,
+    /// Parts of the skip index that were asked.
+    pub index_segments: u64,
+    /// Requests to the store for the skip index; what is in memory costs none.
+    pub index_requests: u64,
+    /// Bytes fetched of the skip index.
+    pub index_bytes_read: u64,
     /// Files left to read; the scan may still skip row groups and pages of them.
     pub files_kept: u64,
     /// Size of the files left to read.
     pub bytes_kept: u64,
+    /// Rows of those files that may match, as far as the skip index knows.
+    pub rows_kept: u64,
     /// Bytes fetched from the store.
     pub bytes_read: u64,
     /// Events that were not in a file yet and were read from memory.
@@ -67,6 +79,12 @@ impl Ledger {
             counts.files_pruned_by_tenant += scan.files_pruned_by_tenant;
             counts.files_pruned_by_day += scan.files_pruned_by_day;
             counts.files_pruned_by_min_max += scan.files_pruned_by_min_max;
+            counts.files_pruned_by_index += scan.files_pruned_by_index;
+            counts.files_not_indexed += scan.files_not_indexed;
+            counts.index_segments += scan.index_segments;
+            counts.index_requests += scan.index_requests;
+            counts.index_bytes_read += scan.index_bytes_read;
+            counts.rows_kept += scan.rows_kept;
             counts.files_kept += scan.files_kept;
             counts.bytes_kept += scan.bytes_kept;
             counts.rows_uncommitted += scan.rows_uncommitted;

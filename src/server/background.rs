@@ -13,6 +13,7 @@ use super::Lake;
 use crate::{
     compact::{self, Policy},
     error::Result,
+    index::Indexes,
     table::Tables,
     telemetry::{Clock, Metrics},
 };
@@ -21,13 +22,16 @@ use crate::{
 pub(super) fn start(lake: &Lake, work: &TaskTracker, stop: &CancellationToken) {
     let settings = lake.config().background.clone();
     let (tables, clock) = (lake.tables().clone(), lake.clock().clone());
+    let indexes = lake.indexes().clone();
     let (policy, metrics) = (lake.config().compact.clone(), lake.metrics().clone());
     repeat(work, "compaction", settings.compact_every_ms, stop, move |stop| {
-        compact(tables.clone(), policy.clone(), clock.clone(), metrics.clone(), stop)
+        compact(tables.clone(), indexes.clone(), policy.clone(), clock.clone(), metrics.clone(), stop)
     });
-    let tables = lake.tables().clone();
+    let (tables, indexes) = (lake.tables().clone(), lake.indexes().clone());
     let grace_ms = i64::try_from(settings.sweep_grace_ms).unwrap_or(i64::MAX);
-    repeat(work, "sweep", settings.sweep_every_ms, stop, move |stop| sweep(tables.clone(), grace_ms, stop));
+    repeat(work, "sweep", settings.sweep_every_ms, stop, move |stop| {
+        sweep(tables.clone(), indexes.clone(), grace_ms, stop)
+    });
 }
 
 /// Runs `round` again and again, `pause_ms` after the last one ended; 0 means never.
@@ -61,12 +65,13 @@ fn repeat<Round, Rounds>(
 
 async fn compact(
     tables: Tables,
+    indexes: Indexes,
     policy: Policy,
     clock: Clock,
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<()> {
-    let report = compact::compact_all(&tables, &policy, &clock, &stop, |_progress| {}).await?;
+    let report = compact::compact_all(&tables, &indexes, &policy, &clock, &stop, |_progress| {}).await?;
     metrics.compacted(report.jobs as u64, report.rows, report.bytes_in, report.bytes_out);
     for failure in &report.failures {
         metrics.compaction_failed();
@@ -85,7 +90,13 @@ async fn compact(
     Ok(())
 }
 
-async fn sweep(tables: Tables, grace_ms: i64, stop: CancellationToken) -> Result<()> {
+async fn sweep(tables: Tables, indexes: Indexes, grace_ms: i64, stop: CancellationToken) -> Result<()> {
+    let of_index = compact::upkeep::sweep(&tables, &indexes, grace_ms);
+    if let Some(swept) = stop.run_until_cancelled(of_index).await
+        && swept.segments + swept.failed > 0
+    {
+        tracing::info!(segments = swept.segments, bytes = swept.bytes, failed = swept.failed, "swept the index");
+    }
     if let Some(swept) = stop.run_until_cancelled(tables.sweep(grace_ms)).await
         && swept.files + swept.failed > 0
     {

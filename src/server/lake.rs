@@ -5,6 +5,7 @@ use std::fmt;
 use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
+    index::Indexes,
     ingest::{self, Ingest},
     paths,
     query::Engine,
@@ -32,6 +33,7 @@ pub struct Lake {
     metrics: Metrics,
     store: Store,
     tables: Tables,
+    indexes: Indexes,
     engine: Engine,
     ingest: Option<Ingest>,
 }
@@ -62,12 +64,15 @@ impl Lake {
         let metrics = Metrics::default();
         let tables = Tables::open(store.clone(), clock.clone(), config.table.clone()).await?;
         // Before the lease is taken, which a failure here would leave behind.
-        let engine = Engine::new(&store, tables.clone(), clock.clone(), config.query.clone())?;
+        let indexes = Indexes::open(store.clone(), clock.clone(), config.index.clone());
+        let engine =
+            Engine::new(&store, tables.clone(), indexes.clone(), clock.clone(), config.query.clone())?;
         let ingest = match access {
             Access::Write { take_over } => {
                 let opening = Ingest::open(
                     store.clone(),
                     tables.clone(),
+                    indexes.clone(),
                     clock.clone(),
                     metrics.clone(),
                     config.ingest.clone(),
@@ -81,7 +86,7 @@ impl Lake {
                 None
             }
         };
-        Ok(Self { config, clock, metrics, store, tables, engine, ingest })
+        Ok(Self { config, clock, metrics, store, tables, indexes, engine, ingest })
     }
 
     /// The way in.
@@ -102,6 +107,11 @@ impl Lake {
     /// All tenants' tables.
     pub fn tables(&self) -> &Tables {
         &self.tables
+    }
+
+    /// All tenants' skip indexes.
+    pub fn indexes(&self) -> &Indexes {
+        &self.indexes
     }
 
     /// Where everything is kept.

@@ -91,6 +91,11 @@ impl FileWriter {
         self
     }
 
+    /// The file's path, relative to its table.
+    pub fn path(&self) -> &str {
+        &self.relative
+    }
+
     /// Rows written so far.
     pub fn rows(&self) -> u64 {
         self.rows

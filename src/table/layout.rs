@@ -1,15 +1,16 @@
 //! How a data file is laid out in Parquet, and why.
 //!
 //! Sorted by time, so that the newest events and any time range are one run of pages. Row groups bounded in
-//! rows (a newest-100 query opens one) and in bytes (a reader's memory). Small pages with a page index, so that
-//! one event costs one page a column. Ids and JSON text are nearly unique: a dictionary would only be given up
+//! rows (a newest-100 query opens one) and in bytes (a reader's memory). Small pages with an index of where they are, so
+//! that one event costs one page a column; smallest and largest values of each page only where rows follow
+//! their order, for elsewhere they exclude nothing and would be most of the footer. Ids and JSON text are nearly unique: a dictionary would only be given up
 //! half-way; their lengths are delta-coded and zstd sees the bare text.
 
 use parquet::{
     basic::{Compression, Encoding, ZstdLevel},
     file::{
         metadata::SortingColumn,
-        properties::{WriterProperties, WriterVersion},
+        properties::{EnabledStatistics, WriterProperties, WriterVersion},
     },
     schema::types::ColumnPath,
 };
@@ -64,11 +65,14 @@ pub(crate) fn writer_properties(settings: &Settings) -> Result<WriterProperties>
         .set_max_row_group_row_count(Some(settings.row_group_rows))
         .set_max_row_group_bytes(Some(settings.row_group_bytes))
         .set_data_page_row_count_limit(settings.page_rows)
+        .set_write_batch_size(settings.page_rows.min(limits::PAGE_ROWS_MAX))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_sorting_columns(Some(sorting_columns()));
     for name in GROWING_COLUMNS {
         let column = ColumnPath::from(name);
         properties = properties
             .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_statistics_enabled(column.clone(), EnabledStatistics::Page)
             .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
     }
     for name in UNIQUE_TEXT_COLUMNS.into_iter().chain(schema::JSON_COLUMNS) {

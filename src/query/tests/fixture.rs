@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     error::Result,
     event::{TenantId, schema},
+    index::{self, Indexer, Indexes},
     paths,
     query::{Engine, Request, Running, Scope, Settings},
     store::Store,
@@ -104,6 +105,7 @@ fn target_ids(events: &[Event]) -> ArrayRef {
 pub(crate) struct Lake {
     pub(crate) store: Arc<InMemory>,
     tables: Tables,
+    pub(crate) indexes: Indexes,
 }
 
 impl Lake {
@@ -111,12 +113,26 @@ impl Lake {
     pub(crate) async fn new() -> Self {
         let store = Arc::new(InMemory::new());
         let opened = Store::from_object_store(Arc::clone(&store) as Arc<dyn ObjectStore>);
-        let tables = Tables::open(opened, Clock::manual(START), table::Settings::default()).await.unwrap();
-        Self { store, tables }
+        let clock = Clock::manual(START);
+        // Blocks as small as the files, so that parts of files are skipped, too.
+        let of_index = index::Settings { block_rows: 4, ..index::Settings::default() };
+        let indexes = Indexes::open(opened.clone(), clock.clone(), of_index);
+        let tables = Tables::open(opened, clock, table::Settings::default()).await.unwrap();
+        Self { store, tables, indexes }
     }
 
-    /// Writes and commits one file; all `events` are of the same day.
+    /// Writes, indexes and commits one file; all `events` are of the same day.
     pub(crate) async fn add_file(&self, tenant: &str, events: &[Event]) {
+        let (file, rows) = self.add_file_only(tenant, events).await;
+        let mut indexer = Indexer::new(&self.indexes, &TenantId::parse(tenant).unwrap());
+        indexer.begin_file(&file);
+        indexer.add(&rows);
+        indexer.finish().await;
+        indexer.publish().await;
+    }
+
+    /// The same without the index; gives the file's path and its rows.
+    pub(crate) async fn add_file_only(&self, tenant: &str, events: &[Event]) -> (String, RecordBatch) {
         let mut events = events.to_vec();
         events.sort_by_key(|event| event.at);
         let table = self.table(tenant).await;
@@ -146,7 +162,9 @@ impl Lake {
             wal_through: None,
             next_seq: Some(next_seq),
         };
+        let path = commit.add[0].path.clone();
         table.commit(commit).await.unwrap();
+        (path, batch)
     }
 
     /// Adds events that no file holds yet: the first batch of a tenant is being flushed, later ones are not.
@@ -168,7 +186,7 @@ impl Lake {
     /// The same, reading files through another store.
     pub(crate) fn engine_on(&self, store: Arc<dyn ObjectStore>, settings: Settings) -> Engine {
         let store = Store::from_object_store(store);
-        Engine::new(&store, self.tables.clone(), Clock::manual(START), settings).unwrap()
+        Engine::new(&store, self.tables.clone(), self.indexes.clone(), Clock::manual(START), settings).unwrap()
     }
 }
 

@@ -1,0 +1,562 @@
+//! A tenant's segments, and what they cover.
+//!
+//! In: values, segments that were written, the live files. Out: rows that may hold the values; fewer segments.
+//! Guaranteed: what is not covered is said to be, never to be empty. Which segments there are, the store's listing tells;
+//! memory follows it: a segment is added when its files are committed, and replaced when it was merged.
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::{StreamExt, stream};
+use tokio::sync::RwLock;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Shared,
+    builder::{Builder, Done},
+    counts::Count,
+    field::Field,
+    format::Piece,
+    merge::{self, Input},
+    plan::{self, Extent},
+    segment::{Cost, Segment},
+    write,
+};
+use crate::{
+    error::{ErrorKind, Result},
+    event::TenantId,
+    paths,
+};
+
+/// Segments that are read at the same time.
+const SEGMENTS_AT_ONCE: usize = 16;
+
+/// A value to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Probe {
+    field: Field,
+    hash: u32,
+}
+
+impl Probe {
+    /// A value of an id column, or a word as [`super::words`] gives it.
+    pub fn new(field: Field, value: &str) -> Self {
+        Self { field, hash: field.hash(value) }
+    }
+}
+
+/// A live file.
+#[derive(Clone, Copy, Debug)]
+pub struct FileRef<'a> {
+    /// Its path, relative to its table.
+    pub path: &'a str,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// Rows of a file: ascending ranges that do not touch.
+pub type Rows = Vec<Range<u64>>;
+
+/// What the index knows of values in files.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// For each file, whether it is indexed. If not, any of its rows may hold any value.
+    pub covered: Vec<bool>,
+    /// For each probe, the covered files that may hold it (by their number), and which of their rows.
+    pub rows: Vec<HashMap<usize, Rows>>,
+    /// Segments that were asked.
+    pub segments: usize,
+    /// What it took.
+    pub cost: Cost,
+}
+
+/// What [`TenantIndex::maintain`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Merges done.
+    pub merges: usize,
+    /// Segments replaced.
+    pub segments_in: usize,
+    /// Segments that could not be read, and were given up.
+    pub damaged: usize,
+}
+
+/// What a sweep of the index deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Segments deleted.
+    pub segments: usize,
+    /// Their size.
+    pub bytes: u64,
+    /// Segments that could not be deleted; the next sweep tries again.
+    pub failed: usize,
+}
+
+/// One tenant's index.
+#[derive(Debug)]
+pub struct TenantIndex {
+    tenant: TenantId,
+    shared: Arc<Shared>,
+    /// `None` until it was first needed, or after a segment was found gone. Held for writing while segments are listed.
+    current: RwLock<Option<Arc<Catalog>>>,
+    /// When this process replaced a segment: queries that began before may still read it.
+    replaced_at: Mutex<HashMap<Uuid, i64>>,
+    /// Held by the one merge in progress.
+    maintaining: tokio::sync::Mutex<()>,
+}
+
+/// The segments at one moment.
+#[derive(Debug, Default)]
+struct Catalog {
+    segments: Vec<Arc<Segment>>,
+    /// By file: the pieces that stand for it, as (segment, piece). Where two segments have the same rows, the one merged
+    /// more often counts.
+    pieces: HashMap<String, Vec<(usize, usize)>>,
+}
+
+impl Catalog {
+    fn new(mut segments: Vec<Arc<Segment>>) -> Self {
+        segments.sort_by_key(|segment| (std::cmp::Reverse(segment.footer.generation), segment.id));
+        let mut pieces: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+        for (at, segment) in segments.iter().enumerate() {
+            for (number, piece) in segment.footer.pieces.iter().enumerate() {
+                let known = pieces.entry(piece.file.clone()).or_default();
+                let same = |(segment, number): &(usize, usize)| {
+                    let other: &Piece = &segments[*segment].footer.pieces[*number];
+                    other.first_row < piece.first_row + u64::from(piece.rows)
+                        && piece.first_row < other.first_row + u64::from(other.rows)
+                };
+                if !known.iter().any(same) {
+                    known.push((at, number));
+                }
+            }
+        }
+        Self { segments, pieces }
+    }
+
+    fn piece(&self, place: &(usize, usize)) -> &Piece {
+        &self.segments[place.0].footer.pieces[place.1]
+    }
+
+    /// The pieces that cover all rows of `file`, if there are such.
+    fn cover(&self, file: FileRef<'_>) -> Option<&[(usize, usize)]> {
+        let pieces = self.pieces.get(file.path)?;
+        let rows: u64 = pieces.iter().map(|place| u64::from(self.piece(place).rows)).sum();
+        (rows == file.rows).then_some(pieces)
+    }
+
+    /// For each segment, which of its pieces stand for `live` files.
+    fn wanted(&self, live: &[FileRef<'_>]) -> Vec<Vec<bool>> {
+        let mut wanted: Vec<Vec<bool>> =
+            self.segments.iter().map(|segment| vec![false; segment.footer.pieces.len()]).collect();
+        for (segment, piece) in live.iter().filter_map(|file| self.pieces.get(file.path)).flatten() {
+            wanted[*segment][*piece] = true;
+        }
+        wanted
+    }
+}
+
+impl TenantIndex {
+    pub(super) fn new(shared: Arc<Shared>, tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            shared,
+            current: RwLock::default(),
+            replaced_at: Mutex::default(),
+            maintaining: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Looks for values in `files`.
+    ///
+    /// Costs one or two small requests for each segment and value the first time; nothing once they are cached. Never
+    /// fails: what cannot be read counts as not covered, and is logged.
+    pub async fn find(&self, files: &[FileRef<'_>], probes: &[Probe]) -> Found {
+        let mut found = Found {
+            covered: vec![false; files.len()],
+            rows: vec![HashMap::new(); probes.len()],
+            ..Found::default()
+        };
+        let Some(catalog) = self.catalog().await else { return found };
+        // For each segment, the file of each of its pieces that is asked about.
+        let mut asked: HashMap<usize, HashMap<usize, usize>> = HashMap::new();
+        for (number, file) in files.iter().enumerate() {
+            let Some(pieces) = catalog.cover(*file) else { continue };
+            found.covered[number] = true;
+            for (segment, piece) in pieces {
+                asked.entry(*segment).or_default().insert(*piece, number);
+            }
+        }
+        found.segments = asked.len();
+        let cost = &found.cost;
+        let answers = stream::iter(asked)
+            .map(|(segment, files)| {
+                let segment = &catalog.segments[segment];
+                async move {
+                    let hits = self.find_in(segment, cost, probes, &files).await;
+                    (segment, files, hits)
+                }
+            })
+            .buffer_unordered(SEGMENTS_AT_ONCE)
+            .collect::<Vec<_>>();
+        let answers = answers.await;
+        for (segment, files, hits) in answers {
+            match hits {
+                Ok(hits) => {
+                    for (probe, file, rows) in hits {
+                        found.rows[probe].entry(file).or_default().push(rows);
+                    }
+                }
+                Err(cause) => {
+                    files.values().for_each(|file| found.covered[*file] = false);
+                    self.give_up(segment, &cause).await;
+                }
+            }
+        }
+        for rows in found.rows.iter_mut().flat_map(HashMap::values_mut) {
+            normalise(rows);
+        }
+        found
+    }
+
+    /// Probe, file and rows of each hit in one segment.
+    async fn find_in(
+        &self,
+        segment: &Segment,
+        cost: &Cost,
+        probes: &[Probe],
+        files: &HashMap<usize, usize>,
+    ) -> Result<Vec<(usize, usize, Range<u64>)>> {
+        let mut hits = Vec::new();
+        for (number, probe) in probes.iter().enumerate() {
+            let add = |piece: usize, block| {
+                if let Some(file) = files.get(&piece) {
+                    hits.push((number, *file, segment.rows(&segment.footer.pieces[piece], block)));
+                }
+            };
+            segment.find(&self.shared.access, cost, probe.field, probe.hash, add).await?;
+        }
+        Ok(hits)
+    }
+
+    /// For each of `files`, how many events of each action and outcome it holds; `None` where that is not known.
+    pub async fn counts(&self, files: &[FileRef<'_>]) -> (Vec<Option<Vec<Count>>>, Cost) {
+        let cost = Cost::default();
+        let mut by_file = vec![None; files.len()];
+        let Some(catalog) = self.catalog().await else { return (by_file, cost) };
+        let mut by_segment = HashMap::new();
+        for (number, file) in files.iter().enumerate() {
+            let Some(pieces) = catalog.cover(*file) else { continue };
+            let mut all = Some(Vec::new());
+            for (at, piece) in pieces {
+                if !by_segment.contains_key(at) {
+                    let segment = &catalog.segments[*at];
+                    let counts = match segment.counts(&self.shared.access, &cost).await {
+                        Ok(counts) => counts,
+                        Err(cause) => {
+                            self.give_up(segment, &cause).await;
+                            Vec::new()
+                        }
+                    };
+                    by_segment.insert(*at, counts);
+                }
+                let counts = by_segment[at].get(*piece).cloned().flatten();
+                all = all.zip(counts).map(|(mut all, counts): (Vec<Count>, _)| {
+                    all.extend(counts);
+                    all
+                });
+            }
+            by_file[number] = all.filter(|all| all.iter().map(|count| count.2).sum::<u64>() == file.rows);
+        }
+        (by_file, cost)
+    }
+
+    /// Writes everything that `builder` holds as a segment; it is asked from [`TenantIndex::publish`] on.
+    pub async fn write(&self, builder: &mut Builder, file_goes_on: bool) -> Result<Option<Written>> {
+        let done: Done = builder.take(file_goes_on);
+        if done.pieces.is_empty() {
+            return Ok(None);
+        }
+        let segment = write::write(&self.shared.access.store, &self.tenant, done).await?;
+        Ok(Some(Written(Arc::new(segment))))
+    }
+
+    /// Makes segments part of the index, once their files are committed.
+    pub async fn publish(&self, written: Vec<Written>) {
+        let mut current = self.current.write().await;
+        // Segments that have not been listed yet will be.
+        if let Some(catalog) = current.as_ref().filter(|_| !written.is_empty()) {
+            let added = written.into_iter().map(|written| written.0);
+            let segments = catalog.segments.iter().cloned().chain(added).collect();
+            *current = Some(Arc::new(Catalog::new(segments)));
+        }
+    }
+
+    /// Which of `files` are not indexed.
+    pub async fn uncovered(&self, files: &[FileRef<'_>]) -> Vec<usize> {
+        let Some(catalog) = self.catalog().await else { return Vec::new() };
+        (0..files.len()).filter(|number| catalog.cover(files[*number]).is_none()).collect()
+    }
+
+    /// Merges segments as [`plan`] wants, until nothing is left to do. `live`: all live files.
+    pub async fn maintain(
+        &self,
+        live: &[FileRef<'_>],
+        settled: bool,
+        cancel: &CancellationToken,
+    ) -> Result<Report> {
+        let _one_at_a_time = self.maintaining.lock().await;
+        let mut report = Report::default();
+        while !cancel.is_cancelled() {
+            let Some(catalog) = self.catalog().await else { break };
+            let wanted = catalog.wanted(live);
+            let extents: Vec<Extent> =
+                catalog.segments.iter().zip(&wanted).map(|(segment, wanted)| extent(segment, wanted)).collect();
+            let groups = plan::plan(&extents, settled);
+            if groups.is_empty() {
+                break;
+            }
+            for group in groups {
+                self.merge(&catalog, &wanted, &group, cancel, &mut report).await?;
+                if cancel.is_cancelled() {
+                    break;
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    async fn merge(
+        &self,
+        catalog: &Catalog,
+        wanted: &[Vec<bool>],
+        group: &[usize],
+        cancel: &CancellationToken,
+        report: &mut Report,
+    ) -> Result<()> {
+        let inputs: Vec<Input> = group
+            .iter()
+            .map(|at| Input { segment: catalog.segments[*at].clone(), wanted: wanted[*at].clone() })
+            .collect();
+        match merge::merge(&self.shared.access, &self.tenant, &inputs, cancel).await {
+            Ok(None) if cancel.is_cancelled() => {}
+            Ok(merged) => {
+                let gone: Vec<Uuid> = inputs.iter().map(|input| input.segment.id).collect();
+                self.replace(&gone, merged).await;
+                report.merges += 1;
+                report.segments_in += gone.len();
+            }
+            Err(cause) if cause.kind() == ErrorKind::Unavailable => return Err(cause),
+            Err(cause) => {
+                // One of them is damaged: find out which, so that the others go on.
+                let mut found = false;
+                for input in &inputs {
+                    if let Err(cause) = self.verify(&input.segment).await {
+                        self.give_up(&input.segment, &cause).await;
+                        report.damaged += 1;
+                        found = true;
+                    }
+                }
+                if !found {
+                    return Err(cause);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all of a segment.
+    async fn verify(&self, segment: &Segment) -> Result<()> {
+        let access = &self.shared.access;
+        segment.counts(access, &Cost::default()).await?;
+        for entry in &segment.footer.fields {
+            let directory = segment.directory(access, &Cost::default(), entry).await?;
+            segment.run(&access.store, entry, &directory, 0..entry.shape.chunks()).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all segments, so that every file counts as not indexed; the sweep deletes them.
+    pub async fn forget(&self) {
+        let Some(catalog) = self.catalog().await else { return };
+        let gone: Vec<Uuid> = catalog.segments.iter().map(|segment| segment.id).collect();
+        self.replace(&gone, None).await;
+    }
+
+    async fn replace(&self, gone: &[Uuid], with: Option<Segment>) {
+        let mut current = self.current.write().await;
+        let now_ms = self.shared.clock.now_millis();
+        self.replaced_at().extend(gone.iter().map(|id| (*id, now_ms)));
+        if let Some(catalog) = current.as_ref() {
+            let kept = catalog.segments.iter().filter(|segment| !gone.contains(&segment.id)).cloned();
+            *current = Some(Arc::new(Catalog::new(kept.chain(with.map(Arc::new)).collect())));
+        }
+    }
+
+    /// A segment that cannot be read: what it covers counts as not indexed from now on, or until it is read again.
+    async fn give_up(&self, segment: &Segment, cause: &crate::error::Error) {
+        tracing::warn!(
+            tenant = %self.tenant,
+            cause = cause.report(),
+            "a segment of the index cannot be read; queries read more until compaction has made it again"
+        );
+        match cause.kind() {
+            // Another process has merged it: list anew.
+            ErrorKind::NotFound => *self.current.write().await = None,
+            ErrorKind::Unavailable => {}
+            _ => self.replace(&[segment.id], None).await,
+        }
+    }
+
+    /// Deletes segments that stand for no live file, or were replaced, `grace_ms` ago or more.
+    pub async fn sweep(&self, live: &[FileRef<'_>], grace_ms: i64) -> Result<Swept> {
+        let store = &self.shared.access.store;
+        let listed = store.list(&paths::index(&self.tenant)).await?;
+        let Some(catalog) = self.catalog().await else { return Ok(Swept::default()) };
+        let wanted = catalog.wanted(live);
+        let in_use = |id: Uuid| {
+            let at = catalog.segments.iter().position(|segment| segment.id == id);
+            at.is_some_and(|at| wanted[at].contains(&true))
+        };
+        let now_ms = self.shared.clock.now_millis();
+        let mut swept = Swept::default();
+        for object in listed {
+            let Some(id) = paths::parse_index_segment(&object.location).filter(|id| !in_use(*id)) else {
+                continue;
+            };
+            let replaced_at = self.replaced_at().get(&id).copied();
+            let dead_since = object.last_modified.timestamp_millis().max(replaced_at.unwrap_or(i64::MIN));
+            if now_ms - dead_since < grace_ms {
+                continue;
+            }
+            match store.delete(&object.location).await {
+                Ok(()) => {
+                    swept.segments += 1;
+                    swept.bytes += object.size;
+                    self.replaced_at().remove(&id);
+                }
+                Err(cause) => {
+                    swept.failed += 1;
+                    let (path, cause) = (&object.location, cause.report());
+                    tracing::warn!(%path, cause, "could not delete a segment of the index; the next sweep tries again");
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Number, rows and bytes of the segments there are, and bytes of each field's postings.
+    pub async fn size(&self) -> Size {
+        let Some(catalog) = self.catalog().await else { return Size::default() };
+        let mut size = Size { segments: catalog.segments.len(), ..Size::default() };
+        for segment in &catalog.segments {
+            size.bytes += segment.size_bytes;
+            size.rows += segment.footer.rows();
+            for entry in &segment.footer.fields {
+                let of_field = size.by_field.entry(entry.name.clone()).or_default();
+                of_field.0 += entry.chunks.bytes + entry.directory.bytes;
+                of_field.1 += entry.postings;
+                of_field.2 += entry.hashes;
+            }
+        }
+        size
+    }
+
+    /// The segments, listed the first time; `None` if they cannot be.
+    async fn catalog(&self) -> Option<Arc<Catalog>> {
+        if let Some(catalog) = self.current.read().await.as_ref() {
+            return Some(catalog.clone());
+        }
+        let mut current = self.current.write().await;
+        if current.is_none() {
+            match self.list().await {
+                Ok(catalog) => *current = Some(Arc::new(catalog)),
+                Err(cause) => {
+                    let cause = cause.report();
+                    tracing::warn!(tenant = %self.tenant, cause, "the index cannot be listed; queries do without it");
+                }
+            }
+        }
+        current.clone()
+    }
+
+    async fn list(&self) -> Result<Catalog> {
+        let store = &self.shared.access.store;
+        let listed = store.list(&paths::index(&self.tenant)).await?;
+        let replaced: Vec<Uuid> = self.replaced_at().keys().copied().collect();
+        let objects = listed.into_iter().filter_map(|object| {
+            let id = paths::parse_index_segment(&object.location)?;
+            (!replaced.contains(&id)).then_some((id, object))
+        });
+        let opened = stream::iter(objects)
+            .map(|(id, object)| async move {
+                let opened = Segment::open(store, id, object.location.clone(), object.size).await;
+                opened.map_err(|cause| (object.location, cause))
+            })
+            .buffer_unordered(SEGMENTS_AT_ONCE)
+            .collect::<Vec<_>>();
+        let mut segments = Vec::new();
+        for opened in opened.await {
+            match opened {
+                // Made with other settings: it counts as not there, and is made anew.
+                Ok(segment) if segment.footer.block_rows != self.shared.settings.block_rows => {}
+                Ok(segment) => segments.push(Arc::new(segment)),
+                // It was merged away, or deleted, since it was listed.
+                Err((_, cause)) if cause.kind() == ErrorKind::NotFound => {}
+                Err((path, cause)) => {
+                    let cause = cause.report();
+                    tracing::warn!(%path, cause, "a segment of the index cannot be read; queries do without it");
+                }
+            }
+        }
+        Ok(Catalog::new(segments))
+    }
+
+    fn replaced_at(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, i64>> {
+        self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A segment that is durable and not yet asked.
+#[derive(Debug)]
+pub struct Written(Arc<Segment>);
+
+/// How large an index is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Segments.
+    pub segments: usize,
+    /// Bytes of their objects.
+    pub bytes: u64,
+    /// Rows that they cover, dead ones included.
+    pub rows: u64,
+    /// For each field: bytes, postings, and different hashes in each segment.
+    pub by_field: std::collections::BTreeMap<String, (u64, u64, u64)>,
+}
+
+fn extent(segment: &Segment, wanted: &[bool]) -> Extent {
+    let pieces = &segment.footer.pieces;
+    let live = pieces.iter().zip(wanted).filter(|(_, wanted)| **wanted);
+    Extent {
+        rows: segment.footer.rows(),
+        live_rows: live.map(|(piece, _)| u64::from(piece.rows)).sum(),
+        first_file: pieces.first().map(|piece| piece.file.clone()).unwrap_or_default(),
+    }
+}
+
+/// Sorts ranges and joins those that touch.
+fn normalise(rows: &mut Rows) {
+    rows.sort_by_key(|range| range.start);
+    let mut joined: Rows = Vec::with_capacity(rows.len());
+    for range in rows.drain(..) {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    *rows = joined;
+}

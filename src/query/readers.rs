@@ -1,0 +1,57 @@
+//! Opens data files for a scan, always with their page index.
+//!
+//! DataFusion loads the page index only where a filter can prune pages by their smallest and largest values. The skip index
+//! chooses rows by other means, and without the page index the Parquet reader would have to fetch and unpack whole
+//! column chunks to get at them. Footers and page indexes are kept in the shared cache.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use datafusion::{
+    datasource::{listing::PartitionedFile, physical_plan::ParquetFileReaderFactory},
+    error::Result,
+    physical_plan::metrics::ExecutionPlanMetricsSet,
+};
+use futures::future::BoxFuture;
+use parquet::{
+    arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
+    errors::Result as ParquetResult,
+    file::metadata::{PageIndexPolicy, ParquetMetaData},
+};
+
+/// Readers of another factory, told to load the page index.
+#[derive(Debug)]
+pub(crate) struct WithPageIndex(pub(crate) Arc<dyn ParquetFileReaderFactory>);
+
+impl ParquetFileReaderFactory for WithPageIndex {
+    fn create_reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let reader = self.0.create_reader(partition, file, metadata_size_hint, metrics)?;
+        Ok(Box::new(Reader(reader)))
+    }
+}
+
+struct Reader(Box<dyn AsyncFileReader + Send>);
+
+impl AsyncFileReader for Reader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        self.0.get_bytes(range)
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
+        self.0.get_byte_ranges(ranges)
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
+        let options = options.cloned().unwrap_or_default().with_page_index_policy(PageIndexPolicy::Optional);
+        Box::pin(async move { self.0.get_metadata(Some(&options)).await })
+    }
+}

@@ -1,0 +1,311 @@
+//! What filters let the skip index know: values to look for, and how they combine.
+//!
+//! In: the filters of a scan, and the files that other pruning has kept. Out: fewer files, and of those left the rows
+//! that may match. Guaranteed: a row that passes the filters is among them. Understood are, on indexed columns,
+//! `column = 'value'`, `IN`, `array_has(target_ids, 'value')`, `has_words(column, 'words')`,
+//! `metadata->>'key' = 'value'` (of the JSON columns), and `AND` and `OR` of these with each other and with anything
+//! else; whatever else there is, is taken for "may match".
+
+use std::ops::Range;
+
+use datafusion::{
+    logical_expr::{BinaryExpr, Expr, Operator},
+    scalar::ScalarValue,
+};
+use futures::{StreamExt, stream};
+
+use super::{
+    has_words,
+    prune::{Kept, KeptFile},
+};
+use crate::{
+    event::schema::{JSON_COLUMNS, TARGET_IDS},
+    index::{
+        Field, FileRef, Found, Indexes, Probe, Rows,
+        field::{ID_COLUMNS, WORD_COLUMNS},
+        words::words,
+    },
+    limits::INDEX_PROBES_MAX,
+};
+
+/// Tenants whose indexes are asked at the same time.
+const TENANTS_AT_ONCE: usize = 16;
+
+/// Filters as far as the index understands them.
+#[derive(Debug)]
+pub(crate) struct Skip {
+    probes: Vec<Probe>,
+    formula: Formula,
+}
+
+/// Which rows may match, by what was found for the probes.
+#[derive(Debug, PartialEq)]
+enum Formula {
+    Probe(usize),
+    All(Vec<Formula>),
+    Any(Vec<Formula>),
+}
+
+impl Skip {
+    /// `None` if the index cannot say anything about `filters`, which all have to hold.
+    pub(crate) fn of(filters: &[Expr]) -> Option<Self> {
+        let mut probes = Vec::new();
+        let understood: Vec<Formula> = filters.iter().filter_map(|filter| formula(filter, &mut probes)).collect();
+        let few = probes.len() <= INDEX_PROBES_MAX;
+        (few && !understood.is_empty()).then_some(Self { probes, formula: Formula::All(understood) })
+    }
+
+    /// Takes out of `kept` what cannot match.
+    pub(crate) async fn prune(&self, indexes: &Indexes, kept: &mut Kept) {
+        let mut by_tenant: Vec<Vec<KeptFile>> = kept.snapshots.iter().map(|_| Vec::new()).collect();
+        for file in std::mem::take(&mut kept.files) {
+            by_tenant[file.tenant].push(file);
+        }
+        let asked = by_tenant.into_iter().filter(|files| !files.is_empty());
+        let answers: Vec<_> = stream::iter(asked)
+            .map(|files| {
+                let tenant = kept.snapshots[files[0].tenant].tenant.clone();
+                let index = indexes.of(&tenant);
+                async move {
+                    let refs: Vec<FileRef<'_>> = files.iter().map(file_ref).collect();
+                    let found = index.find(&refs, &self.probes).await;
+                    (files, found)
+                }
+            })
+            .buffered(TENANTS_AT_ONCE)
+            .collect()
+            .await;
+        for (files, found) in answers {
+            self.keep(kept, files, &found);
+        }
+    }
+
+    fn keep(&self, kept: &mut Kept, files: Vec<KeptFile>, found: &Found) {
+        let counts = &mut kept.counts;
+        counts.index_segments += found.segments as u64;
+        counts.index_requests += found.cost.requests();
+        counts.index_bytes_read += found.cost.bytes();
+        for (number, mut file) in files.into_iter().enumerate() {
+            if !found.covered[number] {
+                counts.files_not_indexed += 1;
+                kept.files.push(file);
+                continue;
+            }
+            let rows = self.formula.rows(found, number);
+            if rows.is_empty() {
+                counts.files_pruned_by_index += 1;
+                counts.files_kept -= 1;
+                counts.bytes_kept -= file.file.size_bytes;
+                continue;
+            }
+            let whole = rows.as_slice() == [0..file.file.rows];
+            file.rows = (!whole).then_some(rows);
+            kept.files.push(file);
+        }
+    }
+}
+
+fn file_ref(kept: &KeptFile) -> FileRef<'_> {
+    FileRef { path: &kept.file.path, rows: kept.file.rows }
+}
+
+impl Formula {
+    fn rows(&self, found: &Found, file: usize) -> Rows {
+        match self {
+            Self::Probe(number) => found.rows[*number].get(&file).cloned().unwrap_or_default(),
+            Self::All(parts) => {
+                let mut parts = parts.iter().map(|part| part.rows(found, file));
+                let first = parts.next().unwrap_or_default();
+                parts.fold(first, |rows, other| both(&rows, &other))
+            }
+            Self::Any(parts) => {
+                let mut parts = parts.iter().map(|part| part.rows(found, file));
+                let first = parts.next().unwrap_or_default();
+                parts.fold(first, |rows, other| either(&rows, &other))
+            }
+        }
+    }
+}
+
+/// Rows in both, each ascending and disjoint.
+fn both(left: &Rows, right: &Rows) -> Rows {
+    let (mut at, mut rows) = (0, Rows::new());
+    for range in left {
+        while right.get(at).is_some_and(|other| other.end <= range.start) {
+            at += 1;
+        }
+        let overlapping = right[at..].iter().take_while(|other| other.start < range.end);
+        rows.extend(overlapping.map(|other| range.start.max(other.start)..range.end.min(other.end)));
+    }
+    rows
+}
+
+/// Rows in one of the two.
+fn either(left: &Rows, right: &Rows) -> Rows {
+    let mut all: Vec<Range<u64>> = left.iter().chain(right).cloned().collect();
+    all.sort_by_key(|range| range.start);
+    let mut rows = Rows::new();
+    for range in all {
+        match rows.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => rows.push(range),
+        }
+    }
+    rows
+}
+
+/// What the index can say about `expr`; `None`: nothing.
+fn formula(expr: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            let parts: Vec<_> = [left, right].into_iter().filter_map(|part| formula(part, probes)).collect();
+            (!parts.is_empty()).then_some(Formula::All(parts))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            Some(Formula::Any(vec![formula(left, probes)?, formula(right, probes)?]))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            equal(left, right, probes).or_else(|| equal(right, left, probes))
+        }
+        Expr::InList(list) if !list.negated => {
+            let field = id_column(&list.expr)?;
+            // A null among the values matches nothing.
+            let values = list.list.iter().filter(|value| !is_null(value));
+            let parts = values.map(|value| Some(probe(Probe::new(field, text(value)?), probes)));
+            parts.collect::<Option<Vec<_>>>().map(Formula::Any)
+        }
+        Expr::ScalarFunction(call) => match (call.name(), call.args.as_slice()) {
+            ("array_has" | "list_has" | "array_contains" | "list_contains", [list, value]) => {
+                let is_targets = column(list) == Some(TARGET_IDS);
+                let field = Field::of_column(TARGET_IDS).filter(|_| is_targets)?;
+                Some(probe(Probe::new(field, text(value)?), probes))
+            }
+            (has_words::NAME, [of, wanted]) => {
+                column(of).filter(|name| WORD_COLUMNS.contains(name))?;
+                all_words(&words(text(wanted)?, false), probes)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn equal(left: &Expr, right: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> {
+    let value = text(right)?;
+    if let Some(field) = id_column(left) {
+        return Some(probe(Probe::new(field, value), probes));
+    }
+    let key = json_key(left)?;
+    // A value that is an object or a list is compared as JSON text, whose escapes are no words: see `index::words`.
+    let plain = |text: &str| !text.contains('\\');
+    if !plain(value) || !plain(key) {
+        return None;
+    }
+    let mut wanted = words(value, false);
+    wanted.extend(words(key, false));
+    all_words(&wanted, probes)
+}
+
+/// The key in `metadata->>'key'`, of a JSON column whose words are indexed.
+fn json_key(expr: &Expr) -> Option<&str> {
+    let Expr::ScalarFunction(call) = uncast(expr) else { return None };
+    match (call.name(), call.args.as_slice()) {
+        ("json_as_text" | "json_get_str", [of, key]) => {
+            let name = column(of)?;
+            (JSON_COLUMNS.contains(&name) && WORD_COLUMNS.contains(&name)).then(|| text(key)).flatten()
+        }
+        _ => None,
+    }
+}
+
+/// `None` if there is no word to look for.
+fn all_words(words: &[String], probes: &mut Vec<Probe>) -> Option<Formula> {
+    let parts: Vec<_> = words.iter().map(|word| probe(Probe::new(Field::WORDS, word), probes)).collect();
+    (!parts.is_empty()).then_some(Formula::All(parts))
+}
+
+fn probe(value: Probe, probes: &mut Vec<Probe>) -> Formula {
+    let known = probes.iter().position(|known| *known == value);
+    Formula::Probe(known.unwrap_or_else(|| {
+        probes.push(value);
+        probes.len() - 1
+    }))
+}
+
+/// The field of an id column of single values.
+fn id_column(expr: &Expr) -> Option<Field> {
+    let name = column(expr).filter(|name| ID_COLUMNS.contains(name) && *name != TARGET_IDS)?;
+    Field::of_column(name)
+}
+
+fn column(expr: &Expr) -> Option<&str> {
+    match uncast(expr) {
+        Expr::Column(column) => Some(column.name()),
+        _ => None,
+    }
+}
+
+/// What is cast, between one kind of text and another at most: other casts change which values are equal.
+fn uncast(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast(cast) if is_text(cast.field.data_type()) => match &*cast.expr {
+            inner @ (Expr::Column(_) | Expr::ScalarFunction(_)) => inner,
+            _ => expr,
+        },
+        _ => expr,
+    }
+}
+
+fn is_text(data_type: &arrow::datatypes::DataType) -> bool {
+    use arrow::datatypes::DataType::{LargeUtf8, List, Utf8, Utf8View};
+    match data_type {
+        List(item) => is_text(item.data_type()),
+        other => matches!(other, Utf8 | LargeUtf8 | Utf8View),
+    }
+}
+
+/// The text of a constant.
+fn text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten(),
+        _ => None,
+    }
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(value, _) if ScalarValue::is_null(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_rows() -> impl Strategy<Value = Rows> {
+        prop::collection::btree_set(0_u64..60, 0..12).prop_map(|edges| {
+            let edges: Vec<u64> = edges.into_iter().collect();
+            edges.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect()
+        })
+    }
+
+    fn holds(rows: &Rows, row: u64) -> bool {
+        rows.iter().any(|range| range.contains(&row))
+    }
+
+    proptest! {
+        /// Would catch a row lost where two conditions meet, or ranges that the Parquet reader cannot take.
+        #[test]
+        fn rows_combine_as_sets(left in any_rows(), right in any_rows()) {
+            let (both, either) = (both(&left, &right), either(&left, &right));
+            for row in 0..60 {
+                prop_assert_eq!(holds(&both, row), holds(&left, row) && holds(&right, row));
+                prop_assert_eq!(holds(&either, row), holds(&left, row) || holds(&right, row));
+            }
+            for rows in [both, either] {
+                prop_assert!(rows.iter().all(|range| range.start < range.end));
+                prop_assert!(rows.windows(2).all(|pair| pair[0].end <= pair[1].start));
+            }
+        }
+    }
+}
