@@ -54,8 +54,9 @@ fn compaction(criterion: &mut Criterion) {
             let indexes = support::indexes();
             let (cancel, clock) = (CancellationToken::new(), Clock::system());
             let start = Instant::now();
-            let report =
-                runtime.block_on(compact_all(&tables, &indexes, &policy, &clock, &cancel, |_| {})).expect("compact");
+            let report = runtime
+                .block_on(compact_all(&tables, &indexes, &policy, &clock, &cancel, |_| {}))
+                .expect("compact");
             assert!(report.failures.is_empty(), "{:?}", report.failures);
             (if measure { start.elapsed() } else { Duration::ZERO }, report.rows)
         };

@@ -19,9 +19,9 @@ mod job;
 mod lane;
 mod merge;
 pub mod plan;
-pub mod upkeep;
 #[cfg(test)]
 mod tests;
+pub mod upkeep;
 
 use std::{fmt, sync::Arc};
 

@@ -198,8 +198,11 @@ async fn a_cancelled_compaction_changes_nothing() {
     let cancel = CancellationToken::new();
     let job = Job { day: day(), inputs: table.snapshot().files.to_vec(), memory_bytes: 0 };
     cancel.cancel();
-    assert!(job::run(&job::Lanes::start().unwrap(), &table, &no_index(), &job, &cancel).await.unwrap().is_none());
-    let report = compact_all(&tables, &no_index(), &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
+    assert!(
+        job::run(&job::Lanes::start().unwrap(), &table, &no_index(), &job, &cancel).await.unwrap().is_none()
+    );
+    let report =
+        compact_all(&tables, &no_index(), &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
     assert!(report.cancelled && report.jobs == 0);
     assert_eq!(table.snapshot().files.len(), 2);
 }

@@ -314,8 +314,12 @@ impl TenantIndex {
         while !cancel.is_cancelled() {
             let Some(catalog) = self.catalog().await else { break };
             let wanted = catalog.wanted(live);
-            let extents: Vec<Extent> =
-                catalog.segments.iter().zip(&wanted).map(|(segment, wanted)| extent(segment, wanted)).collect();
+            let extents: Vec<Extent> = catalog
+                .segments
+                .iter()
+                .zip(&wanted)
+                .map(|(segment, wanted)| extent(segment, wanted))
+                .collect();
             let groups = plan::plan(&extents, settled);
             if groups.is_empty() {
                 break;

@@ -86,6 +86,9 @@ impl Indexer {
     fn give_up(&mut self, cause: &Error) {
         self.builder = None;
         let cause = cause.report();
-        tracing::warn!(cause, "files are committed without an index; queries read them whole until compaction");
+        tracing::warn!(
+            cause,
+            "files are committed without an index; queries read them whole until compaction"
+        );
     }
 }

@@ -56,9 +56,7 @@ pub(crate) fn plan(segments: &[Extent], settled: bool) -> Vec<Vec<usize>> {
     for at in small {
         let rows = segments[at].live_rows;
         match groups.last_mut() {
-            Some((sum, group))
-                if *sum + rows <= INDEX_SEGMENT_ROWS_MAX && group.len() < INDEX_FAN_IN_MAX =>
-            {
+            Some((sum, group)) if *sum + rows <= INDEX_SEGMENT_ROWS_MAX && group.len() < INDEX_FAN_IN_MAX => {
                 *sum += rows;
                 group.push(at);
             }

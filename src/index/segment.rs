@@ -191,7 +191,8 @@ impl Segment {
                 let (start, end) = (range.start as usize, range.end as usize);
                 whole.slice(start..end)
             });
-            let part = part.ok_or_else(|| named(&self.key, format::damaged("a section is beyond its end")))?;
+            let part =
+                part.ok_or_else(|| named(&self.key, format::damaged("a section is beyond its end")))?;
             return format::checked(part, section.crc, what).map_err(|cause| named(&self.key, cause));
         }
         let key = (self.id, range.start);
@@ -200,8 +201,7 @@ impl Segment {
         }
         let bytes = fetch(&access.store, &self.key, range).await?;
         cost.add(bytes.len());
-        let bytes =
-            format::checked(bytes, section.crc, what).map_err(|cause| named(&self.key, cause))?;
+        let bytes = format::checked(bytes, section.crc, what).map_err(|cause| named(&self.key, cause))?;
         access.cache.insert(key, bytes.clone());
         Ok(bytes)
     }
@@ -216,7 +216,9 @@ impl Segment {
     ) -> Result<Vec<Bytes>> {
         let places = chunks.map(|chunk| chunk_place(entry, directory, chunk)).collect::<Result<Vec<_>, _>>();
         let places = places.map_err(|cause| self.damaged(cause))?;
-        let (Some((first, _)), Some((last, _))) = (places.first(), places.last()) else { return Ok(Vec::new()) };
+        let (Some((first, _)), Some((last, _))) = (places.first(), places.last()) else {
+            return Ok(Vec::new());
+        };
         let all = first.start..last.end;
         let bytes = if all.is_empty() { Bytes::new() } else { fetch(store, &self.key, all.clone()).await? };
         let mut chunks = Vec::with_capacity(places.len());

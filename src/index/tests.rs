@@ -36,7 +36,9 @@ fn batch(rows: &[Row]) -> RecordBatch {
             let item = ArrowField::new("element", DataType::Utf8, true);
             let mut lists = ListBuilder::new(StringBuilder::new()).with_field(item);
             for row in rows {
-                lists.append_option(row.get(schema::TARGET_IDS).map(|ids| ids.split(',').map(|id| Some(id.to_owned()))));
+                lists.append_option(
+                    row.get(schema::TARGET_IDS).map(|ids| ids.split(',').map(|id| Some(id.to_owned()))),
+                );
             }
             Arc::new(lists.finish()) as ArrayRef
         }
@@ -198,7 +200,8 @@ async fn other_rows_are_not_found() {
     let files = files(0..20, 100);
     index_files(&indexes, &files, 64, usize::MAX).await;
     let id = Field::of_column("id").unwrap();
-    let probes = [Probe::new(id, "event-7-42"), Probe::new(id, "event-7-1000"), Probe::new(Field::WORDS, "42")];
+    let probes =
+        [Probe::new(id, "event-7-42"), Probe::new(id, "event-7-1000"), Probe::new(Field::WORDS, "42")];
     let found = indexes.of(&tenant()).find(&refs(&files), &probes).await;
     assert_eq!(found.covered, [true; 20]);
     assert_eq!(found.rows[0], std::collections::HashMap::from([(7, vec![40..48])]));

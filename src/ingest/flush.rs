@@ -170,8 +170,8 @@ async fn write_file(
     };
     let indexing = tokio::task::spawn_blocking(index);
     let (written, indexed) = tokio::join!(file.write(batch), indexing);
-    let mut indexer = indexed
-        .map_err(|error| Error::with_source(ErrorKind::Internal, "indexing events failed", error))?;
+    let mut indexer =
+        indexed.map_err(|error| Error::with_source(ErrorKind::Internal, "indexing events failed", error))?;
     if let Err(error) = written {
         if let Err(failed) = file.abandon().await {
             warn!(tenant = %table.tenant(), error = failed.report(), "an unfinished upload was not given up");

@@ -16,9 +16,7 @@ use arrow::{
 use datafusion::{
     common::{exec_err, plan_err},
     error::Result,
-    logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-    },
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 
 use crate::{
@@ -56,7 +54,9 @@ impl ScalarUDFImpl for HasWords {
         let is_text = |given: &DataType| given.is_string() || given.is_null();
         match types {
             [text, words] if is_text(text) && is_text(words) => Ok(vec![DataType::Utf8View; 2]),
-            _ => plan_err!("has_words takes a text column and a text with the words, as in has_words(metadata, 'apollo')"),
+            _ => plan_err!(
+                "has_words takes a text column and a text with the words, as in has_words(metadata, 'apollo')"
+            ),
         }
     }
 
@@ -71,7 +71,10 @@ impl ScalarUDFImpl for HasWords {
             ColumnarValue::Scalar(wanted) => match wanted.try_as_str().flatten() {
                 Some(wanted) => {
                     let wanted = Wanted::new(wanted)?;
-                    text.as_string_view().iter().map(|text| text.map(|text| wanted.are_in(text, json))).collect()
+                    text.as_string_view()
+                        .iter()
+                        .map(|text| text.map(|text| wanted.are_in(text, json)))
+                        .collect()
                 }
                 None => BooleanArray::new_null(rows),
             },
@@ -79,7 +82,9 @@ impl ScalarUDFImpl for HasWords {
                 let wanted = as_views(Arc::clone(wanted))?;
                 let pairs = text.as_string_view().iter().zip(wanted.as_string_view().iter());
                 let answers = pairs.map(|pair| match pair {
-                    (Some(text), Some(wanted)) => Wanted::new(wanted).map(|wanted| Some(wanted.are_in(text, json))),
+                    (Some(text), Some(wanted)) => {
+                        Wanted::new(wanted).map(|wanted| Some(wanted.are_in(text, json)))
+                    }
                     _ => Ok(None),
                 });
                 answers.collect::<Result<BooleanArray>>()?

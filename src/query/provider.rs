@@ -67,7 +67,7 @@ pub enum Pushdown {
 }
 
 /// Events of the snapshots given, as a table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EventsTable {
     pub(crate) snapshots: Vec<Arc<Snapshot>>,
     pub(crate) store: ObjectStoreUrl,
@@ -107,6 +107,22 @@ impl TableProvider for EventsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut kept = self.keep(state, filters)?;
+        if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
+            && let Some(skip) = Skip::of(filters)
+        {
+            skip.prune(indexes, &mut kept).await;
+        }
+        kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
+        self.ledger.add_scan(&kept.counts);
+        let partition = self.partition(state, filters)?;
+        self.scan_kept(state, projection, filters, partition.as_ref(), limit, &kept)
+    }
+}
+
+impl EventsTable {
+    /// What tenant, day, and smallest and largest values leave of all files.
+    pub(crate) fn keep(&self, state: &dyn Session, filters: &[Expr]) -> Result<Kept> {
         let predicate = match conjunction(filters.iter().cloned()).filter(|_| self.pruning) {
             Some(filter) => {
                 let columns = DFSchema::try_from(self.schema())?;
@@ -115,28 +131,36 @@ impl TableProvider for EventsTable {
             None => None,
         };
         let mut kept = prune::prune(predicate.as_ref(), &self.snapshots);
-        let partition = if self.pruning { Partition::of(filters, state)? } else { None };
-        if let Some(partition) = &partition {
+        if let Some(partition) = self.partition(state, filters)? {
             partition.files(&mut kept)?;
         }
-        if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
-            && let Some(skip) = Skip::of(filters)
-        {
-            skip.prune(indexes, &mut kept).await;
-        }
-        kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
         let uncommitted = kept.snapshots.iter().map(|snapshot| snapshot.uncommitted.rows() as u64);
         kept.counts.rows_uncommitted = uncommitted.sum();
-        self.ledger.add_scan(&kept.counts);
+        Ok(kept)
+    }
 
+    fn partition(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Partition>> {
+        if self.pruning { Partition::of(filters, state) } else { Ok(None) }
+    }
+
+    /// The plan that reads what is kept.
+    pub(crate) fn scan_kept(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        partition: Option<&Partition>,
+        limit: Option<usize>,
+        kept: &Kept,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let scan = Scan {
             projection,
             columns_used: &columns_used(projection, filters),
-            partition: partition.as_ref(),
+            partition,
             // A limit below a filter would stop before enough rows have passed it.
             limit: limit.filter(|_| self.pruning && filters.iter().all(by_partition)),
             late_materialisation: match self.pushdown {
-                Pushdown::Auto => looks_selective(filters) || few_rows(&kept),
+                Pushdown::Auto => looks_selective(filters) || few_rows(kept),
                 Pushdown::Always => true,
                 Pushdown::Never => false,
             },
@@ -144,7 +168,7 @@ impl TableProvider for EventsTable {
             store: &self.store,
             readers: &self.readers,
         };
-        scan.plan(&kept)
+        scan.plan(kept)
     }
 }
 

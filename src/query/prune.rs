@@ -90,7 +90,8 @@ pub(crate) fn prune(predicate: Option<&Arc<dyn PhysicalExpr>>, snapshots: &[Arc<
     counts.files_kept = by_min_max.len() as u64;
     counts.bytes_kept = by_min_max.iter().map(|(_, file)| file.size_bytes).sum();
 
-    let kept_file = |(tenant, file): (usize, &Arc<DataFile>)| KeptFile { tenant, file: Arc::clone(file), rows: None };
+    let kept_file =
+        |(tenant, file): (usize, &Arc<DataFile>)| KeptFile { tenant, file: Arc::clone(file), rows: None };
     let files = by_min_max.into_iter().map(kept_file).collect();
     Kept { snapshots: kept, files, counts }
 }

@@ -20,7 +20,8 @@ use datafusion::{
         listing::PartitionedFile,
         memory::MemorySourceConfig,
         physical_plan::{
-            FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource, parquet::ParquetRowSelection,
+            FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource,
+            parquet::ParquetRowSelection,
         },
         source::DataSourceExec,
         table_schema::TableSchema,

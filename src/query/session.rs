@@ -14,18 +14,19 @@ use datafusion::{
     },
     config::Dialect,
     error::Result,
+    execution::FunctionRegistry,
     execution::{
         SessionState, SessionStateBuilder, SessionStateDefaults,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
-    execution::FunctionRegistry,
     logical_expr::execution_props::ExecutionProps,
+    physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
     prelude::SessionConfig,
 };
 
-use super::{engine::Settings, guard::REFUSED_FUNCTIONS, has_words};
+use super::{counts::FromCounts, engine::Settings, guard::REFUSED_FUNCTIONS, has_words, newest::NewestFirst};
 
 const CATALOG: &str = "auditlake";
 const SCHEMA: &str = "public";
@@ -39,7 +40,14 @@ pub(crate) fn template(settings: &Settings, runtime: Arc<RuntimeEnv>) -> Result<
         let names = || std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str));
         !names().any(|name| REFUSED_FUNCTIONS.contains(&name))
     });
-    let mut state = SessionStateBuilder::new()
+    let mut builder = SessionStateBuilder::new();
+    if settings.pruning {
+        // Before DataFusion's own rules, which give the scan a filter that changes while it runs.
+        let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(NewestFirst)];
+        rules.extend(PhysicalOptimizer::new().rules);
+        builder = builder.with_physical_optimizer_rules(rules).with_optimizer_rule(Arc::new(FromCounts));
+    }
+    let mut state = builder
         .with_config(config(settings))
         .with_runtime_env(runtime)
         .with_scalar_functions(functions.collect())

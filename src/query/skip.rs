@@ -50,7 +50,8 @@ impl Skip {
     /// `None` if the index cannot say anything about `filters`, which all have to hold.
     pub(crate) fn of(filters: &[Expr]) -> Option<Self> {
         let mut probes = Vec::new();
-        let understood: Vec<Formula> = filters.iter().filter_map(|filter| formula(filter, &mut probes)).collect();
+        let understood: Vec<Formula> =
+            filters.iter().filter_map(|filter| formula(filter, &mut probes)).collect();
         let few = probes.len() <= INDEX_PROBES_MAX;
         (few && !understood.is_empty()).then_some(Self { probes, formula: Formula::All(understood) })
     }

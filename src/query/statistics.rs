@@ -34,6 +34,8 @@ pub struct Statistics {
     pub index_requests: u64,
     /// Bytes fetched of the skip index.
     pub index_bytes_read: u64,
+    /// Files of which the skip index knows how many events of each kind they hold, so that they are not read.
+    pub files_counted: u64,
     /// Files left to read; the scan may still skip row groups and pages of them.
     pub files_kept: u64,
     /// Size of the files left to read.
@@ -80,6 +82,7 @@ impl Ledger {
             counts.files_pruned_by_day += scan.files_pruned_by_day;
             counts.files_pruned_by_min_max += scan.files_pruned_by_min_max;
             counts.files_pruned_by_index += scan.files_pruned_by_index;
+            counts.files_counted += scan.files_counted;
             counts.files_not_indexed += scan.files_not_indexed;
             counts.index_segments += scan.index_segments;
             counts.index_requests += scan.index_requests;

@@ -95,7 +95,12 @@ async fn sweep(tables: Tables, indexes: Indexes, grace_ms: i64, stop: Cancellati
     if let Some(swept) = stop.run_until_cancelled(of_index).await
         && swept.segments + swept.failed > 0
     {
-        tracing::info!(segments = swept.segments, bytes = swept.bytes, failed = swept.failed, "swept the index");
+        tracing::info!(
+            segments = swept.segments,
+            bytes = swept.bytes,
+            failed = swept.failed,
+            "swept the index"
+        );
     }
     if let Some(swept) = stop.run_until_cancelled(tables.sweep(grace_ms)).await
         && swept.files + swept.failed > 0

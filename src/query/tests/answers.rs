@@ -118,8 +118,66 @@ async fn statistics_tell_what_was_pruned() {
     assert_eq!((count.bytes_read, count.rows_returned), (0, 1));
     let count = statistics("SELECT count(*) FROM events WHERE day >= '2026-11-05'").await;
     assert_eq!((count.bytes_read, count.files_pruned_by_day), (0, 8));
+    let by_day = statistics("SELECT day, count(*) FROM events WHERE action <> 'x' GROUP BY day").await;
+    assert_eq!((by_day.bytes_read, by_day.files_counted, by_day.files_kept), (0, 20, 0));
+    let by_actor = statistics("SELECT actor_id, count(*) FROM events GROUP BY actor_id").await;
+    assert_eq!((by_actor.files_counted, by_actor.files_kept), (0, 20));
     let range = statistics("SELECT min(occurred_at), max(occurred_at) FROM events").await;
     assert_eq!(range.rows_returned, 1);
+}
+
+/// Would catch a needle for which whole files are read: the index must be asked for every kind of condition that it
+/// understands, for parameters as for constants, and not for others.
+#[tokio::test]
+async fn the_index_leaves_few_rows() {
+    let engine = lake().await.engine(Settings::default());
+    let kept = async |condition: &str, params: serde_json::Value| {
+        let mut request = request(&format!("SELECT * FROM events WHERE tenant_id = 'acme' AND {condition}"));
+        request.params = params.as_object().unwrap().clone();
+        let mut running = engine.run(request).await.unwrap_or_else(|error| panic!("{condition}: {error:?}"));
+        while futures::StreamExt::next(&mut running).await.is_some() {}
+        let cost = running.statistics();
+        assert_eq!(cost.files_not_indexed, 0, "{condition}");
+        (cost.files_kept, cost.rows_kept)
+    };
+    let none = || json!({});
+    for (condition, params) in [
+        ("id = 'event-000042'", none()),
+        ("id = $id", json!({"id": "event-000042"})),
+        ("id IN ('event-000042', 'none')", none()),
+        ("(id = 'event-000042' OR correlation_id = 'none')", none()),
+        ("has_words(metadata, 'Number 43') AND actor_id = 'user-2'", none()),
+        ("metadata->>'number' = $number", json!({"number": "43"})),
+    ] {
+        let (files, rows) = kept(condition, params).await;
+        assert!(files <= 1 && rows <= 4, "{condition}: {files} files, {rows} rows");
+    }
+    for condition in
+        ["array_has(target_ids, 'nobody')", "ip_address = '198.51.100.1'", "has_words(action, 'nothing')"]
+    {
+        assert_eq!(kept(condition, none()).await, (0, 0), "{condition}");
+    }
+    for condition in
+        ["actor_id <> 'user-2'", "actor_id LIKE 'user-2%'", "(id = 'x' OR version = 1)", "upper(id) = 'X'"]
+    {
+        assert!(kept(condition, none()).await.0 > 5, "{condition}");
+    }
+}
+
+/// Would catch the newest events found by reading every file, or whole files.
+#[tokio::test]
+async fn the_newest_are_read_from_the_newest_files() {
+    let engine = lake().await.engine(Settings::default());
+    let bytes = async |sql: &str| {
+        let mut running = engine.run(request(sql)).await.unwrap();
+        while futures::StreamExt::next(&mut running).await.is_some() {}
+        running.statistics().bytes_read
+    };
+    let all = bytes("SELECT * FROM events").await;
+    for order in ["occurred_at DESC", "occurred_at DESC, seq DESC", "occurred_at DESC, id"] {
+        let newest = bytes(&format!("SELECT * FROM events ORDER BY {order} LIMIT 2")).await;
+        assert!(newest * 4 < all, "{order}: {newest} of {all} bytes");
+    }
 }
 
 /// Would catch parameters that are pasted into the text, mistyped, or do not prune.

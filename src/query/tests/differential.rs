@@ -86,8 +86,15 @@ fn random_term(random: &mut StdRng) -> String {
         14 => format!("date_part('day', day) {compare} {}", number % 7),
         15 => format!("(day = '{day}' OR tenant_id {compare} '{tenant}')"),
         13 => format!("seq {compare} {number}"),
-        19 => format!("has_words(metadata, '{} {}')", ["number", "NUMBER", "nothing"].choose(random).unwrap(), number),
-        20 => format!("has_words(action, '{}')", ["document", "user Login", "delete", "none"].choose(random).unwrap()),
+        19 => format!(
+            "has_words(metadata, '{} {}')",
+            ["number", "NUMBER", "nothing"].choose(random).unwrap(),
+            number
+        ),
+        20 => format!(
+            "has_words(action, '{}')",
+            ["document", "user Login", "delete", "none"].choose(random).unwrap()
+        ),
         21 => format!("id = '{}'", event.id),
         22 => format!("ip_address IN ('203.0.113.{}', NULL, '203.0.113.{}')", number % 50, number % 7),
         23 => format!("(id = '{}' OR actor_id = 'user-{}')", event.id, number % 25),
@@ -112,6 +119,39 @@ fn random_predicate(random: &mut StdRng, depth: usize) -> String {
         0 | 1 => format!("({left} AND {right})"),
         2 | 3 => format!("({left} OR {right})"),
         _ => format!("NOT ({left})"),
+    }
+}
+
+/// Counts by what is counted in the index, with filters that leave it so and others that do not.
+fn counts(random: &mut StdRng) -> String {
+    let by = ["day", "action", "outcome", "tenant_id, day", "day, action, outcome"].choose(random).unwrap();
+    let filter = match random.random_range(0..6) {
+        0 => "day >= '2026-11-02'".to_string(),
+        1 => "action LIKE 'document.%' AND tenant_id <> 'bolt'".to_string(),
+        2 => "outcome IS NULL".to_string(),
+        3 => "date_part('day', day) = 1 OR action = 'user.login'".to_string(),
+        4 => format!("version = {}", random.random_range(0..11)),
+        _ => "true".to_string(),
+    };
+    format!(
+        "SELECT {by}, count(*) AS n, count(*) FROM events WHERE {filter} GROUP BY {by} HAVING count(*) > 1"
+    )
+}
+
+/// The newest events, with ties in the time, which only the order decides.
+fn newest(random: &mut StdRng) -> String {
+    let n = random.random_range(1..50);
+    match random.random_range(0..4) {
+        0 => format!(
+            "SELECT occurred_at AS at, id FROM events ORDER BY occurred_at DESC, id, actor_id, tenant_id LIMIT {n}"
+        ),
+        1 => format!(
+            "SELECT date_trunc('hour', at) AS hour FROM (SELECT occurred_at AS at FROM events) AS e ORDER BY at DESC LIMIT {n}"
+        ),
+        2 => format!(
+            "SELECT occurred_at FROM events WHERE day > '2026-11-01' ORDER BY occurred_at DESC LIMIT {n} OFFSET 3"
+        ),
+        _ => format!("SELECT occurred_at FROM events ORDER BY occurred_at DESC LIMIT {n}"),
     }
 }
 
@@ -162,7 +202,13 @@ async fn pruning_never_changes_an_answer() {
                 compare_with_unpruned(&lake, &engines, &predicate).await;
                 continue;
             }
-            let sql = match random.random_range(0..4) {
+            let sql = match random.random_range(0..7) {
+                4 => format!(
+                    "SELECT occurred_at FROM events WHERE {predicate} ORDER BY occurred_at DESC LIMIT {}",
+                    random.random_range(1..40)
+                ),
+                5 => counts(&mut random),
+                6 => newest(&mut random),
                 0 => format!("SELECT count(*) AS n FROM events WHERE {predicate}"),
                 1 => format!(
                     "SELECT occurred_at FROM events WHERE {predicate} ORDER BY occurred_at DESC LIMIT 7"

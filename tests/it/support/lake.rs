@@ -103,7 +103,9 @@ pub(crate) async fn count(lake: &Lake) -> u64 {
 pub(crate) async fn compact(lake: &Lake) -> auditlake::compact::Report {
     let policy = lake.config().compact.clone();
     let cancel = tokio_util::sync::CancellationToken::new();
-    auditlake::compact::compact_all(lake.tables(), lake.indexes(), &policy, lake.clock(), &cancel, |_| {}).await.unwrap()
+    auditlake::compact::compact_all(lake.tables(), lake.indexes(), &policy, lake.clock(), &cancel, |_| {})
+        .await
+        .unwrap()
 }
 
 /// What a client sends in one request.
