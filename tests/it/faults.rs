@@ -56,6 +56,7 @@ const WRITES: &[Write] = &[
         operation: Operation::Put,
         path: |path| path.starts_with("control/idempotency/"),
     },
+    Write { what: "index segment", operation: Operation::Put, path: |path| path.starts_with("index/") },
     Write { what: "WAL removal", operation: Operation::Delete, path: |path| path.starts_with("wal/") },
 ];
 
