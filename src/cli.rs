@@ -10,7 +10,6 @@ mod demo;
 mod demo_steps;
 mod generate;
 mod import;
-mod investigation;
 mod pipeline;
 mod progress;
 mod serve;
@@ -154,6 +153,10 @@ impl Global {
             listen: match command {
                 Command::Serve(arguments) => arguments.listen,
                 Command::Demo(arguments) => arguments.listen,
+                _ => None,
+            },
+            queries: match command {
+                Command::Serve(arguments) => arguments.queries.clone(),
                 _ => None,
             },
             log_format: self.log_format.map(|format| match format {

@@ -10,6 +10,8 @@
 //! 3. `provider` is the table (`columns`): `prune` and `partition` decide which files can match, `scan` reads
 //!    them, `statistics` counts the cost;
 //! 4. [`mod@format`] turns the answer into bytes.
+//!
+//! [`saved`] holds the questions that have a name.
 
 mod columns;
 mod engine;
@@ -24,6 +26,7 @@ mod plan;
 mod provider;
 mod prune;
 mod running;
+pub mod saved;
 mod scan;
 mod session;
 mod statistics;

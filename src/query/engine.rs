@@ -71,6 +71,8 @@ pub struct Settings {
     pub pushdown: Pushdown,
     /// Skip files by the Delta log's statistics; off only to check answers.
     pub pruning: bool,
+    /// A folder of saved queries beside the built-in ones, see [`saved`](super::saved); none if not set.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -87,6 +89,7 @@ impl Default for Settings {
             footer_cache_bytes: 256 << 20,
             pushdown: Pushdown::default(),
             pruning: true,
+            folder: None,
         }
     }
 }
