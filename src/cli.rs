@@ -12,6 +12,7 @@ mod generate;
 mod import;
 mod pipeline;
 mod progress;
+mod query;
 mod serve;
 mod sink;
 mod sql;
@@ -33,6 +34,7 @@ Examples:
   auditlake serve --store s3://my-bucket/audit
   auditlake import --tenant acme --format cloudtrail ./logs
   auditlake sql --tenant acme \"SELECT action, count(*) FROM events GROUP BY action\"
+  auditlake query account-takeover --tenant acme
 
 Exit codes:
   0  done    1  failed    2  wrong usage    3  done, but some of the input was refused
@@ -86,6 +88,8 @@ enum Command {
     Import(import::Arguments),
     /// Ask one question in SQL
     Sql(sql::Arguments),
+    /// Ask a saved question, or list them
+    Query(query::Arguments),
     /// Merge the small files of each day into few large ones
     Compact(compact::Arguments),
     /// Write the events of a synthetic company as NDJSON
@@ -135,6 +139,7 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Serve(arguments) => serve::run(&arguments, config).await,
             Command::Import(arguments) => import::run(arguments, &global, config).await,
             Command::Sql(arguments) => sql::run(arguments, &global, config).await,
+            Command::Query(arguments) => query::run(arguments, &global, config).await,
             Command::Compact(arguments) => compact::run(&arguments, config).await,
             Command::Generate(arguments) => generate::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments, config).await,
@@ -157,6 +162,7 @@ impl Global {
             },
             queries: match command {
                 Command::Serve(arguments) => arguments.queries.clone(),
+                Command::Query(arguments) => arguments.queries.clone(),
                 _ => None,
             },
             log_format: self.log_format.map(|format| match format {

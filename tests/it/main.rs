@@ -13,6 +13,7 @@ mod keys;
 mod readers;
 mod readme;
 mod recovery;
+mod saved;
 mod shell;
 mod store;
 mod support;
