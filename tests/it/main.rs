@@ -9,6 +9,7 @@ mod crash;
 mod duplicates;
 mod faults;
 mod floors;
+mod investigations;
 mod keys;
 mod readers;
 mod readme;
