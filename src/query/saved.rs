@@ -130,7 +130,7 @@ impl Investigation {
             let value = given.get(&parameter.name).filter(|value| !value.is_null());
             values.insert(parameter.name.clone(), parameter.value(value, today)?);
         }
-        forward_in_time(&values)?;
+        check_range(&values)?;
         Ok(values)
     }
 
@@ -224,15 +224,26 @@ impl Catalogue {
     }
 }
 
-/// A range that ends before it begins has an empty answer, which must not be taken for a good one.
-fn forward_in_time(values: &Map<String, Value>) -> Result<()> {
+/// A range that ends before it begins, or moments outside of the days that are read, have an empty answer or half of
+/// one, which must not be taken for a good one.
+fn check_range(values: &Map<String, Value>) -> Result<()> {
     let text = |name: &str| values.get(name).and_then(Value::as_str);
+    // Days and moments have one form each, in which text sorts as time does.
     for (first, last) in [("from", "to"), ("since", "until")] {
-        // Both have one form, in which text sorts as time does.
         if let (Some(from), Some(to)) = (text(first), text(last))
             && from > to
         {
             return Err(invalid(format!("parameter '{first}' is {from}, which is after '{last}', {to}")));
+        }
+    }
+    let (Some(from), Some(to)) = (text("from"), text("to")) else { return Ok(()) };
+    for name in ["since", "until"] {
+        if let Some(moment) = text(name)
+            && moment.get(..from.len()).is_some_and(|day| day < from || day > to)
+        {
+            return Err(invalid(format!(
+                "parameter '{name}' is {moment}, which lies outside of the days asked for, from {from} to {to}"
+            )));
         }
     }
     Ok(())

@@ -113,6 +113,16 @@ fn errors_name_the_parameter_and_what_was_expected() {
             json!({"from": "2026-03-02", "to": "2026-03-01"}),
             "parameter 'from' is 2026-03-02, which is after 'to', 2026-03-01",
         ),
+        (
+            "actor-timeline",
+            json!({"actor": "u_1", "since": "2026-01-01T10:00:00Z"}),
+            "parameter 'since' is 2026-01-01T10:00:00.000000Z, which lies outside of the days asked for, from 2026-03-02",
+        ),
+        (
+            "new-locations",
+            json!({"to": "2026-03-10"}),
+            "parameter 'since' is 2026-03-25T00:00:00.000000Z, which lies outside of the days asked for",
+        ),
     ] {
         let error = values(name, given).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
