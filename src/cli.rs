@@ -10,9 +10,9 @@ mod demo;
 mod demo_steps;
 mod generate;
 mod import;
-mod investigation;
 mod pipeline;
 mod progress;
+mod query;
 mod serve;
 mod sink;
 mod sql;
@@ -34,6 +34,7 @@ Examples:
   auditlake serve --store s3://my-bucket/audit
   auditlake import --tenant acme --format cloudtrail ./logs
   auditlake sql --tenant acme \"SELECT action, count(*) FROM events GROUP BY action\"
+  auditlake query account-takeover --tenant acme
 
 Exit codes:
   0  done    1  failed    2  wrong usage    3  done, but some of the input was refused
@@ -87,6 +88,8 @@ enum Command {
     Import(import::Arguments),
     /// Ask one question in SQL
     Sql(sql::Arguments),
+    /// Ask a saved question, or list them
+    Query(query::Arguments),
     /// Merge the small files of each day into few large ones
     Compact(compact::Arguments),
     /// Write the events of a synthetic company as NDJSON
@@ -136,6 +139,7 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Serve(arguments) => serve::run(&arguments, config).await,
             Command::Import(arguments) => import::run(arguments, &global, config).await,
             Command::Sql(arguments) => sql::run(arguments, &global, config).await,
+            Command::Query(arguments) => query::run(arguments, &global, config).await,
             Command::Compact(arguments) => compact::run(&arguments, config).await,
             Command::Generate(arguments) => generate::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments, config).await,
@@ -154,6 +158,11 @@ impl Global {
             listen: match command {
                 Command::Serve(arguments) => arguments.listen,
                 Command::Demo(arguments) => arguments.listen,
+                _ => None,
+            },
+            queries: match command {
+                Command::Serve(arguments) => arguments.queries.clone(),
+                Command::Query(arguments) => arguments.queries.clone(),
                 _ => None,
             },
             log_format: self.log_format.map(|format| match format {

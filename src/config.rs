@@ -124,6 +124,8 @@ pub struct Flags {
     pub store: Option<String>,
     /// `--listen`
     pub listen: Option<SocketAddr>,
+    /// `--queries`
+    pub queries: Option<PathBuf>,
     /// `--log-format`
     pub log_format: Option<log::Format>,
     /// `-v` and the like, as a filter.
@@ -166,9 +168,10 @@ impl Config {
             invalid(format!("the environment's configuration is not valid: {}", error.message()))
         })?;
         config.root_key = root_key;
-        let Flags { store, listen, log_format, log_filter } = sources.flags;
+        let Flags { store, listen, queries, log_format, log_filter } = sources.flags;
         config.store = store.unwrap_or(config.store);
         config.listen = listen.unwrap_or(config.listen);
+        config.query.folder = queries.or(config.query.folder);
         config.log.format = log_format.unwrap_or(config.log.format);
         config.log.filter = log_filter.unwrap_or(config.log.filter);
         config.validate()?;

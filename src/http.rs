@@ -19,6 +19,7 @@ mod observe;
 mod params;
 mod patience;
 mod problem;
+mod queries;
 mod request_id;
 mod sql;
 mod unread;
@@ -50,7 +51,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ingest::Ingest,
     limits,
-    query::Engine,
+    query::{Engine, saved::Catalogue},
     telemetry::{Clock, Metrics},
 };
 use body::BodyBudget;
@@ -123,6 +124,7 @@ impl Settings {
 pub struct Api {
     ingest: Ingest,
     engine: Engine,
+    saved: Catalogue,
     auth: Auth,
     clock: Clock,
     metrics: Metrics,
@@ -140,6 +142,7 @@ impl Api {
     pub fn new(
         ingest: Ingest,
         engine: Engine,
+        saved: Catalogue,
         auth: Auth,
         clock: Clock,
         metrics: Metrics,
@@ -149,6 +152,7 @@ impl Api {
         Self {
             ingest,
             engine,
+            saved,
             auth,
             clock,
             bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
@@ -165,6 +169,8 @@ impl Api {
         let with_key = Router::new()
             .route("/v1/events", post(events::post))
             .route("/v1/sql", post(sql::post))
+            .route("/v1/queries", get(queries::list))
+            .route("/v1/queries/{name}", post(queries::post))
             .route_layer(middleware::from_fn_with_state(self.clone(), authenticate));
         let open = Router::new()
             .route("/healthz", get(health::healthz))

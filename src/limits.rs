@@ -117,6 +117,10 @@ pub const QUERY_STACK_BYTES: usize = 32 * 1024 * 1024;
 pub const RESULT_BATCHES_QUEUED_MAX: usize = 2;
 /// Rows that are turned into text at once.
 pub const ENCODE_ROWS_MAX: usize = 1_024;
+/// Length of the name of a saved query.
+pub const SAVED_NAME_BYTES_MAX: usize = 64;
+/// Files in a user's folder of saved queries.
+pub const SAVED_FILES_MAX: usize = 1_000;
 /// Rows that a text table shows.
 pub const TEXT_TABLE_ROWS_MAX: usize = 1_000;
 

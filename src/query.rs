@@ -11,6 +11,8 @@
 //!    rows can match, `scan` reads them (`readers`), `statistics` counts the cost; two rules of the optimizer
 //!    need less than a scan: `counts` for how many, `newest` for the last ones;
 //! 4. [`mod@format`] turns the answer into bytes.
+//!
+//! [`saved`] holds the questions that have a name.
 
 mod columns;
 mod counts;
@@ -29,6 +31,7 @@ mod provider;
 mod prune;
 mod readers;
 mod running;
+pub mod saved;
 mod scan;
 mod session;
 mod skip;

@@ -22,6 +22,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     http::{Api, connections},
     ingest::Ingest,
+    query::saved::Catalogue,
 };
 
 /// Binds the address of the configuration; the error names it.
@@ -32,7 +33,7 @@ pub async fn bind(config: &Config) -> Result<TcpListener> {
     })
 }
 
-/// Serves `lake` on `listener` until `shutdown` is cancelled or the writer stops, then closes both in order: no new
+/// Serves `lake` and the saved queries on `listener` until `shutdown` is cancelled or the writer stops, then closes both in order: no new
 /// connections; requests in flight end, within `http.drain_ms`; batches that were read are handled; background
 /// work ends; everything is committed; the lease is given up.
 ///
@@ -41,8 +42,13 @@ pub async fn bind(config: &Config) -> Result<TcpListener> {
 ///
 /// # Errors
 /// Why the writer stopped, if it did; otherwise what failed last while closing.
-pub async fn serve(lake: Lake, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
-    let served = serve_requests(&lake, listener, &shutdown).await;
+pub async fn serve(
+    lake: Lake,
+    saved: Catalogue,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<()> {
+    let served = serve_requests(&lake, saved, listener, &shutdown).await;
     // Whatever happened: a lease that is not given up keeps the next start waiting.
     let closed = lake.close().await;
     if let (Err(_), Err(error)) = (&served, &closed) {
@@ -51,13 +57,19 @@ pub async fn serve(lake: Lake, listener: TcpListener, shutdown: CancellationToke
     served.and(closed)
 }
 
-async fn serve_requests(lake: &Lake, listener: TcpListener, shutdown: &CancellationToken) -> Result<()> {
+async fn serve_requests(
+    lake: &Lake,
+    saved: Catalogue,
+    listener: TcpListener,
+    shutdown: &CancellationToken,
+) -> Result<()> {
     let ingest = lake.ingest()?.clone();
     let root_key = lake.config().root_key.as_ref().map(|key| key.expose());
     let (auth, generated) = auth::open(lake.store(), root_key, lake.clock()).await?;
     let settings = &lake.config().http;
     let metrics = lake.metrics().clone();
-    let api = Api::new(ingest.clone(), lake.engine().clone(), auth, lake.clock().clone(), metrics, settings);
+    let (engine, clock) = (lake.engine().clone(), lake.clock().clone());
+    let api = Api::new(ingest.clone(), engine, saved, auth, clock, metrics, settings);
     let address = listener
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
     limits,
-    query::format::Format,
+    query::{format::Format, saved::Description},
     telemetry::random_hex,
 };
 
@@ -98,11 +98,48 @@ impl Client {
         params: &Map<String, Value>,
         format: Format,
     ) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
-        let mut question = json!({"sql": sql, "params": params});
+        let question = json!({"sql": sql, "params": params});
+        self.ask("v1/sql", question, tenant, format).await
+    }
+
+    /// Asks a saved question of the server's; the answer's bytes are in `format`.
+    pub(super) async fn query(
+        &self,
+        name: &str,
+        tenant: Option<&TenantId>,
+        params: &Map<String, Value>,
+        format: Format,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
+        self.ask(&format!("v1/queries/{name}"), json!({"params": params}), tenant, format).await
+    }
+
+    /// The saved questions that the server knows.
+    pub(super) async fn queries(&self) -> Result<Vec<Description>> {
+        #[derive(Deserialize)]
+        struct List {
+            queries: Vec<Description>,
+        }
+        let response = self.send(self.http.get(self.url("v1/queries", None))).await?;
+        if !response.status().is_success() {
+            return Err(problem(response).await);
+        }
+        let list: List = serde_json::from_slice(&body(response).await?).map_err(|error| {
+            Error::with_source(ErrorKind::Unavailable, "the server's list of queries is not one", error)
+        })?;
+        Ok(list.queries)
+    }
+
+    async fn ask(
+        &self,
+        path: &str,
+        mut question: Value,
+        tenant: Option<&TenantId>,
+        format: Format,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
         if let Some(tenant) = tenant {
             question["tenant_id"] = tenant.as_str().into();
         }
-        let url = self.url("v1/sql", Some(("format", format.name())));
+        let url = self.url(path, Some(("format", format.name())));
         let response = self.send(self.http.post(url).json(&question)).await?;
         if !response.status().is_success() {
             return Err(problem(response).await);

@@ -10,6 +10,7 @@ use crate::{
     config::{Config, Sources},
     error::{Error, ErrorKind, Result},
     generate::{Generator, Settings},
+    query::saved::Catalogue,
     server::{self, Access, Lake},
     telemetry::random_hex,
 };
@@ -61,13 +62,14 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
     let stop = server::shutdown_on_signal();
     // The address first: a port that is taken should not be found out after all the work.
     let listener = if arguments.exit { None } else { Some(server::bind(&config).await?) };
+    let saved = Catalogue::load(config.query.folder.as_deref())?;
     let lake = Lake::open(config, Access::Write { take_over: false }).await?;
     text::say(&format!("store: {} (kept after the demo)", lake.store().display()));
     if !lake.tables().tenants().is_empty() {
         let message = format!("{} holds events: the demo wants an empty store", lake.store().display());
         return Err(Error::new(ErrorKind::Conflict, message));
     }
-    let lake = fill_and_ask(arguments, lake, &stop).await?;
+    let lake = fill_and_ask(arguments, lake, &saved, &stop).await?;
     let Some(listener) = listener.filter(|_| !stop.is_cancelled()) else {
         lake.close().await?;
         return Ok(Outcome::Complete);
@@ -76,12 +78,17 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;
     say_curl(&lake, address);
-    server::serve(lake, listener, stop).await?;
+    server::serve(lake, saved, listener, stop).await?;
     Ok(Outcome::Complete)
 }
 
 /// Everything but serving. The lake comes back open, also after Ctrl-C.
-async fn fill_and_ask(arguments: &Arguments, lake: Lake, stop: &CancellationToken) -> Result<Lake> {
+async fn fill_and_ask(
+    arguments: &Arguments,
+    lake: Lake,
+    saved: &Catalogue,
+    stop: &CancellationToken,
+) -> Result<Lake> {
     let today = lake.clock().now().date_naive();
     let start = today.checked_sub_days(chrono::Days::new(arguments.days.into())).unwrap_or(today);
     let settings = Settings {
@@ -114,7 +121,7 @@ async fn fill_and_ask(arguments: &Arguments, lake: Lake, stop: &CancellationToke
     }
 
     text::say("\n3. Investigations");
-    demo_steps::investigate(&lake, today, arguments.days, incident.as_ref()).await?;
+    demo_steps::investigate(&lake, saved, today, arguments.days, incident.as_ref()).await?;
     Ok(lake)
 }
 

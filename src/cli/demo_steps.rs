@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::SchemaRef, util::display::array_value_to_string};
 use chrono::{Days, NaiveDate};
 use futures::TryStreamExt;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    investigation::{ACCOUNT_TAKEOVER, ACTOR_TIMELINE, Investigation, MASS_EXPORT},
     pipeline::{self, Outlet, Parcel},
     progress::{self, Watch},
     sink::Sink,
@@ -19,7 +19,10 @@ use crate::{
     event::TenantId,
     generate::{Generator, Incident},
     limits::IMPORT_BATCH_EVENTS_MAX,
-    query::{Request, Scope, Statistics, format},
+    query::{
+        Scope, Statistics, format,
+        saved::{Catalogue, Investigation},
+    },
     server::Lake,
 };
 
@@ -71,6 +74,7 @@ pub(super) async fn ingest(
 /// Asks the three saved questions, each one following from the answer before.
 pub(super) async fn investigate(
     lake: &Lake,
+    saved: &Catalogue,
     today: NaiveDate,
     days: u32,
     incident: Option<&Incident>,
@@ -80,7 +84,7 @@ pub(super) async fn investigate(
     let from = today.checked_sub_days(back).unwrap_or(today).to_string();
     let range = [("from", from.as_str())];
 
-    let takeover = ask(lake, ACCOUNT_TAKEOVER, Scope::All, &range, today).await?;
+    let takeover = ask(lake, saved.get("account-takeover")?, Scope::All, &range, today).await?;
     let found =
         takeover.first("tenant_id").zip(takeover.first("actor_id")).zip(takeover.first("logged_in_at"));
     if let Some(((tenant, actor), time)) = &found
@@ -88,9 +92,10 @@ pub(super) async fn investigate(
     {
         let day = day.to_string();
         let params = [("actor", actor.as_str()), ("from", &day), ("to", &day)];
-        ask(lake, ACTOR_TIMELINE, Scope::Tenant(TenantId::parse(tenant)?), &params, today).await?;
+        let scope = Scope::Tenant(TenantId::parse(tenant)?);
+        ask(lake, saved.get("actor-timeline")?, scope, &params, today).await?;
     }
-    ask(lake, MASS_EXPORT, Scope::All, &range, today).await?;
+    ask(lake, saved.get("mass-export")?, Scope::All, &range, today).await?;
     if let Some(truth) = incident {
         let hit =
             found.is_some_and(|((tenant, actor), _)| tenant == truth.tenant_id && actor == truth.actor_id);
@@ -141,16 +146,15 @@ impl Answer {
 /// Asks one saved question and prints it with its answer and cost.
 async fn ask(
     lake: &Lake,
-    sql: &'static str,
+    investigation: &Investigation,
     scope: Scope,
     given: &[(&str, &str)],
     today: NaiveDate,
 ) -> Result<Answer> {
-    let investigation = Investigation::parse(sql)?;
-    text::say(&format!("\n{}\n{}\n", investigation.title, investigation.question));
-    let params = investigation.values(given, today)?;
-    let request = Request { sql: investigation.sql.to_owned(), params, scope };
-    let mut running = lake.engine().run(request).await?;
+    let description = investigation.description();
+    text::say(&format!("\n{}\n{}\n", description.title, description.question));
+    let given = given.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+    let mut running = lake.engine().run(investigation.request(&given, scope, today)?).await?;
     let batches = (&mut running).try_collect().await?;
     let answer = Answer { schema: running.schema(), batches, statistics: running.statistics() };
     let table = format::text_table(&answer.schema, &answer.batches)?;

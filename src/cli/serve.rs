@@ -1,6 +1,6 @@
 //! `auditlake serve`: accept and answer over HTTP until SIGTERM or Ctrl-C.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
@@ -8,6 +8,7 @@ use super::{Outcome, text};
 use crate::{
     config::Config,
     error::Result,
+    query::saved::Catalogue,
     server::{self, Access, Lake},
 };
 
@@ -16,6 +17,9 @@ pub(super) struct Arguments {
     /// Address and port; port 0 takes a free one [env: AUDITLAKE_LISTEN] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
+    /// A folder of saved queries (*.sql) beside the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub(super) queries: Option<PathBuf>,
     /// Start although another writer holds the lease; that one then stops by itself
     #[arg(long)]
     take_over: bool,
@@ -30,9 +34,10 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
         return Ok(Outcome::Complete);
     }
     let shutdown = server::shutdown_on_signal();
-    // The address first: if it is taken, the lease and the store are not touched.
+    // What the user has to put right first: the lease and the store are not touched before that.
+    let saved = Catalogue::load(config.query.folder.as_deref())?;
     let listener = server::bind(&config).await?;
     let lake = Lake::open(config, Access::Write { take_over: arguments.take_over }).await?;
-    server::serve(lake, listener, shutdown).await?;
+    server::serve(lake, saved, listener, shutdown).await?;
     Ok(Outcome::Complete)
 }

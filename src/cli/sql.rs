@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     params: Vec<(String, Value)>,
 }
 
-fn parse_format(name: &str) -> Result<Format, String> {
+pub(super) fn parse_format(name: &str) -> Result<Format, String> {
     Format::from_name(name).map_err(|error| error.to_string())
 }
 
@@ -60,16 +60,11 @@ pub(super) fn parse_param(given: &str) -> Result<(String, Value), String> {
 
 pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
     let Arguments { sql, tenant, format, params } = arguments;
-    if matches!(format, Format::Arrow | Format::Parquet) && std::io::stdout().is_terminal() {
-        let message = format!("{} is not for terminals: redirect it to a file", format.name());
-        return Err(Error::new(ErrorKind::Invalid, message));
-    }
+    refuse_bytes_for_people(format)?;
     let sql = if sql == "-" { read_stdin()? } else { sql };
     let tenant = tenant.as_deref().map(TenantId::parse).transpose()?;
     let params: Map<String, Value> = params.into_iter().collect();
-    let stop = server::shutdown_on_signal();
-    let watch = Watch::start();
-    let asked = async {
+    finish(async {
         if let Some(client) = global.client()? {
             let answer = client.sql(&sql, tenant.as_ref(), &params, format).await?;
             return print(answer).await;
@@ -78,7 +73,23 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
         let scope = tenant.map_or(Scope::All, Scope::Tenant);
         let running = lake.engine().run(Request { sql, params, scope }).await?;
         print(encode(running, format)).await
-    };
+    })
+    .await
+}
+
+/// Formats of bytes make a mess of a terminal.
+pub(super) fn refuse_bytes_for_people(format: Format) -> Result<()> {
+    if matches!(format, Format::Arrow | Format::Parquet) && std::io::stdout().is_terminal() {
+        let message = format!("{} is not for terminals: redirect it to a file", format.name());
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    Ok(())
+}
+
+/// Waits for an answer, which is printed while it comes, or for Ctrl-C.
+pub(super) async fn finish(asked: impl Future<Output = Result<u64>>) -> Result<Outcome> {
+    let stop = server::shutdown_on_signal();
+    let watch = Watch::start();
     let bytes = tokio::select! {
         printed = asked => printed?,
         () = stop.cancelled() => {
@@ -101,7 +112,7 @@ fn read_stdin() -> Result<String> {
 }
 
 /// Writes the answer as it comes; returns its size.
-async fn print(answer: impl Stream<Item = Result<bytes::Bytes>>) -> Result<u64> {
+pub(super) async fn print(answer: impl Stream<Item = Result<bytes::Bytes>>) -> Result<u64> {
     let mut answer = std::pin::pin!(answer);
     let mut bytes = 0;
     while let Some(chunk) = answer.next().await {

@@ -15,7 +15,8 @@ impl Params {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !known.contains(&name.as_ref()) {
-                let detail = format!("query parameter {name:?} is unknown; known are {}", known.join(", "));
+                let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+                let detail = format!("query parameter {name:?} is unknown; known are {known}");
                 return Err(Problem::new(ProblemType::BadRequest, detail));
             }
             if pairs.iter().any(|(other, _)| *other == name) {

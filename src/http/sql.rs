@@ -11,7 +11,8 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
-use serde::Deserialize;
+use bytes::Bytes;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
@@ -37,6 +38,8 @@ use crate::{
 /// end stands in the answer itself, where its format has room for it.
 const STATISTICS: HeaderName = HeaderName::from_static("auditlake-statistics");
 
+const QUESTION_FORM: &str = "{\"sql\", \"tenant_id\"?, \"params\"?}";
+
 /// The request's body.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,11 +60,15 @@ pub(super) async fn post(
 ) -> Result<Response, Problem> {
     let params = Params::parse(query.as_deref(), &["format", "tenant_id"])?;
     let format = format_of(&params, &headers)?;
-    let question = read_question(&api, &headers, body).await?;
-    let scope = principal.tenant(named_tenant(&question, &params)?)?.map_or(Scope::All, Scope::Tenant);
+    let question: Question = parse(&read_question(&api, &headers, body).await?, QUESTION_FORM)?;
+    let scope = scope(&principal, question.tenant_id.as_deref(), &params)?;
+    run(&api, Request { sql: question.sql, params: question.params, scope }, format).await
+}
 
+/// Runs a query and begins its answer.
+pub(super) async fn run(api: &Api, request: Request, format: Format) -> Result<Response, Problem> {
     let tally = Tally::start(&api.metrics.query);
-    let running = api.engine.run(Request { sql: question.sql, params: question.params, scope }).await?;
+    let running = api.engine.run(request).await?;
     let planned = running.statistics();
     api.metrics.query.files_pruned.inc_by(planned.files_considered.saturating_sub(planned.files_kept));
     api.metrics.query.files_kept.inc_by(planned.files_kept);
@@ -76,7 +83,7 @@ pub(super) async fn post(
 }
 
 /// `?format=` if given, else `Accept`, else JSON.
-fn format_of(params: &Params, headers: &HeaderMap) -> Result<Format, Problem> {
+pub(super) fn format_of(params: &Params, headers: &HeaderMap) -> Result<Format, Problem> {
     if let Some(name) = params.get("format") {
         let unknown = |error: crate::error::Error| Problem::new(ProblemType::BadRequest, error.to_string());
         return Format::from_name(name).map_err(unknown);
@@ -91,27 +98,33 @@ fn format_of(params: &Params, headers: &HeaderMap) -> Result<Format, Problem> {
     })
 }
 
-async fn read_question(api: &Api, headers: &HeaderMap, body: Body) -> Result<Question, Problem> {
+/// The bytes of a question's body.
+pub(super) async fn read_question(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if Media::of(headers)? != Media::Json || Encoding::of(headers)? != Encoding::Identity {
         let detail = "a question is application/json without a content encoding";
         return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
     }
     let mut share = api.bodies.share();
     let timeout = api.settings.body_timeout();
-    parse(&body::read(body, limits::SQL_REQUEST_BYTES_MAX, timeout, &mut share).await?)
+    body::read(body, limits::SQL_REQUEST_BYTES_MAX, timeout, &mut share).await
 }
 
-/// 400 for a body that is not JSON, 422 for JSON that is no question; both say where.
-fn parse(body: &[u8]) -> Result<Question, Problem> {
+/// 400 for a body that is not JSON, 422 for JSON that does not have the form of a question; both say where.
+pub(super) fn parse<Q: DeserializeOwned>(body: &[u8], form: &str) -> Result<Q, Problem> {
     serde_json::from_slice(body).map_err(|error| {
         let kind = if error.is_data() { ProblemType::Invalid } else { ProblemType::BadRequest };
-        Problem::new(kind, format!("the body is not {{\"sql\", \"tenant_id\"?, \"params\"?}}: {error}"))
+        Problem::new(kind, format!("the body is not {form}: {error}"))
     })
 }
 
+/// What the principal sees of the tenant that the body or the query parameter names.
+pub(super) fn scope(principal: &Principal, in_body: Option<&str>, params: &Params) -> Result<Scope, Problem> {
+    Ok(principal.tenant(named_tenant(in_body, params)?)?.map_or(Scope::All, Scope::Tenant))
+}
+
 /// The tenant that the body or the query parameter names; both may, if they agree.
-fn named_tenant(question: &Question, params: &Params) -> Result<Option<TenantId>, Problem> {
-    let in_body = question.tenant_id.as_deref().map(TenantId::parse).transpose()?;
+fn named_tenant(in_body: Option<&str>, params: &Params) -> Result<Option<TenantId>, Problem> {
+    let in_body = in_body.map(TenantId::parse).transpose()?;
     match (in_body, params.tenant()?) {
         (Some(one), Some(other)) if one != other => {
             let detail = format!("the body names tenant '{one}', the query parameter tenant '{other}'");
@@ -133,25 +146,25 @@ mod tests {
     /// Would catch a mistyped member that is ignored, so that a query runs without its parameters.
     #[test]
     fn questions_have_no_unknown_members() {
-        assert_eq!(parse(br#"{"sql": "SELECT 1"}"#).unwrap().sql, "SELECT 1");
-        assert!(format!("{:?}", parse(br#"{"sql": "", "parms": {}}"#).unwrap_err()).contains("parms"));
-        assert!(format!("{:?}", parse(b"SELECT 1").unwrap_err()).contains("BadRequest"));
+        let parse = |body: &str| parse::<Question>(body.as_bytes(), QUESTION_FORM);
+        assert_eq!(parse(r#"{"sql": "SELECT 1"}"#).unwrap().sql, "SELECT 1");
+        assert!(format!("{:?}", parse(r#"{"sql": "", "parms": {}}"#).unwrap_err()).contains("parms"));
+        assert!(format!("{:?}", parse("SELECT 1").unwrap_err()).contains("BadRequest"));
     }
 
     /// Would catch a query that runs over another tenant than the one named last.
     #[test]
     fn body_and_parameter_must_agree_on_the_tenant() {
-        let named = |in_body: &str, query: &str| {
-            let question =
-                parse(format!(r#"{{"sql": "SELECT 1", "tenant_id": {in_body}}}"#).as_bytes()).unwrap();
-            named_tenant(&question, &Params::parse(Some(query), &["tenant_id"]).unwrap()).map_err(drop)
+        let named = |in_body, query| {
+            let params = Params::parse(Some(query), &["tenant_id"]).unwrap();
+            named_tenant(in_body, &params).map_err(drop)
         };
         let tenant = |text| Ok(Some(TenantId::parse(text).unwrap()));
-        assert_eq!(named("null", ""), Ok(None));
-        assert_eq!(named("\"a\"", ""), tenant("a"));
-        assert_eq!(named("null", "tenant_id=b"), tenant("b"));
-        assert_eq!(named("\"a\"", "tenant_id=a"), tenant("a"));
-        assert_eq!(named("\"a\"", "tenant_id=b"), Err(()));
-        assert_eq!(named("\"../a\"", ""), Err(()));
+        assert_eq!(named(None, ""), Ok(None));
+        assert_eq!(named(Some("a"), ""), tenant("a"));
+        assert_eq!(named(None, "tenant_id=b"), tenant("b"));
+        assert_eq!(named(Some("a"), "tenant_id=a"), tenant("a"));
+        assert_eq!(named(Some("a"), "tenant_id=b"), Err(()));
+        assert_eq!(named(Some("../a"), ""), Err(()));
     }
 }

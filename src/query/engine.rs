@@ -75,6 +75,8 @@ pub struct Settings {
     pub pruning: bool,
     /// Skip files and rows by the skip index; off only to check answers.
     pub skip_index: bool,
+    /// A folder of saved queries beside the built-in ones, see [`saved`](super::saved); none if not set.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -92,6 +94,7 @@ impl Default for Settings {
             pushdown: Pushdown::default(),
             pruning: true,
             skip_index: true,
+            folder: None,
         }
     }
 }

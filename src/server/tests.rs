@@ -34,7 +34,7 @@ impl Server {
         let lake = Lake::open_on(store, Clock::system(), config, access).await.unwrap();
         let metrics = lake.metrics().clone();
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve(lake, listener, shutdown.clone()));
+        let task = tokio::spawn(serve(lake, Catalogue::load(None).unwrap(), listener, shutdown.clone()));
         Self {
             base: format!("http://{address}"),
             address,

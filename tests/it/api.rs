@@ -5,6 +5,7 @@ mod events;
 mod idempotency;
 mod problems;
 mod queries;
+mod saved;
 
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};

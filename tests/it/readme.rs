@@ -35,3 +35,12 @@ fn the_map_shows_every_room() {
         }
     }
 }
+
+/// Would catch an investigation that its readers are not told of.
+#[test]
+fn the_guide_names_every_saved_query() {
+    let (readme, saved) = (readme(), auditlake::query::saved::Catalogue::load(None).unwrap());
+    for query in saved.descriptions() {
+        assert!(readme.contains(&query.name), "the README does not name {}", query.name);
+    }
+}

@@ -17,7 +17,7 @@ use crate::support::{
     program::{self, Ended, command},
 };
 
-const COMMANDS: [&str; 6] = ["serve", "import", "sql", "compact", "generate", "demo"];
+const COMMANDS: [&str; 7] = ["serve", "import", "sql", "query", "compact", "generate", "demo"];
 
 fn run(arguments: &[&str]) -> Ended {
     program::run(command(arguments), b"")

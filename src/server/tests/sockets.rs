@@ -131,7 +131,8 @@ async fn a_batch_that_was_read_outlives_its_client() {
     let (auth, _) = auth::open(lake.store(), Some(KEY), lake.clock()).await.unwrap();
     let (ingest, engine) = (lake.ingest().unwrap().clone(), lake.engine().clone());
     let metrics = lake.metrics().clone();
-    let api = Api::new(ingest, engine, auth, lake.clock().clone(), metrics.clone(), &Settings::default());
+    let (saved, clock) = (Catalogue::load(None).unwrap(), lake.clock().clone());
+    let api = Api::new(ingest, engine, saved, auth, clock, metrics.clone(), &Settings::default());
 
     let (sent, all_read) = oneshot::channel();
     let end = stream::once(async move {
