@@ -90,6 +90,7 @@ async fn fill_and_ask(arguments: &Arguments, lake: Lake, stop: &CancellationToke
         events: arguments.events,
         start,
         days: arguments.days,
+        enterprise_percent: None,
     };
     let generator = Generator::new(&settings)?;
     let incident = generator.incident().cloned();
