@@ -60,6 +60,9 @@ pub struct Settings {
     pub start: NaiveDate,
     /// Number of days, from 1.
     pub days: u32,
+    /// Makes the first tenant an enterprise with this share of all events, from 50 to 100: many thousand people,
+    /// hundreds of thousands of things, searches with rare words in them. What is left goes to the others.
+    pub enterprise_percent: Option<u32>,
 }
 
 impl Settings {
@@ -69,6 +72,11 @@ impl Settings {
             format!("{} tenants: must be 1 to {tenants_max}", self.tenants)
         } else if !(1..=days_max).contains(&self.days) {
             format!("{} days: must be 1 to {days_max}", self.days)
+        } else if self.enterprise_percent.is_some_and(|percent| !(50..=100).contains(&percent)) {
+            format!(
+                "an enterprise with {} % of the events: must be 50 to 100",
+                self.enterprise_percent.unwrap_or(0)
+            )
         } else if self.events == 0 {
             "0 events: must be at least 1".to_owned()
         } else {
@@ -91,7 +99,7 @@ impl Settings {
 /// ```
 /// use auditlake::generate::{Generator, Settings};
 /// let start = chrono::NaiveDate::from_ymd_opt(2026, 1, 5).unwrap();
-/// let settings = Settings { seed: 7, tenants: 3, events: 1_000, start, days: 5 };
+/// let settings = Settings { seed: 7, tenants: 3, events: 1_000, start, days: 5, enterprise_percent: None };
 /// let mut generator = Generator::new(&settings).unwrap();
 /// let mut body = Vec::new();
 /// while generator.fill(&mut body, 100) > 0 {}

@@ -97,6 +97,7 @@ async fn fill_and_ask(
         events: arguments.events,
         start,
         days: arguments.days,
+        enterprise_percent: None,
     };
     let generator = Generator::new(&settings)?;
     let incident = generator.incident().cloned();

@@ -26,7 +26,8 @@ writes what really happened, so that an investigation can be checked.
 
 Examples:
   auditlake generate --events 1000 | head -1
-  auditlake generate --events 20000000 --days 1095 --labels truth.json -o events.ndjson";
+  auditlake generate --events 20000000 --days 1095 --labels truth.json -o events.ndjson
+  auditlake generate --events 20000000 --days 1095 --tenants 51 --enterprise 99 -o events.ndjson";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -43,6 +44,9 @@ pub(super) struct Arguments {
     /// First day, UTC
     #[arg(long, default_value = "2026-01-01", value_name = "YYYY-MM-DD")]
     start: NaiveDate,
+    /// Make the first tenant an enterprise with this share of the events, and the others small: 50 to 100
+    #[arg(long, value_name = "PERCENT")]
+    enterprise: Option<u32>,
     /// Any number; another one gives another company
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -61,6 +65,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Outcome> {
         events: arguments.events,
         start: arguments.start,
         days: arguments.days,
+        enterprise_percent: arguments.enterprise,
     };
     let mut generator = Generator::new(&settings)?;
     if let Some(path) = &arguments.labels {

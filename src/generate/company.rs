@@ -29,7 +29,21 @@ pub(super) struct Tenant {
     pub(super) programs: Vec<Actor>,
     by_activity: Weighted,
     documents: Weighted,
+    /// Words that its people search for; only an enterprise has its own.
+    words: Option<Weighted>,
 }
+
+/// How much of everything a tenant has at most.
+struct Scale {
+    people_max: u64,
+    programs_max: u64,
+    documents_max: u64,
+    words_max: u64,
+}
+
+const ORDINARY: Scale = Scale { people_max: 2_000, programs_max: 20, documents_max: 20_000, words_max: 0 };
+const ENTERPRISE: Scale =
+    Scale { people_max: 12_000, programs_max: 200, documents_max: 1_000_000, words_max: 100_000 };
 
 /// A person or a program.
 pub(super) struct Actor {
@@ -72,9 +86,21 @@ impl Company {
     }
 }
 
-/// Shares the events out: the tenant of rank `r` (from 0) gets a share in proportion to `1 / (r + 1)^1.5`.
+/// Each tenant's number of events: an enterprise's share first, if there is one, then what [`shares`] says.
 fn sizes(settings: &Settings) -> Vec<u64> {
-    let weights: Vec<u128> = (1..=settings.tenants as u64)
+    let (events, tenants) = (settings.events, settings.tenants as u64);
+    match settings.enterprise_percent {
+        Some(percent) if tenants > 1 => {
+            let enterprise = (u128::from(events) * u128::from(percent) / 100) as u64;
+            [vec![enterprise], shares(events - enterprise, tenants - 1)].concat()
+        }
+        _ => shares(events, tenants),
+    }
+}
+
+/// Shares events out: the tenant of rank `r` (from 0) gets a share in proportion to `1 / (r + 1)^1.5`.
+fn shares(events: u64, tenants: u64) -> Vec<u64> {
+    let weights: Vec<u128> = (1..=tenants)
         .map(|rank| u128::from(1_u64 << 40) * 1_000 / u128::from(rank * (rank * 1_000_000).isqrt()))
         .collect();
     let total: u128 = weights.iter().sum();
@@ -84,7 +110,7 @@ fn sizes(settings: &Settings) -> Vec<u64> {
         .map(|weight| {
             passed += weight;
             // Rounding the running sum, not each share, keeps the total exact.
-            let through = (u128::from(settings.events) * passed / total) as u64;
+            let through = (u128::from(events) * passed / total) as u64;
             let share = through - given;
             given = through;
             share
@@ -97,8 +123,10 @@ impl Tenant {
         let key = mix(settings.seed ^ mix(rank as u64));
         let id = tenant_id(rank);
         let (country, minutes_east) = catalog::HOMES[(rank + dice.below(3) as usize) % catalog::HOMES.len()];
-        let people_count = (events / 400).clamp(4, 2_000) as usize;
-        let programs_count = (events / 20_000).clamp(1, 20) as usize;
+        let scale = if rank == 0 && settings.enterprise_percent.is_some() { &ENTERPRISE } else { &ORDINARY };
+        let people_count = (events / 400).clamp(4, scale.people_max) as usize;
+        let programs_count = (events / 20_000).clamp(1, scale.programs_max) as usize;
+        let words_count = (events / 200).clamp(1_000.min(scale.words_max), scale.words_max) as usize;
         let people = (0..people_count).map(|number| person(number, &id, country, key, dice)).collect();
         let programs = (0..programs_count).map(|number| program(number, country, key, dice)).collect();
         Self {
@@ -110,7 +138,8 @@ impl Tenant {
             people,
             programs,
             by_activity: Weighted::zipf(people_count),
-            documents: Weighted::zipf((events / 20).clamp(50, 20_000) as usize),
+            documents: Weighted::zipf((events / 20).clamp(50, scale.documents_max) as usize),
+            words: (words_count > 0).then(|| Weighted::zipf(words_count)),
         }
     }
 
@@ -122,6 +151,11 @@ impl Tenant {
     /// The number of one of the tenant's things, popular ones more often.
     pub(super) fn draw_thing(&self, dice: &mut Dice) -> u64 {
         self.documents.pick(dice) as u64
+    }
+
+    /// The number of one of the tenant's own words, common ones more often; `None` if it has none.
+    pub(super) fn draw_word(&self, dice: &mut Dice) -> Option<u64> {
+        self.words.as_ref().map(|words| words.pick(dice) as u64)
     }
 }
 

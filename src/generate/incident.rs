@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     DAY_MICROS, Settings,
-    catalog::{self, AUDIT_LOG_DELETE, Action, LOGIN, LOGIN_FAILURE, Target},
+    catalog::{self, AUDIT_LOG_DELETE, Action, Extra, LOGIN, LOGIN_FAILURE, Target},
     company::{Actor, Company, Tenant, address},
     dice::Dice,
     write::{
@@ -210,6 +210,7 @@ impl<'a> Intruder<'a> {
             session: (!with_key && outcome.0 != "failure").then_some(self.session),
             correlation: None,
             detail: dice.word(),
+            word: if action.extra == Extra::Query { self.tenant.draw_word(dice) } else { None },
         };
         let mut line = Vec::new();
         write_event(&mut line, &event);

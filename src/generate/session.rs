@@ -156,6 +156,7 @@ impl Session {
             session: in_session.then_some(self.id),
             correlation: self.correlation,
             detail: dice.word(),
+            word: if action.extra == Extra::Query { tenant.draw_word(dice) } else { None },
         };
         write_event(body, &event);
     }

@@ -10,7 +10,7 @@ use crate::event::decode::{BodyFormat, DecodeContext, decode};
 
 fn settings(seed: u64, events: u64) -> Settings {
     let start = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
-    Settings { seed, tenants: 8, events, start, days: 28 }
+    Settings { seed, tenants: 8, events, start, days: 28, enterprise_percent: None }
 }
 
 fn generate(settings: &Settings, chunk: usize) -> (Vec<u8>, Option<Incident>) {
@@ -160,6 +160,38 @@ fn the_company_is_lifelike() {
     assert!(sessions.len() > 1_500);
 }
 
+/// Would catch an enterprise that is one tenant among others, or without the rare people, things and words
+/// that somebody would look for.
+#[test]
+fn an_enterprise_has_its_share_and_much_that_is_rare() {
+    let settings = Settings { enterprise_percent: Some(99), tenants: 21, ..settings(8, 100_000) };
+    let generator = Generator::new(&settings).unwrap();
+    let sizes: Vec<u64> = generator.tenants().map(|(_, count)| count).collect();
+    assert_eq!((sizes[0], sizes.iter().sum::<u64>()), (99_000, 100_000));
+    assert!(sizes[1..].iter().all(|&size| size < 500), "{sizes:?}");
+
+    let enterprise = generator.company.tenants[0].id.clone();
+    let (events, _) = events(&settings);
+    let mut things: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut words: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in &events {
+        let target = event["targets"][0]["id"].as_str();
+        if let Some(target) = target.filter(|_| event["tenant_id"] == enterprise.as_str()) {
+            *things.entry(target).or_default() += 1;
+        }
+        if let Some(query) = event["metadata"]["query"].as_str() {
+            let word = query.split(' ').next_back().unwrap();
+            *words.entry(word).or_default() += 1;
+            assert_eq!(event["tenant_id"] == enterprise.as_str(), !catalog::KINDS.contains(&word), "{query}");
+        }
+    }
+    let rare = |counts: &BTreeMap<&str, usize>| counts.values().filter(|&&count| count < 10).count();
+    assert!(rare(&things) > 3_000 && rare(&words) > 300, "{} {}", rare(&things), rare(&words));
+
+    let alone = Generator::new(&Settings { tenants: 1, ..settings }).unwrap();
+    assert_eq!(alone.tenants().map(|(_, count)| count).collect::<Vec<_>>(), [100_000]);
+}
+
 /// Would catch an event that the server refuses, and one larger or smaller than the figures are told for.
 #[test]
 fn events_decode_and_have_about_six_hundred_bytes() {
@@ -185,6 +217,8 @@ fn settings_out_of_range_are_refused() {
         Settings { tenants: 1_000_000, ..good.clone() },
         Settings { days: 0, ..good.clone() },
         Settings { days: 100_000, ..good.clone() },
+        Settings { enterprise_percent: Some(49), ..good.clone() },
+        Settings { enterprise_percent: Some(101), ..good.clone() },
         Settings { events: 0, ..good },
     ] {
         assert_eq!(Generator::new(&bad).err().map(|error| error.kind()), Some(ErrorKind::Invalid));

@@ -36,6 +36,8 @@ pub(super) struct Event<'a> {
     pub(super) correlation: Option<u64>,
     /// Random bits that request id, changes and metadata are made of.
     pub(super) detail: u64,
+    /// The number of the word that is searched for besides.
+    pub(super) word: Option<u64>,
 }
 
 /// What an action was done to.
@@ -209,6 +211,21 @@ fn push_name(body: &mut Vec<u8>, tenant: &Tenant, kind: &str, number: u64) {
     put!(body, "{subject} {kind} {number}");
 }
 
+/// A space and the made-up word of a number, the same every time, another one for each number up to 512,000.
+fn push_word(body: &mut Vec<u8>, number: u64) {
+    const CONSONANTS: &[u8; 16] = b"bdfghklmnprstvwz";
+    const VOWELS: &[u8; 5] = b"aeiou";
+    const SYLLABLES: u64 = 80;
+    body.push(b' ');
+    // A factor without 2 and 5 in it reaches each of the 80 * 80 * 80 words once.
+    let mut rest = (number * 70_921 + 104_729) % (SYLLABLES * SYLLABLES * SYLLABLES);
+    for _ in 0..3 {
+        let syllable = (rest % SYLLABLES) as usize;
+        body.extend([CONSONANTS[syllable / 5], VOWELS[syllable % 5]]);
+        rest /= SYLLABLES;
+    }
+}
+
 fn write_context(body: &mut Vec<u8>, event: &Event<'_>) {
     let [a, b, c, d] = event.address.to_be_bytes();
     put!(body, ",\"context\":{{\"ip_address\":\"{a}.{b}.{c}.{d}\"");
@@ -258,7 +275,11 @@ fn write_metadata(body: &mut Vec<u8>, event: &Event<'_>) {
         Extra::Query => {
             let (subject, kind) =
                 (catalog::SUBJECTS[(bits & 15) as usize], catalog::KINDS[(bits >> 4) as usize % 12]);
-            put!(body, ",\"metadata\":{{\"query\":\"{subject} {kind}\",\"results\":{}}}", bits >> 12 & 127);
+            push_all(body, &[",\"metadata\":{\"query\":\"", subject, " ", kind]);
+            if let Some(number) = event.word {
+                push_word(body, number);
+            }
+            put!(body, "\",\"results\":{}}}", bits >> 12 & 127);
         }
         Extra::Sync => {
             put!(body, ",\"metadata\":{{\"records\":{},\"cursor\":\"{:x}\"}}", bits & 1023, bits >> 10);
