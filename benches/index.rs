@@ -55,7 +55,7 @@ async fn fill(folder: &std::path::Path, events: u64) -> Lake {
     config.background.compact_every_ms = 0;
     let lake = Lake::open(config, Access::Write { take_over: false }).await.expect("open");
     let start = lake.clock().now().date_naive() - chrono::Days::new(DAYS.into());
-    let settings = Settings { seed: 1, tenants: 1, events, start, days: DAYS };
+    let settings = Settings { seed: 1, tenants: 1, events, start, days: DAYS, enterprise_percent: None };
     let mut generator = Generator::new(&settings).expect("settings");
     let mut body = Vec::new();
     while generator.fill(&mut body, BATCH_EVENTS) > 0 {
