@@ -2,7 +2,7 @@
 //!
 //! Sorted by time, so that the newest events and any time range are one run of pages. Row groups bounded in
 //! rows (a newest-100 query opens one) and in bytes (a reader's memory). Small pages with a page index, so that
-//! one event costs one page a column. Ids and JSON text are nearly unique: a dictionary would only be given up
+//! one event costs one page a column, and a reader knows before it decodes how much text a run of rows holds. Ids and JSON text are nearly unique: a dictionary would only be given up
 //! half-way; their lengths are delta-coded and zstd sees the bare text.
 
 use parquet::{
@@ -64,6 +64,8 @@ pub(crate) fn writer_properties(settings: &Settings) -> Result<WriterProperties>
         .set_max_row_group_row_count(Some(settings.row_group_rows))
         .set_max_row_group_bytes(Some(settings.row_group_bytes))
         .set_data_page_row_count_limit(settings.page_rows)
+        .set_data_page_size_limit(limits::PAGE_BYTES_MAX)
+        .set_dictionary_page_size_limit(limits::PAGE_BYTES_MAX)
         .set_sorting_columns(Some(sorting_columns()));
     for name in GROWING_COLUMNS {
         let column = ColumnPath::from(name);
