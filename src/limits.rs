@@ -107,6 +107,9 @@ pub const TEXT_TABLE_ROWS_MAX: usize = 1_000;
 
 // --- command line ---
 
+/// Events in one batch of the demo: few, because it makes, takes in and asks in one process.
+pub const DEMO_BATCH_EVENTS: usize = 1_000;
+
 /// Records refused by an import that are shown one by one.
 pub const IMPORT_REFUSALS_SHOWN_MAX: u64 = 20;
 /// Times that a request to a server is tried.
@@ -234,3 +237,5 @@ pub const TABLE: &[Limit] = &[
 /// A tenant with more goes alone: it keeps a core busy, and taking events in needs the other. Sorting and encoding take
 /// about three times as much on top.
 pub const FLUSH_KIB_AT_ONCE: usize = 16 * 1_024;
+/// Rows that are put together at once on their way into a file.
+pub const FLUSH_ROWS_AT_ONCE: usize = 4_096;

@@ -8,18 +8,22 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
-use chrono::NaiveDate;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
-use super::{Shared, State, answers::Answer, rows, writer::Message};
+use super::{
+    Shared, State,
+    answers::Answer,
+    rows::{Day, SortedRows},
+    writer::Message,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     limits::FLUSH_KIB_AT_ONCE,
     paths,
-    table::{Commit, DataFile, Table},
+    table::{Commit, DataFile, FileWriter, Table},
     wal::Position,
 };
 
@@ -121,14 +125,14 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     let rows: usize = uncommitted.flushing.iter().map(RecordBatch::num_rows).sum();
     if rows > 0 {
         let batches = uncommitted.flushing.clone();
-        let days = tokio::task::spawn_blocking(move || rows::by_day(&batches, first_seq))
+        let sorted = tokio::task::spawn_blocking(move || Arc::new(SortedRows::new(batches, first_seq)))
             .await
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "sorting events failed", error))?
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot sort events by day", error))?;
-        let mut add = Vec::with_capacity(days.len());
-        for (day, batch) in days {
-            add.push(write_file(table, day, batch).await?);
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "sorting events failed", error))?;
+        let mut add = Vec::new();
+        for day in sorted.days() {
+            add.push(write_file(table, &sorted, &day).await?);
         }
+        drop(sorted);
         let commit = Commit {
             operation: "WRITE",
             add,
@@ -149,15 +153,27 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
 }
 
 /// Writes the events of one day. What a failure leaves of an upload is given up at once: the sweep cannot see it.
-async fn write_file(table: &Table, day: NaiveDate, batch: RecordBatch) -> Result<DataFile> {
-    let mut file = table.file_writer(day)?;
-    if let Err(error) = file.write(batch).await {
+async fn write_file(table: &Table, sorted: &Arc<SortedRows>, day: &Day) -> Result<DataFile> {
+    let mut file = table.file_writer(day.date)?;
+    if let Err(error) = write_rows(&mut file, sorted, day).await {
         if let Err(failed) = file.abandon().await {
             warn!(tenant = %table.tenant(), error = failed.report(), "an unfinished upload was not given up");
         }
         return Err(error);
     }
     file.finish().await
+}
+
+async fn write_rows(file: &mut FileWriter, sorted: &Arc<SortedRows>, day: &Day) -> Result<()> {
+    for piece in 0..sorted.pieces(day) {
+        let (rows, day) = (Arc::clone(sorted), day.clone());
+        let made = tokio::task::spawn_blocking(move || rows.piece(&day, piece))
+            .await
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "sorting events failed", error))?
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot sort events by day", error))?;
+        file.write(made).await?;
+    }
+    Ok(())
 }
 
 /// A commit found that somebody else had committed. If that somebody committed WAL events, there is another
