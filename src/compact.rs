@@ -107,7 +107,9 @@ pub async fn compact_all(
     let lanes = &job::Lanes::start()?;
     let mut report = Report::default();
     loop {
-        let jobs = jobs(tables, policy, clock, &mut report.failures).await;
+        // Looking at every table takes long where there are many.
+        let planned = jobs(tables, policy, clock, &mut report.failures);
+        let jobs = cancel.run_until_cancelled(planned).await.unwrap_or_default();
         if jobs.is_empty() || cancel.is_cancelled() {
             report.cancelled = cancel.is_cancelled();
             break;

@@ -32,7 +32,8 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
     let shutdown = server::shutdown_on_signal();
     // The address first: if it is taken, the lease and the store are not touched.
     let listener = server::bind(&config).await?;
-    let lake = Lake::open(config, Access::Write { take_over: arguments.take_over }).await?;
+    let access = Access::Write { take_over: arguments.take_over };
+    let Some(lake) = Lake::open_until(config, access, &shutdown).await? else { return Ok(Outcome::Stopped) };
     server::serve(lake, listener, shutdown).await?;
     Ok(Outcome::Complete)
 }

@@ -98,11 +98,18 @@ async fn flush_table(shared: &Arc<Shared>, table: Arc<Table>, which: Which) -> R
 }
 
 /// Makes a checkpoint if one is due, on a thread of its own: the Delta kernel blocks the thread that it runs on. Nothing rests
-/// on a checkpoint, so no commit waits long for one, and the end of the process not at all.
+/// on a checkpoint, so no commit waits long for one, and the end of the process not at all, not even for one begun.
 async fn maintain(shared: &Shared, table: Arc<Table>) {
-    if *shared.state.borrow() == State::Closed {
-        return;
+    let mut states = shared.state.subscribe();
+    let closing = states.wait_for(|state| matches!(state, State::Closed | State::Stopped(_)));
+    tokio::select! {
+        biased;
+        _ = closing => {}
+        () = make_checkpoint(table) => {}
     }
+}
+
+async fn make_checkpoint(table: Arc<Table>) {
     let tenant = table.tenant().clone();
     let runtime = tokio::runtime::Handle::current();
     let work = tokio::task::spawn_blocking(move || runtime.block_on(table.maintain()));

@@ -14,6 +14,7 @@ mod readers;
 mod readme;
 mod recovery;
 mod shell;
+mod shutdown;
 mod store;
 mod support;
 mod visibility;
