@@ -11,12 +11,14 @@
 //! | `decode`, `merge` | many sorted files → one sorted stream |
 //! | [`digest`] | fingerprint of a multiset of rows |
 //! | `job`, `lane` | merge, write, check, commit, on two threads of their own |
+//! | `memory` | what jobs that run at once may take together |
 //! | [`upkeep`] | keeps the skip index complete and its segments few |
 
 mod decode;
 pub mod digest;
 mod job;
 mod lane;
+mod memory;
 mod merge;
 pub mod plan;
 #[cfg(test)]
@@ -27,12 +29,12 @@ use std::{fmt, sync::Arc};
 
 use chrono::NaiveDate;
 use futures::{StreamExt, stream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::plan::{Job, Policy};
+use self::{job::Outcome, memory::Memory};
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     event::TenantId,
     index::Indexes,
     table::{Table, Tables},
@@ -113,27 +115,26 @@ pub async fn compact_all(
     let lanes = &job::Lanes::start()?;
     let mut report = Report::default();
     loop {
-        let jobs = jobs(tables, policy, clock, &mut report.failures).await;
+        // Looking at every table takes long where there are many.
+        let planned = jobs(tables, policy, clock, &mut report.failures);
+        let jobs = cancel.run_until_cancelled(planned).await.unwrap_or_default();
         if jobs.is_empty() || cancel.is_cancelled() {
             report.cancelled = cancel.is_cancelled();
             break;
         }
         let mut jobs_left = jobs.len();
-        let memory = Semaphore::new(mebibytes(policy.memory_bytes_max) as usize);
-        let memory = &memory;
+        let memory = &Memory::new(policy.memory_bytes_max);
         let mut running = stream::iter(jobs)
             .map(|(table, job)| async move {
-                let share = mebibytes(job.memory_bytes.min(policy.memory_bytes_max));
-                let _share = memory.acquire_many(share).await;
-                let done = job::run(lanes, &table, indexes, &job, cancel).await;
-                (table, job, done)
+                let outcome = run(lanes, &table, indexes, &job, memory, cancel).await;
+                (table, job, outcome)
             })
             .buffer_unordered(policy.jobs_at_once.max(1));
-        while let Some((table, job, done)) = running.next().await {
+        while let Some((table, job, outcome)) = running.next().await {
             jobs_left -= 1;
-            match done {
-                Ok(Some(done)) => report.add(&job, &done),
-                Ok(None) => report.cancelled = true,
+            match outcome {
+                Ok(Outcome::Done(done)) => report.add(&done),
+                Ok(Outcome::Cancelled | Outcome::LacksMemory) => report.cancelled = true,
                 Err(error) => {
                     report.failures.push(Failure {
                         tenant: table.tenant().clone(),
@@ -149,6 +150,26 @@ pub async fn compact_all(
     upkeep::run(lanes, tables, indexes, policy, clock, cancel, &mut report).await;
     report.millis = (clock.now_millis() - started_ms).max(0) as u64;
     Ok(report)
+}
+
+/// Runs `job` beside others, or alone if its files turn out to take more memory than was thought.
+async fn run(
+    lanes: &job::Lanes,
+    table: &Arc<Table>,
+    indexes: &Indexes,
+    job: &Job,
+    memory: &Memory,
+    cancel: &CancellationToken,
+) -> Result<Outcome> {
+    let share = memory.share(job.memory_bytes()).await;
+    let outcome = job::run(lanes, table, indexes, job, share, cancel).await?;
+    if !matches!(outcome, Outcome::LacksMemory) {
+        return Ok(outcome);
+    }
+    match job::run(lanes, table, indexes, job, memory.whole().await, cancel).await? {
+        Outcome::LacksMemory => Err(Error::new(ErrorKind::Internal, "a job that was alone lacked memory")),
+        outcome => Ok(outcome),
+    }
 }
 
 /// The jobs of one round, of all tenants, without those that failed in an earlier one. Tables that cannot be opened
@@ -181,15 +202,10 @@ async fn jobs(
     all
 }
 
-/// The unit in which jobs share memory.
-fn mebibytes(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX)
-}
-
 impl Report {
-    fn add(&mut self, job: &Job, done: &job::Done) {
+    fn add(&mut self, done: &job::Done) {
         self.jobs += 1;
-        self.files_in += job.inputs.len();
+        self.files_in += done.files_in;
         self.files_out += 1;
         self.rows += done.rows;
         self.bytes_in += done.bytes_in;

@@ -44,7 +44,7 @@ use crate::{
 };
 
 /// How long the end waits for what is still on its way to the store; nothing acknowledged rests on it.
-const TASKS_END_MAX: Duration = Duration::from_secs(10);
+const TASKS_END_MAX: Duration = Duration::from_secs(5);
 
 /// What a client sent, decoded.
 #[derive(Debug)]

@@ -24,9 +24,11 @@ pub const STORE_LOCAL_OPENERS_MAX: usize = 256;
 /// Rows of a Parquet row group.
 pub const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
 /// Encoded bytes of a Parquet row group: what a reader of one file keeps in memory.
-pub const ROW_GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const ROW_GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Rows of a Parquet page.
 pub const PAGE_ROWS_MAX: usize = 1_024;
+/// Bytes of a Parquet page before compression, about; also of a column's dictionary.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of the batches that reading a file yields, about.
 pub const READ_BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// Rows of the batches that reading a file yields.
@@ -48,7 +50,7 @@ pub const INDEX_SEGMENT_ROWS_MAX: u64 = 16 * 1024 * 1024;
 /// Bits kept of a hash in a segment that will be merged again.
 pub const INDEX_HASH_BITS: u32 = 30;
 /// Postings collected in memory before a segment is written.
-pub const INDEX_BUILD_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const INDEX_BUILD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Different pairs of action and outcome that are counted in one piece of a file.
 pub const INDEX_COUNTED_MAX: usize = 4_096;
 /// Segments merged at once.
@@ -126,6 +128,9 @@ pub const TEXT_TABLE_ROWS_MAX: usize = 1_000;
 
 // --- command line ---
 
+/// Events in one batch of the demo: few, because it makes, takes in and asks in one process.
+pub const DEMO_BATCH_EVENTS: usize = 1_000;
+
 /// Records refused by an import that are shown one by one.
 pub const IMPORT_REFUSALS_SHOWN_MAX: u64 = 20;
 /// Times that a request to a server is tried.
@@ -138,11 +143,15 @@ pub const COMPACTION_FILES_MAX: usize = 256;
 /// Files that one compaction job reads at once, because their times overlap.
 pub const COMPACTION_FAN_IN_MAX: usize = 16;
 /// Memory of all compaction jobs that run at once, about.
-pub const COMPACTION_BYTES_MAX: u64 = 208 * 1024 * 1024;
+pub const COMPACTION_BYTES_MAX: u64 = 144 * 1024 * 1024;
 /// Of which for encoding one large file: a row group, pages and compressors of all columns, upload parts.
-pub const ENCODING_BYTES_MAX: u64 = 80 * 1024 * 1024;
+pub const ENCODING_BYTES_MAX: u64 = 48 * 1024 * 1024;
+/// Pages, dictionaries and a batch of one open file as decoded, about: what all but contrived files keep to.
+pub const DECODED_BYTES_MAX: u64 = 24 * 1024 * 1024;
 /// Rows of the batches that a merge makes.
 pub const MERGE_BATCH_ROWS_MAX: usize = 8_192;
+/// Bytes of their values, about.
+pub const MERGE_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 // One event. A length counts the bytes of the text in UTF-8, after JSON escapes are resolved.
 
 /// Length of an event's `id`.
@@ -249,3 +258,5 @@ pub const TABLE: &[Limit] = &[
 /// A tenant with more goes alone: it keeps a core busy, and taking events in needs the other. Sorting and encoding take
 /// about three times as much on top.
 pub const FLUSH_KIB_AT_ONCE: usize = 16 * 1_024;
+/// Rows that are put together at once on their way into a file.
+pub const FLUSH_ROWS_AT_ONCE: usize = 4_096;

@@ -25,6 +25,9 @@ use crate::{
     query::saved::Catalogue,
 };
 
+/// What batches in hand and background work get in any case, when connections took all the time that there is to end.
+const APPENDS_END_MIN: Duration = Duration::from_secs(5);
+
 /// Binds the address of the configuration; the error names it.
 pub async fn bind(config: &Config) -> Result<TcpListener> {
     config.check_listen()?;
@@ -83,12 +86,14 @@ async fn serve_requests(
         shutdown.cancelled().await;
         tracing::info!("shutting down");
         api.begin_shutdown();
+        time::Instant::now() + Duration::from_millis(settings.drain_ms)
     };
-    let (stopped, (), ()) = tokio::join!(watched, served, told);
+    let (stopped, (), drained_at) = tokio::join!(watched, served, told);
 
     work.close();
-    let drain = Duration::from_millis(settings.drain_ms);
-    if time::timeout(drain, async { tokio::join!(api.finish_appends(), work.wait()) }).await.is_err() {
+    // Connections may have taken the whole time; what they brought still gets some.
+    let end = drained_at.max(time::Instant::now() + APPENDS_END_MIN);
+    if time::timeout_at(end, async { tokio::join!(api.finish_appends(), work.wait()) }).await.is_err() {
         tracing::warn!("some work did not end in time; what was acknowledged is in the WAL");
     }
     stopped.map_or(Ok(()), Err)

@@ -45,7 +45,7 @@ pub use self::{
     commit::Commit,
     file::FileWriter,
     ids::IdCache,
-    read::{BatchStream, ReadOptions},
+    read::{BatchStream, OpenFile, ReadOptions},
     snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted},
     tenant::Table,
 };

@@ -35,7 +35,8 @@ pub(super) struct Files {
 
 pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome> {
     let stop = server::shutdown_on_signal();
-    let lake = Lake::open(config, Access::Write { take_over: arguments.take_over }).await?;
+    let access = Access::Write { take_over: arguments.take_over };
+    let Some(lake) = Lake::open_until(config, access, &stop).await? else { return Ok(Outcome::Stopped) };
     let before = files(&lake).await?;
     let watch = Watch::start();
     if arguments.rebuild_index {

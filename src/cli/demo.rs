@@ -63,7 +63,8 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
     // The address first: a port that is taken should not be found out after all the work.
     let listener = if arguments.exit { None } else { Some(server::bind(&config).await?) };
     let saved = Catalogue::load(config.query.folder.as_deref())?;
-    let lake = Lake::open(config, Access::Write { take_over: false }).await?;
+    let access = Access::Write { take_over: false };
+    let Some(lake) = Lake::open_until(config, access, &stop).await? else { return Ok(Outcome::Stopped) };
     text::say(&format!("store: {} (kept after the demo)", lake.store().display()));
     if !lake.tables().tenants().is_empty() {
         let message = format!("{} holds events: the demo wants an empty store", lake.store().display());

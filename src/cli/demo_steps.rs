@@ -18,7 +18,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
     generate::{Generator, Incident},
-    limits::IMPORT_BATCH_EVENTS_MAX,
+    limits::DEMO_BATCH_EVENTS,
     query::{
         Scope, Statistics, format,
         saved::{Catalogue, Investigation},
@@ -38,7 +38,7 @@ pub(super) async fn ingest(
     let producer = move |outlet: Outlet<()>| {
         while outlet.is_wanted() {
             let mut body = Vec::new();
-            let count = generator.fill(&mut body, IMPORT_BATCH_EVENTS_MAX);
+            let count = generator.fill(&mut body, DEMO_BATCH_EVENTS);
             if count == 0 || !outlet.put(Parcel { body: body.into(), label: () }) {
                 break;
             }

@@ -67,7 +67,13 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
     let client = global.client()?;
     let lake = match &client {
         Some(_) => None,
-        None => Some(Lake::open(config, Access::Write { take_over: arguments.take_over }).await?.into()),
+        None => {
+            let access = Access::Write { take_over: arguments.take_over };
+            let Some(lake) = Lake::open_until(config, access, &stop).await? else {
+                return Ok(Outcome::Stopped);
+            };
+            Some(lake.into())
+        }
     };
     let sink = match (client, &lake) {
         (Some(client), _) => Sink::Server(client),

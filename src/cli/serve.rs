@@ -37,7 +37,8 @@ pub(super) async fn run(arguments: &Arguments, config: Config) -> Result<Outcome
     // What the user has to put right first: the lease and the store are not touched before that.
     let saved = Catalogue::load(config.query.folder.as_deref())?;
     let listener = server::bind(&config).await?;
-    let lake = Lake::open(config, Access::Write { take_over: arguments.take_over }).await?;
+    let access = Access::Write { take_over: arguments.take_over };
+    let Some(lake) = Lake::open_until(config, access, &shutdown).await? else { return Ok(Outcome::Stopped) };
     server::serve(lake, saved, listener, shutdown).await?;
     Ok(Outcome::Complete)
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::digest::Digest;
 use crate::{
     error::{Error, ErrorKind, Result},
-    table::{BatchStream, DataFile, ReadOptions, Table},
+    table::{DataFile, OpenFile, ReadOptions, Table},
 };
 
 /// A file being decoded.
@@ -23,8 +23,8 @@ pub(crate) struct Decoder {
 }
 
 enum State {
-    Opening(JoinHandle<Result<BatchStream>>),
-    Open(BatchStream),
+    Opening(JoinHandle<Result<OpenFile>>),
+    Open(OpenFile),
     Closed,
 }
 
@@ -33,7 +33,7 @@ impl Decoder {
     pub(crate) fn start(table: Arc<Table>, file: Arc<DataFile>, options: ReadOptions) -> Self {
         let path = file.path.clone();
         let options = ReadOptions { text_views: true, ..options };
-        let opening = tokio::spawn(async move { table.read(&file, &options).await });
+        let opening = tokio::spawn(async move { table.open_file(&file, &options).await });
         Self { file: path, state: State::Opening(opening) }
     }
 
@@ -44,12 +44,8 @@ impl Decoder {
 
     /// The next batch that is not empty, with its digest; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<(RecordBatch, Digest)>> {
-        if let State::Opening(opening) = &mut self.state {
-            let died = |cause| Error::with_source(ErrorKind::Internal, "the task opening a file died", cause);
-            self.state = State::Open(opening.await.map_err(died)??);
-        }
-        let State::Open(batches) = &mut self.state else { return Ok(None) };
-        while let Some(batch) = batches.try_next().await? {
+        let Some(file) = self.opened().await? else { return Ok(None) };
+        while let Some(batch) = file.batches.try_next().await? {
             if batch.num_rows() > 0 {
                 let digest = Digest::of(&batch)?;
                 return Ok(Some((batch, digest)));
@@ -57,5 +53,21 @@ impl Decoder {
         }
         self.state = State::Closed;
         Ok(None)
+    }
+
+    /// Memory that decoding takes; nothing once it is through.
+    pub(crate) async fn memory_bytes(&mut self) -> Result<u64> {
+        Ok(self.opened().await?.map_or(0, |file| file.memory_bytes))
+    }
+
+    async fn opened(&mut self) -> Result<Option<&mut OpenFile>> {
+        if let State::Opening(opening) = &mut self.state {
+            let died = |cause| Error::with_source(ErrorKind::Internal, "the task opening a file died", cause);
+            self.state = State::Open(opening.await.map_err(died)??);
+        }
+        match &mut self.state {
+            State::Open(file) => Ok(Some(file)),
+            State::Opening(_) | State::Closed => Ok(None),
+        }
     }
 }

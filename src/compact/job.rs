@@ -1,8 +1,9 @@
 //! Carries one job out: merge, write, check, commit.
 //!
-//! In: a [`Job`]. Out: one file in place of its inputs. Guaranteed: the commit is made only if the written file,
-//! read back, has exactly the rows of the inputs; otherwise it is deleted and nothing has changed. A cancelled
-//! job leaves nothing but, at worst, an orphan for the sweep.
+//! In: a [`Job`] and its share of memory. Out: one file in place of its inputs, or of as many of them as there was memory
+//! for; the others wait for another round. Guaranteed: the commit is made only if the written file, read back, has
+//! exactly the rows of the inputs; otherwise it is deleted and nothing has changed. A cancelled job leaves nothing
+//! but, at worst, an orphan for the sweep.
 
 use std::{ops::Range, sync::Arc};
 
@@ -10,7 +11,7 @@ use arrow::array::RecordBatch;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{decode::Decoder, digest::Digest, lane::Lane, merge::Merge, plan::Job};
+use super::{decode::Decoder, digest::Digest, lane::Lane, memory::Share, merge::Merge, plan::Job};
 use crate::{
     error::{Error, ErrorKind, Result},
     index::{Indexer, Indexes},
@@ -35,36 +36,60 @@ impl Lanes {
     }
 }
 
+/// How a job ended that did not fail.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Done(Done),
+    Cancelled,
+    /// Its files take more memory than was thought, and others have what it would need.
+    LacksMemory,
+}
+
 /// What a finished job did.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
+    pub(crate) files_in: usize,
     pub(crate) rows: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
 }
 
-/// Runs `job`; `None` if it was cancelled.
+/// What a merge read: of which files, its digest, and its index.
+struct Merged {
+    inputs: Vec<Arc<DataFile>>,
+    digest: Digest,
+    /// The index of the rows, to be published once they are committed.
+    indexer: Indexer,
+    /// Held until the job ends.
+    _memory: Share,
+}
+
+/// Runs `job` in `memory`.
 pub(crate) async fn run(
     lanes: &Lanes,
     table: &Arc<Table>,
     indexes: &Indexes,
     job: &Job,
+    memory: Share,
     cancel: &CancellationToken,
-) -> Result<Option<Done>> {
+) -> Result<Outcome> {
     let indexer = Indexer::new(indexes, table.tenant());
-    let Some((file, read, indexer)) = rewrite(lanes, table, indexer, job, cancel).await? else {
-        return Ok(None);
-    };
-    let done = commit_checked(lanes, table, job, file, read).await?;
-    indexer.publish().await;
-    Ok(Some(done))
+    match rewrite(lanes, table, indexer, job, memory, cancel).await? {
+        Some((file, merged)) => {
+            let done = commit_checked(lanes, table, &merged.inputs, file, merged.digest).await?;
+            merged.indexer.publish().await;
+            Ok(Outcome::Done(done))
+        }
+        None if cancel.is_cancelled() => Ok(Outcome::Cancelled),
+        None => Ok(Outcome::LacksMemory),
+    }
 }
 
-/// Commits `file` in place of the job's inputs if it has exactly the rows that were `read`, and deletes it if not.
+/// Commits `file` in place of `inputs` if it has exactly the rows that were `read`, and deletes it if not.
 pub(crate) async fn commit_checked(
     lanes: &Lanes,
     table: &Arc<Table>,
-    job: &Job,
+    inputs: &[Arc<DataFile>],
     file: DataFile,
     read: Digest,
 ) -> Result<Done> {
@@ -72,42 +97,44 @@ pub(crate) async fn commit_checked(
     let written = digest(lanes, table, &file).await;
     if !matches!(&written, Ok(written) if *written == read) {
         table.discard(&file).await?;
-        return Err(refusal(job, read, written));
+        return Err(refusal(inputs, read, written));
     }
     let (rows, bytes_out) = (file.rows, file.size_bytes);
     let commit = Commit {
         operation: "OPTIMIZE",
         add: vec![Arc::unwrap_or_clone(file)],
-        remove: job.inputs.clone(),
+        remove: inputs.to_vec(),
         data_change: false,
         wal_through: None,
         next_seq: None,
     };
     table.commit(commit).await?;
-    Ok(Done { rows, bytes_in: job.inputs.iter().map(|file| file.size_bytes).sum(), bytes_out })
+    let bytes_in = inputs.iter().map(|file| file.size_bytes).sum();
+    Ok(Done { files_in: inputs.len(), rows, bytes_in, bytes_out })
 }
 
-/// Writes the merged inputs to a new file, not yet part of the table; with the digest of what was read.
+/// Writes the merged inputs to a new file, not yet part of the table. `None` if it was cancelled or lacks memory.
 async fn rewrite(
     lanes: &Lanes,
     table: &Arc<Table>,
     mut indexer: Indexer,
     job: &Job,
+    memory: Share,
     cancel: &CancellationToken,
-) -> Result<Option<(DataFile, Digest, Indexer)>> {
+) -> Result<Option<(DataFile, Merged)>> {
     let writer = table.file_writer(job.day)?.encoding_in_place();
     indexer.begin_file(writer.path());
     let (sender, merged) = mpsc::channel(MERGED_BATCHES_AHEAD);
-    let reading = lanes.reading.run(merge(table.clone(), job.inputs.clone(), indexer, sender));
+    let reading = lanes.reading.run(merge(table.clone(), job.clone(), indexer, memory, sender));
     let writing = lanes.writing.run(write(writer, merged, cancel.clone()));
     let (read, written) = tokio::join!(reading, writing);
     let writer = written?;
     match read {
-        Ok((read, indexer)) if !cancel.is_cancelled() => {
+        Ok(merged) if !cancel.is_cancelled() && merged.inputs.len() >= job.inputs.len().min(2) => {
             let mut file = lanes.writing.run(writer.finish()).await?;
             // For the planner the file is as new as its newest event, not as the rewriting of old ones.
-            file.added_at_ms = job.inputs.iter().map(|input| input.added_at_ms).max().unwrap_or(0);
-            Ok(Some((file, read, indexer)))
+            file.added_at_ms = merged.inputs.iter().map(|input| input.added_at_ms).max().unwrap_or(0);
+            Ok(Some((file, merged)))
         }
         unfinished => {
             let abandoned = writer.abandon().await;
@@ -118,14 +145,15 @@ async fn rewrite(
     }
 }
 
-/// Sends the merged rows of `files`, and indexes them; gives the digest of all that was read.
+/// Sends the merged rows of the job's inputs, and indexes them.
 async fn merge(
     table: Arc<Table>,
-    files: Vec<Arc<DataFile>>,
+    job: Job,
     mut indexer: Indexer,
+    memory: Share,
     merged: mpsc::Sender<RecordBatch>,
-) -> Result<(Digest, Indexer)> {
-    let mut merge = Merge::new(table, &files);
+) -> Result<Merged> {
+    let mut merge = Merge::new(table, &job.inputs, memory, job.writing_bytes);
     while let Some(batch) = merge.next().await? {
         indexer.add(&batch);
         indexer.spill().await;
@@ -134,7 +162,9 @@ async fn merge(
         }
     }
     indexer.finish().await;
-    Ok((merge.read(), indexer))
+    let digest = merge.read();
+    let (inputs, memory) = merge.end();
+    Ok(Merged { inputs, digest, indexer, _memory: memory })
 }
 
 /// Encodes all batches, or those before the cancellation.
@@ -181,8 +211,8 @@ fn halves(rows: usize) -> (Range<usize>, Range<usize>) {
     (0..middle, middle..rows)
 }
 
-fn refusal(job: &Job, read: Digest, written: Result<Digest>) -> Error {
-    let inputs: Vec<&str> = job.inputs.iter().map(|file| file.path.as_str()).collect();
+fn refusal(inputs: &[Arc<DataFile>], read: Digest, written: Result<Digest>) -> Error {
+    let inputs: Vec<&str> = inputs.iter().map(|file| file.path.as_str()).collect();
     let inputs = inputs.join(", ");
     match written {
         Ok(written) => Error::new(

@@ -3,23 +3,23 @@
 //! In: files, each sorted by (`occurred_at`, `seq`). Out: batches of all their rows in that order. Guaranteed: each
 //! input row comes out exactly once; an input that is not sorted, or begins before its statistics say, is an error,
 //! not a wrong answer. A file is decoded from when the merge gets near its first event, so what is in memory is what
-//! overlaps in time. Rows are taken in runs; a long run, as of files that do not overlap, passes through without
-//! being copied.
+//! overlaps in time. A file for which there is no memory left once it is open, and those after it, are left out.
+//! Rows are taken in runs; a long run, as of files that do not overlap, passes through without being copied.
 
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use arrow::{
-    array::{AsArray, RecordBatch},
+    array::{Array, ArrayRef, AsArray, RecordBatch},
     buffer::ScalarBuffer,
     compute::interleave_record_batch,
-    datatypes::{Int64Type, TimestampMicrosecondType},
+    datatypes::{DataType, Int64Type, TimestampMicrosecondType},
 };
 
-use super::{decode::Decoder, digest::Digest, plan};
+use super::{decode::Decoder, digest::Digest, memory::Share, plan};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::schema,
-    limits::MERGE_BATCH_ROWS_MAX,
+    limits::{MERGE_BATCH_BYTES_MAX, MERGE_BATCH_ROWS_MAX},
     table::{DataFile, ReadOptions, Table},
 };
 
@@ -34,15 +34,27 @@ pub(crate) struct Merge {
     table: Arc<Table>,
     /// Files not reached yet, in the order of their first events.
     waiting: VecDeque<Arc<DataFile>>,
-    /// The next of them, whose decoding has begun, and when it is reached.
-    next: Option<(i64, Decoder)>,
+    /// The next of them, whose decoding has begun.
+    next: Option<Next>,
     inputs: Vec<Input>,
+    /// Files that are merged: all but those left out.
+    taken: Vec<Arc<DataFile>>,
+    memory: Share,
+    /// What of `memory` is not for reading.
+    writing_bytes: u64,
     /// The last key given out.
     last: Key,
     /// Batches that the runs of the next output refer to.
     batches: Vec<RecordBatch>,
     runs: Vec<Run>,
     read: Digest,
+}
+
+/// A file that is not reached yet.
+struct Next {
+    reached_at: i64,
+    file: Arc<DataFile>,
+    decoder: Decoder,
 }
 
 /// Rows that stand next to each other in an input and in the output.
@@ -55,6 +67,7 @@ struct Run {
 struct Input {
     decoder: Decoder,
     head: Head,
+    memory_bytes: u64,
 }
 
 /// How far an input has been merged.
@@ -63,6 +76,8 @@ struct Head {
     times: ScalarBuffer<i64>,
     seqs: ScalarBuffer<i64>,
     row: usize,
+    /// Bytes of the values of a row, on average.
+    row_bytes: usize,
     /// Where the batch stands among `Merge::batches`, once a run refers to it.
     kept: Option<usize>,
 }
@@ -78,13 +93,17 @@ impl Head {
 }
 
 impl Merge {
-    /// A merge of `files` of `table`, in the order of their first events.
-    pub(crate) fn new(table: Arc<Table>, files: &[Arc<DataFile>]) -> Self {
+    /// A merge of `files` of `table`, in the order of their first events, in `memory`, of which `writing_bytes` are spoken
+    /// for.
+    pub(crate) fn new(table: Arc<Table>, files: &[Arc<DataFile>], memory: Share, writing_bytes: u64) -> Self {
         let mut merge = Self {
             table,
             waiting: files.iter().cloned().collect(),
             next: None,
             inputs: Vec::new(),
+            taken: Vec::new(),
+            memory,
+            writing_bytes,
             last: (i64::MIN, i64::MIN),
             batches: Vec::new(),
             runs: Vec::new(),
@@ -96,12 +115,14 @@ impl Merge {
 
     /// The next rows in order; `None` when all inputs are exhausted.
     pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>> {
-        let mut rows = 0;
-        while rows < MERGE_BATCH_ROWS_MAX {
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < MERGE_BATCH_ROWS_MAX && bytes < MERGE_BATCH_BYTES_MAX {
             self.open_reached().await?;
             let Some((first, bound)) = self.least() else { break };
             let head = &mut self.inputs[first].head;
-            let run = head.row..run_end(head, bound, MERGE_BATCH_ROWS_MAX - rows);
+            let rows_max =
+                (MERGE_BATCH_ROWS_MAX - rows).min((MERGE_BATCH_BYTES_MAX - bytes) / head.row_bytes + 1);
+            let run = head.row..run_end(head, bound, rows_max);
             let is_long = run.len() >= LONG_RUN_ROWS;
             if is_long && rows > 0 {
                 break;
@@ -109,6 +130,7 @@ impl Merge {
             self.last = head.key(run.end - 1);
             head.row = run.end;
             rows += run.len();
+            bytes += run.len() * head.row_bytes;
             let batch = *head.kept.get_or_insert_with(|| {
                 self.batches.push(head.batch.clone());
                 self.batches.len() - 1
@@ -129,11 +151,17 @@ impl Merge {
         self.read
     }
 
+    /// The files merged, once `next` has given `None`: less than two if there was no memory for a second one. And the
+    /// memory.
+    pub(crate) fn end(self) -> (Vec<Arc<DataFile>>, Share) {
+        (self.taken, self.memory)
+    }
+
     /// Begins to decode the file that comes next.
     fn prepare(&mut self) {
         self.next = self.waiting.pop_front().map(|file| {
-            let reached_at = plan::first_event(&file);
-            (reached_at, Decoder::start(self.table.clone(), file, ReadOptions::default()))
+            let decoder = Decoder::start(self.table.clone(), file.clone(), ReadOptions::default());
+            Next { reached_at: plan::first_event(&file), file, decoder }
         });
     }
 
@@ -141,20 +169,32 @@ impl Merge {
     async fn open_reached(&mut self) -> Result<()> {
         loop {
             let least = self.inputs.iter().map(|input| input.head.key(input.head.row).0).min();
-            let is_reached =
-                |(reached_at, _): &mut (i64, Decoder)| least.is_none_or(|least| least >= *reached_at);
-            let Some((_, mut decoder)) = self.next.take_if(is_reached) else { return Ok(()) };
+            let is_reached = |next: &mut Next| least.is_none_or(|least| least >= next.reached_at);
+            let Some(Next { file, mut decoder, .. }) = self.next.take_if(is_reached) else { return Ok(()) };
+            let memory_bytes = decoder.memory_bytes().await?;
+            if !self.has_room(memory_bytes) {
+                self.waiting.clear();
+                return Ok(());
+            }
             self.prepare();
+            self.taken.push(file);
             if let Some(head) = next_head(&mut decoder, self.last, &mut self.read).await? {
-                self.inputs.push(Input { decoder, head });
+                self.inputs.push(Input { decoder, head, memory_bytes });
             }
         }
+    }
+
+    /// Whether one more file can be open. Two always can if nobody else is at work: less cannot be merged.
+    fn has_room(&mut self, memory_bytes: u64) -> bool {
+        let open: u64 = self.inputs.iter().map(|input| input.memory_bytes).sum();
+        self.memory.grow_to(self.writing_bytes + open + memory_bytes)
+            || (self.taken.len() < 2 && self.memory.is_whole())
     }
 
     /// The input with the least key, and the key that its rows may not pass: the least of the others.
     fn least(&self) -> Option<(usize, Option<Key>)> {
         let mut first: Option<(usize, Key)> = None;
-        let mut bound = self.next.as_ref().map(|(reached_at, _)| (*reached_at, i64::MIN));
+        let mut bound = self.next.as_ref().map(|next| (next.reached_at, i64::MIN));
         for (at, input) in self.inputs.iter().enumerate() {
             let key = input.head.key(input.head.row);
             let other = match first {
@@ -206,13 +246,26 @@ async fn next_head(decoder: &mut Decoder, last: Key, read: &mut Digest) -> Resul
     *read = read.and(digest);
     let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>().values().clone();
     let seqs = batch[schema::SEQ].as_primitive::<Int64Type>().values().clone();
-    let head = Head { batch, times, seqs, row: 0, kept: None };
+    let row_bytes = value_bytes(&batch) / batch.num_rows() + 1;
+    let head = Head { batch, times, seqs, row: 0, row_bytes, kept: None };
     let in_order = (1..head.rows()).all(|row| head.key(row - 1) <= head.key(row));
     if !in_order || last > head.key(0) {
         let message = format!("file {} is not sorted by occurred_at and seq", decoder.file());
         return Err(Error::new(ErrorKind::Corrupt, message));
     }
     Ok(Some(head))
+}
+
+/// Bytes of a batch's values. What else its buffers hold, which it shares with its neighbours, does not count.
+fn value_bytes(batch: &RecordBatch) -> usize {
+    let of_column = |column: &ArrayRef| match column.data_type() {
+        // The low half of a view is the length of its text.
+        DataType::Utf8View => {
+            column.as_string_view().views().iter().map(|view| size_of::<u128>() + *view as u32 as usize).sum()
+        }
+        _ => column.to_data().get_slice_memory_size().unwrap_or(0),
+    };
+    batch.columns().iter().map(of_column).sum()
 }
 
 /// Where the run from the head's row ends: at the bound, at the end of the batch, or after `rows_max` rows.

@@ -23,14 +23,21 @@ const CHEAP_BYTES: u64 = 32 * 1024 * 1024;
 /// A larger file is only rewritten for at least this part of its size.
 const WORTH_ONE_IN: u64 = 8;
 
-/// Rows of text and numbers take about this many times their size in a compressed file.
+/// Rows of text and numbers take about this many times their size in a compressed file. What a file really takes, the
+/// merge sees when it opens it.
 const DECODED_PER_STORED_BYTE: u64 = 10;
 
 /// Decompressors and buffers of one open file.
 const OPEN_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What encoding even a small file takes: compressors and buffers of all columns.
-const ENCODING_BYTES_MIN: u64 = 8 * 1024 * 1024;
+const ENCODING_BYTES_MIN: u64 = 16 * 1024 * 1024;
+
+/// What indexing even the largest file takes: postings, and their copy while they are sorted and written.
+const INDEXING_BYTES_MAX: u64 = 2 * limits::INDEX_BUILD_BYTES_MAX as u64;
+
+/// Postings of a row take about this many times its size in a compressed file.
+const INDEXED_PER_STORED_BYTE: u64 = 2;
 
 /// When and into what to compact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +77,17 @@ pub struct Job {
     pub day: NaiveDate,
     /// At least two live files, in the order of their first events.
     pub inputs: Vec<Arc<DataFile>>,
+    /// Memory for reading and merging, about.
+    pub reading_bytes: u64,
+    /// Memory for encoding and indexing, about.
+    pub writing_bytes: u64,
+}
+
+impl Job {
     /// Memory that the job takes, about.
-    pub memory_bytes: u64,
+    pub fn memory_bytes(&self) -> u64 {
+        self.reading_bytes + self.writing_bytes
+    }
 }
 
 /// The jobs that `policy` wants done to a tenant's live `files` at `now_ms`.
@@ -89,7 +105,8 @@ pub fn plan(files: &[Arc<DataFile>], policy: &Policy, now_ms: i64) -> Vec<Job> {
             let groups = grouped(set, policy).into_iter();
             jobs.extend(groups.map(|group| Job {
                 day,
-                memory_bytes: group.memory_bytes(),
+                reading_bytes: group.reading_bytes,
+                writing_bytes: group.writing_bytes(),
                 inputs: group.files,
             }));
         }
@@ -148,7 +165,7 @@ impl Group {
             self.open.iter().filter(|open| last_event(open) >= first_event(file)).cloned().collect();
         open.push(file.clone());
         let reading_bytes = self.reading_bytes.max(open.iter().map(|file| reading_bytes(file)).sum());
-        let reading_max = policy.memory_bytes_max.saturating_sub(limits::ENCODING_BYTES_MAX);
+        let reading_max = policy.memory_bytes_max.saturating_sub(limits::ENCODING_BYTES_MAX + INDEXING_BYTES_MAX);
         let is_open_to_all = self.files.len() < 2;
         let fits = self.bytes + file.size_bytes <= policy.target_bytes
             && self.files.len() < files_max.max(2)
@@ -161,9 +178,9 @@ impl Group {
         fits
     }
 
-    /// Memory for reading, merging and encoding.
-    fn memory_bytes(&self) -> u64 {
-        self.reading_bytes + limits::ENCODING_BYTES_MAX.min(ENCODING_BYTES_MIN + 4 * self.bytes)
+    fn writing_bytes(&self) -> u64 {
+        let indexing = INDEXING_BYTES_MAX.min(INDEXED_PER_STORED_BYTE * self.bytes);
+        limits::ENCODING_BYTES_MAX.min(ENCODING_BYTES_MIN + 4 * self.bytes) + indexing
     }
 }
 
@@ -181,13 +198,14 @@ fn cut(files: &[Arc<DataFile>], policy: &Policy, files_max: usize) -> Vec<Group>
     groups
 }
 
-/// Memory that reading `file` takes: one row group as stored, one page of each column as decoded, and the
+/// Memory that reading `file` takes, about: one row group as stored, one page of each column as decoded, and the
 /// decompressor of each column.
 fn reading_bytes(file: &DataFile) -> u64 {
     let page_rows = file.rows.min(limits::PAGE_ROWS_MAX as u64);
     let row_bytes = file.size_bytes / file.rows.max(1);
     let stored = file.size_bytes.min(limits::ROW_GROUP_BYTES_MAX as u64);
-    stored + page_rows * row_bytes * DECODED_PER_STORED_BYTE + OPEN_FILE_BYTES
+    let decoded = (page_rows * row_bytes * DECODED_PER_STORED_BYTE).min(limits::DECODED_BYTES_MAX);
+    stored + decoded + OPEN_FILE_BYTES
 }
 
 /// When the file's first event occurred; if its statistics do not say, before everything.
@@ -252,7 +270,7 @@ mod tests {
             ("late event in a large day", late(100 * MIB, 1_024), HOUR_MS, &[]),
             ("many late events in a large day", late(100 * MIB, 13 * MIB), HOUR_MS, &[2]),
             ("evenly", files(17, 1_024, 0), HOUR_MS, &[9, 8]),
-            ("memory", files(16, MIB, 0), HOUR_MS, &[8, 8]),
+            ("memory", files(16, MIB, 0), HOUR_MS, &[6, 6, 4]),
             ("target size", files(5, 100 * MIB, 0), HOUR_MS, &[2, 2]),
             ("clock set back", files(3, MIB, 2 * HOUR_MS), HOUR_MS, &[]),
         ];

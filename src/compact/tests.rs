@@ -166,14 +166,14 @@ async fn a_result_that_differs_is_refused() {
     let files = [events(0, 10), events(10, 10)];
     let (_tables, table, _) = table_of(&files, Settings::default()).await;
     let before = table.snapshot();
-    let job = Job { day: day(), inputs: before.files.to_vec(), memory_bytes: 0 };
     let wrong = write(&table, &[events(0, 10), events(11, 10)].concat()).await;
     let read = digest_as_read(&events(0, 20));
     let wrong_path = wrong.path.clone();
-    let error =
-        job::commit_checked(&job::Lanes::start().unwrap(), &table, &job, wrong, read).await.unwrap_err();
+    let error = job::commit_checked(&job::Lanes::start().unwrap(), &table, &before.files, wrong, read)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains(&job.inputs[0].path), "{error}");
+    assert!(error.to_string().contains(&before.files[0].path), "{error}");
     assert_eq!(table.snapshot().version, before.version);
     let gone = DataFile { path: wrong_path, ..before.files[0].as_ref().clone() };
     assert!(table.read(&gone, &ReadOptions::default()).await.is_err());
@@ -183,11 +183,17 @@ async fn a_result_that_differs_is_refused() {
 #[tokio::test]
 async fn a_result_that_equals_its_inputs_is_committed() {
     let (_tables, table, _) = table_of(&[events(0, 10), events(10, 10)], Settings::default()).await;
-    let job = Job { day: day(), inputs: table.snapshot().files.to_vec(), memory_bytes: 0 };
+    let inputs = &table.snapshot().files;
     let merged = write(&table, &events(0, 20)).await;
-    job::commit_checked(&job::Lanes::start().unwrap(), &table, &job, merged, digest_as_read(&events(0, 20)))
-        .await
-        .unwrap();
+    job::commit_checked(
+        &job::Lanes::start().unwrap(),
+        &table,
+        inputs,
+        merged,
+        digest_as_read(&events(0, 20)),
+    )
+    .await
+    .unwrap();
     assert_eq!((table.snapshot().files.len(), table.snapshot().rows()), (1, 20));
 }
 
@@ -196,13 +202,56 @@ async fn a_result_that_equals_its_inputs_is_committed() {
 async fn a_cancelled_compaction_changes_nothing() {
     let (tables, table, _) = table_of(&[events(0, 10), events(10, 10)], Settings::default()).await;
     let cancel = CancellationToken::new();
-    let job = Job { day: day(), inputs: table.snapshot().files.to_vec(), memory_bytes: 0 };
+    let job = Job { day: day(), inputs: table.snapshot().files.to_vec(), reading_bytes: 0, writing_bytes: 0 };
     cancel.cancel();
-    assert!(
-        job::run(&job::Lanes::start().unwrap(), &table, &no_index(), &job, &cancel).await.unwrap().is_none()
-    );
-    let report =
-        compact_all(&tables, &no_index(), &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
+    let share = Memory::new(1 << 20).whole().await;
+    let outcome = job::run(&job::Lanes::start().unwrap(), &table, &no_index(), &job, share, &cancel).await.unwrap();
+    assert!(matches!(outcome, Outcome::Cancelled));
+    let report = compact_all(&tables, &no_index(), &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
     assert!(report.cancelled && report.jobs == 0);
     assert_eq!(table.snapshot().files.len(), 2);
+}
+
+/// Would catch a job that opens more files than there is memory for, one that loses the files it left out, and two files
+/// that are never merged because they are large.
+#[tokio::test]
+async fn a_job_leaves_out_what_there_is_no_memory_for() {
+    let files: Vec<_> = (0..5).map(|first| events(first, 50)).collect();
+    let (_tables, table, _) = table_of(&files, Settings::default()).await;
+    let inputs = table.snapshot().files.to_vec();
+    let (lanes, cancel) = (job::Lanes::start().unwrap(), CancellationToken::new());
+    let job = Job { day: day(), inputs, reading_bytes: 0, writing_bytes: 0 };
+    let memory = Memory::new(4 << 20);
+
+    let (share, other) = (memory.share(1 << 20).await, memory.share(3 << 20).await);
+    let version = table.snapshot().version;
+    let outcome = job::run(&lanes, &table, &job, share, &cancel).await.unwrap();
+    assert!(matches!(outcome, Outcome::LacksMemory), "{outcome:?}");
+    assert_eq!(table.snapshot().version, version);
+    drop(other);
+
+    let outcome = job::run(&lanes, &table, &job, memory.whole().await, &cancel).await.unwrap();
+    assert!(matches!(outcome, Outcome::Done(job::Done { files_in: 2, rows: 100, .. })), "{outcome:?}");
+    assert_eq!((table.snapshot().files.len(), table.snapshot().rows()), (4, 250));
+    assert!(memory.whole().await.is_whole(), "a finished job gives its memory back");
+}
+
+/// Would catch merged batches of so many rows that large events make them larger than memory.
+#[tokio::test]
+async fn merged_batches_of_large_events_are_short() {
+    let large = |first: u64| -> Vec<Event> {
+        let text = Some("x".repeat(16_000));
+        let events = (0..600).flat_map(|at| events(first + at * 2, 1));
+        events.map(|event| Event { description: text.clone(), ..event }).collect()
+    };
+    let (_tables, table, _) = table_of(&[large(0), large(1)], Settings::default()).await;
+    let share = Memory::new(1 << 30).whole().await;
+    let mut merge = merge::Merge::new(table.clone(), &table.snapshot().files, share, 0);
+    let (mut rows, mut longest) = (0, 0);
+    while let Some(batch) = merge.next().await.unwrap() {
+        rows += batch.num_rows();
+        longest = longest.max(batch.num_rows());
+    }
+    assert_eq!(rows, 1_200);
+    assert!(longest * 16_000 <= crate::limits::MERGE_BATCH_BYTES_MAX + 16_000, "{longest} rows");
 }

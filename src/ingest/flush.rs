@@ -8,19 +8,23 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
-use chrono::NaiveDate;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
-use super::{Shared, State, answers::Answer, rows, writer::Message};
+use super::{
+    Shared, State,
+    answers::Answer,
+    rows::{Day, SortedRows},
+    writer::Message,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     index::Indexer,
     limits::FLUSH_KIB_AT_ONCE,
     paths,
-    table::{Commit, DataFile, Table},
+    table::{Commit, DataFile, FileWriter, Table},
     wal::Position,
 };
 
@@ -95,11 +99,18 @@ async fn flush_table(shared: &Arc<Shared>, table: Arc<Table>, which: Which) -> R
 }
 
 /// Makes a checkpoint if one is due, on a thread of its own: the Delta kernel blocks the thread that it runs on. Nothing rests
-/// on a checkpoint, so no commit waits long for one, and the end of the process not at all.
+/// on a checkpoint, so no commit waits long for one, and the end of the process not at all, not even for one begun.
 async fn maintain(shared: &Shared, table: Arc<Table>) {
-    if *shared.state.borrow() == State::Closed {
-        return;
+    let mut states = shared.state.subscribe();
+    let closing = states.wait_for(|state| matches!(state, State::Closed | State::Stopped(_)));
+    tokio::select! {
+        biased;
+        _ = closing => {}
+        () = make_checkpoint(table) => {}
     }
+}
+
+async fn make_checkpoint(table: Arc<Table>) {
     let tenant = table.tenant().clone();
     let runtime = tokio::runtime::Handle::current();
     let work = tokio::task::spawn_blocking(move || runtime.block_on(table.maintain()));
@@ -122,17 +133,17 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     let rows: usize = uncommitted.flushing.iter().map(RecordBatch::num_rows).sum();
     if rows > 0 {
         let batches = uncommitted.flushing.clone();
-        let days = tokio::task::spawn_blocking(move || rows::by_day(&batches, first_seq))
+        let sorted = tokio::task::spawn_blocking(move || Arc::new(SortedRows::new(batches, first_seq)))
             .await
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "sorting events failed", error))?
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot sort events by day", error))?;
-        let mut add = Vec::with_capacity(days.len());
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "sorting events failed", error))?;
+        let mut add = Vec::new();
         let mut indexer = Indexer::new(&shared.indexes, table.tenant());
-        for (day, batch) in days {
-            let (file, indexed) = write_file(table, day, batch, indexer).await?;
+        for day in sorted.days() {
+            let (file, indexed) = write_file(table, &sorted, &day, indexer).await?;
             add.push(file);
             indexer = indexed;
         }
+        drop(sorted);
         indexer.finish().await;
         let commit = Commit {
             operation: "WRITE",
@@ -154,32 +165,53 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     shared.sender.send(Message::Flushed { tenant }).await.map_err(gone)
 }
 
-/// Writes the events of one day, and indexes them on another thread meanwhile. What a failure leaves of an upload is given up at once: the sweep cannot see it.
+/// Writes the events of one day, and indexes them. What a failure leaves of an upload is given up at once: the sweep
+/// cannot see it.
 async fn write_file(
     table: &Table,
-    day: NaiveDate,
-    batch: RecordBatch,
+    sorted: &Arc<SortedRows>,
+    day: &Day,
     mut indexer: Indexer,
 ) -> Result<(DataFile, Indexer)> {
-    let mut file = table.file_writer(day)?;
+    let mut file = table.file_writer(day.date)?;
     indexer.begin_file(file.path());
-    let rows = batch.clone();
-    let index = move || {
-        indexer.add(&rows);
-        indexer
-    };
-    let indexing = tokio::task::spawn_blocking(index);
-    let (written, indexed) = tokio::join!(file.write(batch), indexing);
-    let mut indexer =
-        indexed.map_err(|error| Error::with_source(ErrorKind::Internal, "indexing events failed", error))?;
-    if let Err(error) = written {
-        if let Err(failed) = file.abandon().await {
-            warn!(tenant = %table.tenant(), error = failed.report(), "an unfinished upload was not given up");
+    match write_rows(&mut file, sorted, day, indexer).await {
+        Ok(indexer) => Ok((file.finish().await?, indexer)),
+        Err(error) => {
+            if let Err(failed) = file.abandon().await {
+                let (tenant, error) = (table.tenant(), failed.report());
+                warn!(%tenant, error, "an unfinished upload was not given up");
+            }
+            Err(error)
         }
-        return Err(error);
     }
-    indexer.spill().await;
-    Ok((file.finish().await?, indexer))
+}
+
+/// Encodes the rows piece by piece, and indexes each on another thread meanwhile.
+async fn write_rows(
+    file: &mut FileWriter,
+    sorted: &Arc<SortedRows>,
+    day: &Day,
+    mut indexer: Indexer,
+) -> Result<Indexer> {
+    let died = |error| Error::with_source(ErrorKind::Internal, "sorting or indexing events failed", error);
+    for piece in 0..sorted.pieces(day) {
+        let (rows, day) = (Arc::clone(sorted), day.clone());
+        let made = tokio::task::spawn_blocking(move || rows.piece(&day, piece))
+            .await
+            .map_err(died)?
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot sort events by day", error))?;
+        let rows = made.clone();
+        let indexing = tokio::task::spawn_blocking(move || {
+            indexer.add(&rows);
+            indexer
+        });
+        let (written, indexed) = tokio::join!(file.write(made), indexing);
+        indexer = indexed.map_err(died)?;
+        written?;
+        indexer.spill().await;
+    }
+    Ok(indexer)
 }
 
 /// A commit found that somebody else had committed. If that somebody committed WAL events, there is another

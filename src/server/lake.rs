@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
@@ -56,7 +58,20 @@ impl Lake {
         Self::open_on(store, Clock::system(), config, access).await
     }
 
-    /// The same over a given store and clock.
+    /// The same, given up as soon as `stop` is cancelled: `None`, and the store is as after a crash. A store that does not
+    /// answer would otherwise keep the process until the last retry.
+    ///
+    /// # Errors
+    /// As [`Lake::open`].
+    pub async fn open_until(
+        config: Config,
+        access: Access,
+        stop: &CancellationToken,
+    ) -> Result<Option<Self>> {
+        stop.run_until_cancelled(Self::open(config, access)).await.transpose()
+    }
+
+    /// [`Lake::open`] over a given store and clock.
     ///
     /// # Errors
     /// As [`Lake::open`].

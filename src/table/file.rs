@@ -5,7 +5,10 @@
 //! Guaranteed: nothing refers to the file until its `DataFile` is committed; memory stays below one row group,
 //! one upload part and one batch; large batches are encoded off the async runtime.
 
+use std::io;
+
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use bytes::Bytes;
 use chrono::NaiveDate;
 use object_store::{buffered::BufWriter, path::Path};
 use parquet::{
@@ -35,6 +38,10 @@ const UPLOAD_PART_BYTES: usize = 8 * 1024 * 1024;
 /// Parts of one file on their way at once.
 const UPLOAD_PARTS_AT_ONCE: usize = 2;
 
+/// Bytes of the pieces in which the encoder's output is kept: a row group in one piece would be copied as it grows, and
+/// the allocator would keep the room for it.
+const PIECE_BYTES: usize = 1024 * 1024;
+
 /// Work below this is done in place: handing it to another thread would cost more than it takes.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
 
@@ -47,7 +54,7 @@ pub struct FileWriter {
     clock: Clock,
     cache: IdCache,
     properties: WriterProperties,
-    encoder: Option<ArrowWriter<Vec<u8>>>,
+    encoder: Option<ArrowWriter<Pieces>>,
     upload: BufWriter,
     in_place: bool,
     id_hashes: Vec<u64>,
@@ -120,7 +127,7 @@ impl FileWriter {
         let elsewhere = !self.in_place && batch.get_array_memory_size() > INLINE_BYTES_MAX;
         let encode = move || encoder.write(&batch).map(|()| encoder);
         let mut encoder = run(elsewhere, encode).await?.map_err(|cause| self.encode_error(cause))?;
-        let encoded = std::mem::take(encoder.inner_mut());
+        let encoded = encoder.inner_mut().take();
         self.encoder = Some(encoder);
         self.send(encoded).await
     }
@@ -136,7 +143,7 @@ impl FileWriter {
         let close = move || encoder.finish().map(|metadata| (metadata, encoder));
         let (metadata, mut encoder) =
             run(elsewhere, close).await?.map_err(|cause| self.encode_error(cause))?;
-        self.send(std::mem::take(encoder.inner_mut())).await?;
+        self.send(encoder.inner_mut().take()).await?;
         self.upload.shutdown().await.map_err(|cause| self.upload_error(cause))?;
         let hashes = std::mem::take(&mut self.id_hashes);
         self.cache.remember(&self.key, ids::sorted(hashes));
@@ -163,21 +170,21 @@ impl FileWriter {
     }
 
     /// The encoder. The Arrow schema stays out of the file: readers take the types from Parquet's own schema.
-    fn start(&self, schema: SchemaRef) -> Result<ArrowWriter<Vec<u8>>> {
+    fn start(&self, schema: SchemaRef) -> Result<ArrowWriter<Pieces>> {
         let options =
             ArrowWriterOptions::new().with_properties(self.properties.clone()).with_skip_arrow_metadata(true);
-        ArrowWriter::try_new_with_options(Vec::new(), schema, options)
+        ArrowWriter::try_new_with_options(Pieces::default(), schema, options)
             .map_err(|cause| self.encode_error(cause))
     }
 
-    async fn send(&mut self, encoded: Vec<u8>) -> Result<()> {
-        if encoded.is_empty() {
-            return Ok(());
+    async fn send(&mut self, encoded: Vec<Bytes>) -> Result<()> {
+        for piece in encoded {
+            self.size_bytes += piece.len() as u64;
+            self.upload.put(piece).await.map_err(|cause| {
+                Error::with_source(ErrorKind::Unavailable, format!("upload {}", self.key), cause)
+            })?;
         }
-        self.size_bytes += encoded.len() as u64;
-        self.upload.put(encoded.into()).await.map_err(|cause| {
-            Error::with_source(ErrorKind::Unavailable, format!("upload {}", self.key), cause)
-        })
+        Ok(())
     }
 
     fn encode_error(&self, cause: ParquetError) -> Error {
@@ -189,6 +196,38 @@ impl FileWriter {
     }
 }
 
+/// What the encoder has put out and nobody has taken yet.
+#[derive(Debug, Default)]
+struct Pieces {
+    full: Vec<Bytes>,
+    last: Vec<u8>,
+}
+
+impl Pieces {
+    fn take(&mut self) -> Vec<Bytes> {
+        let last = std::mem::take(&mut self.last);
+        let mut pieces = std::mem::take(&mut self.full);
+        pieces.extend(Some(last).filter(|last| !last.is_empty()).map(Bytes::from));
+        pieces
+    }
+}
+
+impl io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = PIECE_BYTES - self.last.len();
+        let taken = &bytes[..bytes.len().min(room)];
+        self.last.extend_from_slice(taken);
+        if self.last.len() == PIECE_BYTES {
+            self.full.push(Bytes::from(std::mem::take(&mut self.last)));
+        }
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Runs `work` here, or on the blocking pool.
 async fn run<T: Send + 'static>(elsewhere: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     if !elsewhere {
@@ -197,4 +236,23 @@ async fn run<T: Send + 'static>(elsewhere: bool, work: impl FnOnce() -> T + Send
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|cause| Error::with_source(ErrorKind::Internal, "the thread encoding a file died", cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// Would catch bytes that are lost, doubled or out of order where one piece ends and the next begins.
+    #[test]
+    fn pieces_are_what_was_written() {
+        let written: Vec<u8> = (0..PIECE_BYTES * 2 + 7).map(|at| (at % 251) as u8).collect();
+        let mut pieces = Pieces::default();
+        written.chunks(70_001).for_each(|chunk| pieces.write_all(chunk).unwrap());
+        let taken = pieces.take();
+        assert_eq!(taken.iter().map(Bytes::len).collect::<Vec<_>>(), [PIECE_BYTES, PIECE_BYTES, 7]);
+        assert_eq!(taken.concat(), written);
+        assert!(pieces.take().is_empty());
+    }
 }

@@ -2,8 +2,9 @@
 //!
 //! Sorted by time, so that the newest events and any time range are one run of pages. Row groups bounded in
 //! rows (a newest-100 query opens one) and in bytes (a reader's memory). Small pages with an index of where they are, so
-//! that one event costs one page a column; smallest and largest values of each page only where rows follow
-//! their order, for elsewhere they exclude nothing and would be most of the footer. Ids and JSON text are nearly unique: a dictionary would only be given up
+//! that one event costs one page a column, and a reader knows before it decodes how much text a run of rows holds;
+//! smallest and largest values of each page only where rows follow their order, for elsewhere they exclude nothing
+//! and would be most of the footer. Ids and JSON text are nearly unique: a dictionary would only be given up
 //! half-way; their lengths are delta-coded and zstd sees the bare text.
 
 use parquet::{
@@ -67,6 +68,8 @@ pub(crate) fn writer_properties(settings: &Settings) -> Result<WriterProperties>
         .set_data_page_row_count_limit(settings.page_rows)
         .set_write_batch_size(settings.page_rows.min(limits::PAGE_ROWS_MAX))
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_data_page_size_limit(limits::PAGE_BYTES_MAX)
+        .set_dictionary_page_size_limit(limits::PAGE_BYTES_MAX)
         .set_sorting_columns(Some(sorting_columns()));
     for name in GROWING_COLUMNS {
         let column = ColumnPath::from(name);

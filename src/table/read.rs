@@ -1,8 +1,8 @@
 //! Streams a data file back as batches, in bounded memory.
 //!
 //! In: a [`DataFile`] and which columns and rows are wanted. Out: batches of the stored columns, in the file's
-//! order, of about a mebibyte each. Guaranteed: nothing outside the wanted columns and pages is decoded; small
-//! files cost one request, large ones one for the footer and one a row group.
+//! order, of about a mebibyte each, however well the file compresses. Guaranteed: nothing outside the wanted columns
+//! and pages is decoded; small files cost one request, large ones one for the footer and one a row group.
 
 use std::{ops::Range, sync::Arc};
 
@@ -20,7 +20,7 @@ use parquet::{
         async_reader::AsyncFileReader,
     },
     errors::ParquetError,
-    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
+    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
 };
 
 use super::snapshot::DataFile;
@@ -37,8 +37,14 @@ const WHOLE_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes asked for first at the end of a large file: footer and page index of most.
 const FOOTER_BYTES_HINT: usize = 64 * 1024;
 
-/// A row of text and numbers takes about this many times its size in a compressed file.
-const DECODED_PER_STORED_BYTE: u64 = 10;
+/// What decoding a column takes beside its pages: mostly the decompressor.
+const COLUMN_BYTES: u64 = 100 * 1024;
+
+/// What a row takes of each column beside its text: a number, or a view of the text.
+const VALUE_BYTES: u64 = 16;
+
+/// Rows that a batch may always have: ten of the largest events.
+const BATCH_ROWS_MIN: u64 = 10;
 
 /// What to read of a file; the default is everything.
 #[derive(Clone, Debug, Default)]
@@ -56,28 +62,50 @@ pub struct ReadOptions {
 /// Batches of one file, in its order.
 pub type BatchStream = BoxStream<'static, Result<RecordBatch>>;
 
-/// Opens `file` and streams it; errors name the file. A file that is missing or unreadable is
-/// [`ErrorKind::Corrupt`], a store that does not answer [`ErrorKind::Unavailable`].
+/// A file of which nothing was decoded yet.
+pub struct OpenFile {
+    /// Its rows.
+    pub batches: BatchStream,
+    /// Memory that reading all of it with text as views takes at most, by what its footer says: a row group as stored,
+    /// a page and a dictionary of each column as decoded, one batch.
+    pub memory_bytes: u64,
+}
+
+/// [`open`], for whoever does not ask what it takes.
 pub async fn read(
     store: &Store,
     tenant: &TenantId,
     file: &DataFile,
     options: &ReadOptions,
 ) -> Result<BatchStream> {
+    Ok(open(store, tenant, file, options).await?.batches)
+}
+
+/// Opens `file` to stream it; errors name the file. A file that is missing or unreadable is
+/// [`ErrorKind::Corrupt`], a store that does not answer [`ErrorKind::Unavailable`].
+pub async fn open(
+    store: &Store,
+    tenant: &TenantId,
+    file: &DataFile,
+    options: &ReadOptions,
+) -> Result<OpenFile> {
     let key = paths::data_file(tenant, &file.path);
     let failed = {
         let key = key.clone();
         move |cause: ParquetError| read_error(&key, cause)
     };
     let source = Source::open(store, &key, file).await?;
-    let page_index = if options.rows.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+    // It says where rows stand, and how much text they hold.
+    let has_use = options.rows.is_some() || options.batch_rows.is_none();
+    let page_index = if has_use { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
     let reader_options = ArrowReaderOptions::new()
         .with_schema(schema_of(options.text_views))
         .with_offset_index_policy(page_index);
-    let mut builder = ParquetRecordBatchStreamBuilder::new_with_options(source, reader_options)
-        .await
-        .map_err(&failed)?
-        .with_batch_size(options.batch_rows.unwrap_or_else(|| batch_rows(file)));
+    let mut builder =
+        ParquetRecordBatchStreamBuilder::new_with_options(source, reader_options).await.map_err(&failed)?;
+    let memory_bytes = memory_bytes(builder.metadata(), file);
+    let rows_of_batch = options.batch_rows.unwrap_or_else(|| batch_rows(builder.metadata()));
+    builder = builder.with_batch_size(rows_of_batch);
     if let Some(columns) = &options.columns {
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         builder = builder.with_projection(mask);
@@ -87,7 +115,7 @@ pub async fn read(
         builder =
             builder.with_row_selection(RowSelection::from_consecutive_ranges(rows.iter().cloned(), total));
     }
-    Ok(builder.build().map_err(&failed)?.map_err(failed).boxed())
+    Ok(OpenFile { batches: builder.build().map_err(&failed)?.map_err(failed).boxed(), memory_bytes })
 }
 
 /// [`read`] into memory: for files, or parts of files, that are known to be small.
@@ -186,10 +214,45 @@ fn slice(bytes: &Bytes, range: Range<u64>) -> parquet::errors::Result<Bytes> {
     Ok(bytes.slice(start..end))
 }
 
-/// Rows that make a batch of about a mebibyte, judged by the file's average row.
-fn batch_rows(file: &DataFile) -> usize {
-    let row_bytes = (file.size_bytes * DECODED_PER_STORED_BYTE / file.rows.max(1)).max(1);
-    (limits::READ_BATCH_BYTES_MAX as u64 / row_bytes).clamp(64, limits::READ_BATCH_ROWS_MAX as u64) as usize
+/// Rows that make a batch of about a mebibyte where the file's rows are largest.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let groups = 0..metadata.num_row_groups();
+    let row_bytes = groups.map(|group| row_bytes(metadata, group)).max().unwrap_or(0).max(1);
+    let rows = limits::READ_BATCH_BYTES_MAX as u64 / row_bytes;
+    rows.clamp(BATCH_ROWS_MIN, limits::READ_BATCH_ROWS_MAX as u64) as usize
+}
+
+/// Bytes of a row in the pages of a row group that hold the longest text of their columns.
+fn row_bytes(metadata: &ParquetMetaData, group: usize) -> u64 {
+    let meta = metadata.row_group(group);
+    let rows = (meta.num_rows() as u64).max(1);
+    let average = |column: usize| (meta.column(column).uncompressed_size() as u64).div_ceil(rows);
+    let of_pages = |column: usize| longest_text(metadata, group, column);
+    let columns = 0..meta.num_columns();
+    columns.map(|column| of_pages(column).unwrap_or_else(|| average(column)) + VALUE_BYTES).sum()
+}
+
+/// Bytes of text a row in the page of a column that has most of it; `None` if the file does not say.
+fn longest_text(metadata: &ParquetMetaData, group: usize, column: usize) -> Option<u64> {
+    let index = metadata.offset_index()?.get(group)?.get(column)?;
+    let text_bytes = index.unencoded_byte_array_data_bytes()?;
+    let starts = index.page_locations().iter().map(|page| page.first_row_index);
+    let ends = starts.clone().skip(1).chain([metadata.row_group(group).num_rows()]);
+    let rows = starts.zip(ends).map(|(start, end)| (end - start).max(1) as u64);
+    text_bytes.iter().zip(rows).map(|(bytes, rows)| (*bytes as u64).div_ceil(rows)).max()
+}
+
+fn memory_bytes(metadata: &ParquetMetaData, file: &DataFile) -> u64 {
+    let is_whole = file.size_bytes <= WHOLE_FILE_BYTES_MAX;
+    let of_group = |group: &RowGroupMetaData| {
+        let column_max = 2 * limits::PAGE_BYTES_MAX as u64;
+        let decoded = |size: i64| (size as u64).min(column_max) + COLUMN_BYTES;
+        let pages: u64 = group.columns().iter().map(|column| decoded(column.uncompressed_size())).sum();
+        let stored = if is_whole { file.size_bytes } else { group.compressed_size() as u64 };
+        stored + pages
+    };
+    let largest = metadata.row_groups().iter().map(of_group).max().unwrap_or(0);
+    largest + limits::READ_BATCH_BYTES_MAX as u64
 }
 
 /// The store's trouble can pass; the format's cannot.

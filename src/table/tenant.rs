@@ -22,7 +22,7 @@ use super::{
     file::FileWriter,
     ids, load, log,
     maintain::Maintenance,
-    read::{self, BatchStream, ReadOptions},
+    read::{self, BatchStream, OpenFile, ReadOptions},
     snapshot::{DataFile, Snapshot, Uncommitted},
 };
 use crate::{
@@ -194,6 +194,11 @@ impl Table {
     /// Streams one data file; see [`read::read`].
     pub async fn read(&self, file: &DataFile, options: &ReadOptions) -> Result<BatchStream> {
         read::read(&self.shared.store, &self.tenant, file, options).await
+    }
+
+    /// The same, and what reading it takes; see [`read::open`].
+    pub async fn open_file(&self, file: &DataFile, options: &ReadOptions) -> Result<OpenFile> {
+        read::open(&self.shared.store, &self.tenant, file, options).await
     }
 
     /// Deletes a file that was written and will not be committed.

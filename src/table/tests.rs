@@ -199,6 +199,27 @@ async fn chosen_rows_and_columns_are_read() {
     assert_eq!(batches[0].column(1).as_string_view().value(0), id(5));
 }
 
+/// Would catch a reader that takes the average row for every row: text that compresses well, in a few rows that stand
+/// together, would make batches of hundreds of megabytes.
+#[tokio::test]
+async fn batches_stay_small_where_rows_are_large() {
+    let table = table(&memory_store()).await;
+    let mut events = events(0, 6_000);
+    for event in &mut events[2_000..3_000] {
+        event.description = Some(format!("{}{}", event.number, "x".repeat(16_000)));
+    }
+    let file = write(&table, &events).await;
+    let options = ReadOptions { text_views: true, ..Default::default() };
+    let batches = read::read_all(&table.shared.store, &tenant(), &file, &options).await.unwrap();
+    let text_bytes = |batch: &RecordBatch| -> usize {
+        let descriptions = batch["description"].as_string_view();
+        descriptions.iter().flatten().map(str::len).sum()
+    };
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 6_000);
+    let largest = batches.iter().map(text_bytes).max().unwrap();
+    assert!(largest <= crate::limits::READ_BATCH_BYTES_MAX, "{largest} bytes");
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let text = prop_oneof![
         2 => Just(None),

@@ -16,6 +16,7 @@ mod readme;
 mod recovery;
 mod saved;
 mod shell;
+mod shutdown;
 mod skip_index;
 mod store;
 mod support;

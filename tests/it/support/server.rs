@@ -15,8 +15,9 @@ use tokio::sync::oneshot;
 /// The service key of every server that tests start.
 pub(crate) const ROOT_KEY: &str = "al_root_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Nothing a test waits for takes longer, even on a slow machine; past it the test fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Nothing a test waits for takes longer, even on a slow machine; past it the test fails instead of hanging. It is more
+/// than an ordered end may take if every wait in it lasts as long as it can.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a condition that cannot be waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
