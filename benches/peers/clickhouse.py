@@ -64,6 +64,8 @@ def schema():
     indexes = [
         f"INDEX bloom_{name} {name} TYPE bloom_filter({FALSE_POSITIVES}) GRANULARITY 1" for name in BLOOM
     ]
+    # Ids begin with their time: 60 KB in ten million rows, and never a loss.
+    indexes.append("INDEX range_id id TYPE minmax GRANULARITY 1")
     indexes.append("INDEX words_metadata metadata TYPE text(tokenizer = 'splitByNonAlpha')")
     return (
         f"CREATE TABLE events ({', '.join(columns + indexes)}) ENGINE = MergeTree"
