@@ -12,8 +12,9 @@ use auditlake::{
     compact::{Policy, compact_all},
     config::Config,
     event::{
-        TenantId, schema,
+        TenantId,
         decode::{BodyFormat, DecodeContext, decode},
+        schema,
     },
     generate::{Generator, Settings},
     index::{Field, FileRef, Probe, field::ID_COLUMNS},
@@ -35,7 +36,8 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let events = std::env::var("AUDITLAKE_BENCH_EVENTS").map_or(1_000_000, |text| text.parse().expect("a number"));
+    let events =
+        std::env::var("AUDITLAKE_BENCH_EVENTS").map_or(1_000_000, |text| text.parse().expect("a number"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("a folder");
@@ -62,7 +64,11 @@ async fn fill(folder: &std::path::Path, events: u64) -> Lake {
         let context = DecodeContext { tenant: None, received_at_micros: lake.clock().now_micros() };
         let decoded = decode(&body, BodyFormat::Ndjson, &context).expect("events");
         let ingest = lake.ingest().expect("open for writing");
-        while ingest.append(AppendRequest { decoded: decoded.clone(), atomic: false, idempotency: None }).await.is_err() {
+        while ingest
+            .append(AppendRequest { decoded: decoded.clone(), atomic: false, idempotency: None })
+            .await
+            .is_err()
+        {
             ingest.flush().await.expect("flush");
         }
         body.clear();
@@ -80,7 +86,10 @@ async fn sizes(lake: &Lake, tenant: &TenantId, snapshot: &Snapshot) {
     let parquet: u64 = snapshot.files.iter().map(|file| file.size_bytes).sum();
     let rows = snapshot.rows() as f64;
     println!("{} files, {parquet} bytes, {:.1} bytes an event", snapshot.files.len(), parquet as f64 / rows);
-    println!("{:<16} {:>12} {:>9} {:>16} {:>14}", "field", "bytes", "% of file", "postings / event", "bits / posting");
+    println!(
+        "{:<16} {:>12} {:>9} {:>16} {:>14}",
+        "field", "bytes", "% of file", "postings / event", "bits / posting"
+    );
     let mut ids = 0;
     for (field, (bytes, postings, _)) in &size.by_field {
         ids += if field == "words" { 0 } else { *bytes };
@@ -92,7 +101,12 @@ async fn sizes(lake: &Lake, tenant: &TenantId, snapshot: &Snapshot) {
         );
     }
     let percent = |bytes: u64| 100.0 * bytes as f64 / parquet as f64;
-    println!("ids {:.1} %, all {:.1} % of the files, in {} segments", percent(ids), percent(size.bytes), size.segments);
+    println!(
+        "ids {:.1} %, all {:.1} % of the files, in {} segments",
+        percent(ids),
+        percent(size.bytes),
+        size.segments
+    );
 }
 
 /// One filter for each file and id column.
@@ -101,8 +115,14 @@ type Filters = HashMap<&'static str, Vec<Sbbf>>;
 async fn compare(lake: &Lake, table: &Arc<Table>, snapshot: &Snapshot) {
     let (filters, values, bloom_bytes) = filters(table, snapshot).await;
     let parquet: u64 = snapshot.files.iter().map(|file| file.size_bytes).sum();
-    println!("\nBloom filters of ids, one a file: {:.1} % of the files", 100.0 * bloom_bytes as f64 / parquet as f64);
-    println!("{:<16} {:>12} {:>12} {:>14} {:>14}", "one value of", "index, µs", "Bloom, µs", "index, rows", "Bloom, rows");
+    println!(
+        "\nBloom filters of ids, one a file: {:.1} % of the files",
+        100.0 * bloom_bytes as f64 / parquet as f64
+    );
+    println!(
+        "{:<16} {:>12} {:>12} {:>14} {:>14}",
+        "one value of", "index, µs", "Bloom, µs", "index, rows", "Bloom, rows"
+    );
     let index = lake.indexes().of(table.tenant());
     let files: Vec<FileRef<'_>> =
         snapshot.files.iter().map(|file| FileRef { path: &file.path, rows: file.rows }).collect();
@@ -123,7 +143,10 @@ async fn compare(lake: &Lake, table: &Arc<Table>, snapshot: &Snapshot) {
         }
         let started = Instant::now();
         for value in values {
-            let admitting = filters[column].iter().zip(&snapshot.files).filter(|(filter, _)| filter.check(&value.as_str()));
+            let admitting = filters[column]
+                .iter()
+                .zip(&snapshot.files)
+                .filter(|(filter, _)| filter.check(&value.as_str()));
             bloom_rows += admitting.map(|(_, file)| file.rows).sum::<u64>();
         }
         let bloom_took = started.elapsed().as_micros() as f64 / values.len() as f64;
@@ -136,20 +159,25 @@ async fn compare(lake: &Lake, table: &Arc<Table>, snapshot: &Snapshot) {
 }
 
 /// Filters of all files, some values of each column, and the filters' bytes.
-async fn filters(table: &Arc<Table>, snapshot: &Snapshot) -> (Filters, HashMap<&'static str, Vec<String>>, usize) {
+async fn filters(
+    table: &Arc<Table>,
+    snapshot: &Snapshot,
+) -> (Filters, HashMap<&'static str, Vec<String>>, usize) {
     let (mut filters, mut values, mut bytes) = (Filters::new(), HashMap::<_, Vec<String>>::new(), 0);
     let stored = schema::stored_schema();
     let mut columns = ID_COLUMNS.to_vec();
     columns.sort_by_key(|name| stored.index_of(name).expect("a stored column"));
     for (number, file) in snapshot.files.iter().enumerate() {
         let options = ReadOptions { columns: Some(columns.clone()), ..ReadOptions::default() };
-        let batches: Vec<RecordBatch> = table.read(file, &options).await.expect("open").try_collect().await.expect("read");
+        let batches: Vec<RecordBatch> =
+            table.read(file, &options).await.expect("open").try_collect().await.expect("read");
         for column in ID_COLUMNS {
             let texts: Vec<&str> = batches.iter().flat_map(|batch| texts(batch, column)).collect();
             let mut different = texts.clone();
             different.sort_unstable();
             different.dedup();
-            let mut filter = Sbbf::new_with_ndv_fpp(different.len().max(1) as u64, FALSE_ANSWERS).expect("a filter");
+            let mut filter =
+                Sbbf::new_with_ndv_fpp(different.len().max(1) as u64, FALSE_ANSWERS).expect("a filter");
             different.iter().for_each(|text| filter.insert(text));
             let mut written = Vec::new();
             filter.write(&mut written).expect("to memory");

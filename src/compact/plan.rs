@@ -33,8 +33,8 @@ const OPEN_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// What encoding even a small file takes: compressors and buffers of all columns.
 const ENCODING_BYTES_MIN: u64 = 16 * 1024 * 1024;
 
-/// What indexing even the largest file takes: postings, and their copy while they are sorted and written.
-const INDEXING_BYTES_MAX: u64 = 2 * limits::INDEX_BUILD_BYTES_MAX as u64;
+/// What indexing even the largest file takes, about: the postings collected before they are written.
+const INDEXING_BYTES_MAX: u64 = limits::INDEX_BUILD_BYTES_MAX as u64;
 
 /// Postings of a row take about this many times its size in a compressed file.
 const INDEXED_PER_STORED_BYTE: u64 = 2;
@@ -165,7 +165,8 @@ impl Group {
             self.open.iter().filter(|open| last_event(open) >= first_event(file)).cloned().collect();
         open.push(file.clone());
         let reading_bytes = self.reading_bytes.max(open.iter().map(|file| reading_bytes(file)).sum());
-        let reading_max = policy.memory_bytes_max.saturating_sub(limits::ENCODING_BYTES_MAX + INDEXING_BYTES_MAX);
+        let reading_max =
+            policy.memory_bytes_max.saturating_sub(limits::ENCODING_BYTES_MAX + INDEXING_BYTES_MAX);
         let is_open_to_all = self.files.len() < 2;
         let fits = self.bytes + file.size_bytes <= policy.target_bytes
             && self.files.len() < files_max.max(2)

@@ -205,9 +205,11 @@ async fn a_cancelled_compaction_changes_nothing() {
     let job = Job { day: day(), inputs: table.snapshot().files.to_vec(), reading_bytes: 0, writing_bytes: 0 };
     cancel.cancel();
     let share = Memory::new(1 << 20).whole().await;
-    let outcome = job::run(&job::Lanes::start().unwrap(), &table, &no_index(), &job, share, &cancel).await.unwrap();
+    let outcome =
+        job::run(&job::Lanes::start().unwrap(), &table, &no_index(), &job, share, &cancel).await.unwrap();
     assert!(matches!(outcome, Outcome::Cancelled));
-    let report = compact_all(&tables, &no_index(), &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
+    let report =
+        compact_all(&tables, &no_index(), &at_once(), &Clock::manual(0), &cancel, |_| {}).await.unwrap();
     assert!(report.cancelled && report.jobs == 0);
     assert_eq!(table.snapshot().files.len(), 2);
 }
@@ -225,12 +227,12 @@ async fn a_job_leaves_out_what_there_is_no_memory_for() {
 
     let (share, other) = (memory.share(1 << 20).await, memory.share(3 << 20).await);
     let version = table.snapshot().version;
-    let outcome = job::run(&lanes, &table, &job, share, &cancel).await.unwrap();
+    let outcome = job::run(&lanes, &table, &no_index(), &job, share, &cancel).await.unwrap();
     assert!(matches!(outcome, Outcome::LacksMemory), "{outcome:?}");
     assert_eq!(table.snapshot().version, version);
     drop(other);
 
-    let outcome = job::run(&lanes, &table, &job, memory.whole().await, &cancel).await.unwrap();
+    let outcome = job::run(&lanes, &table, &no_index(), &job, memory.whole().await, &cancel).await.unwrap();
     assert!(matches!(outcome, Outcome::Done(job::Done { files_in: 2, rows: 100, .. })), "{outcome:?}");
     assert_eq!((table.snapshot().files.len(), table.snapshot().rows()), (4, 250));
     assert!(memory.whole().await.is_whole(), "a finished job gives its memory back");

@@ -33,7 +33,7 @@ use datafusion::{
 use super::{
     columns,
     provider::EventsTable,
-    prune::{Kept, KeptFile},
+    prune::{self, Kept, KeptFile},
 };
 use crate::{
     event::schema::{DAY, TENANT_ID},
@@ -169,7 +169,9 @@ impl TableProvider for CountsTable {
         filters: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut kept = self.events.keep(state, filters)?;
+        let predicate = self.events.predicate(state, filters)?;
+        let mut kept = self.events.keep(state, predicate.as_ref(), filters)?;
+        prune::by_min_max(predicate.as_ref(), &mut kept);
         let counted = self.take_counted(&mut kept).await?;
         self.events.ledger.add_scan(&kept.counts);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> =

@@ -18,6 +18,7 @@ use datafusion::{
         BinaryExpr, Expr, Operator, TableProviderFilterPushDown,
         utils::{conjunction, split_conjunction},
     },
+    physical_optimizer::pruning::PruningPredicate,
     physical_plan::ExecutionPlan,
 };
 use serde::{Deserialize, Serialize};
@@ -107,12 +108,14 @@ impl TableProvider for EventsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut kept = self.keep(state, filters)?;
+        let predicate = self.predicate(state, filters)?;
+        let mut kept = self.keep(state, predicate.as_ref(), filters)?;
         if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
             && let Some(skip) = Skip::of(filters)
         {
             skip.prune(indexes, &mut kept).await;
         }
+        prune::by_min_max(predicate.as_ref(), &mut kept);
         kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
         self.ledger.add_scan(&kept.counts);
         let partition = self.partition(state, filters)?;
@@ -121,8 +124,12 @@ impl TableProvider for EventsTable {
 }
 
 impl EventsTable {
-    /// What tenant, day, and smallest and largest values leave of all files.
-    pub(crate) fn keep(&self, state: &dyn Session, filters: &[Expr]) -> Result<Kept> {
+    /// What pruning asks of the filters.
+    pub(crate) fn predicate(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<Option<PruningPredicate>> {
         let predicate = match conjunction(filters.iter().cloned()).filter(|_| self.pruning) {
             Some(filter) => {
                 let columns = DFSchema::try_from(self.schema())?;
@@ -130,7 +137,17 @@ impl EventsTable {
             }
             None => None,
         };
-        let mut kept = prune::prune(predicate.as_ref(), &self.snapshots);
+        Ok(predicate.as_ref().and_then(prune::compile))
+    }
+
+    /// What tenant and day leave of all files.
+    pub(crate) fn keep(
+        &self,
+        state: &dyn Session,
+        predicate: Option<&PruningPredicate>,
+        filters: &[Expr],
+    ) -> Result<Kept> {
+        let mut kept = prune::by_tenant_and_day(predicate, &self.snapshots);
         if let Some(partition) = self.partition(state, filters)? {
             partition.files(&mut kept)?;
         }
@@ -156,6 +173,7 @@ impl EventsTable {
         let scan = Scan {
             projection,
             columns_used: &columns_used(projection, filters),
+            columns_filtered: &columns_used(Some(&Vec::new()), filters),
             partition,
             // A limit below a filter would stop before enough rows have passed it.
             limit: limit.filter(|_| self.pruning && filters.iter().all(by_partition)),

@@ -2,8 +2,8 @@
 //!
 //! In: a filter on `events` and pinned snapshots. Out: the tenants and files that may hold a match, and why
 //! each other file cannot. Guaranteed: a file with a matching row is kept, whatever the predicate; pruning
-//! only ever saves work. It goes from cheap to dear: tenants, then days, then each file's smallest and
-//! largest values. All three ask the same [`PruningPredicate`] and differ in what they let it know.
+//! only ever saves work. It goes from cheap to dear: tenants, then days; and, after the skip index has had its
+//! say, each file's smallest and largest values. All three ask the same [`PruningPredicate`] and differ in what they let it know.
 
 use std::{cmp::Ordering, collections::HashSet, sync::Arc};
 
@@ -62,9 +62,8 @@ impl KeptFile {
     }
 }
 
-/// Splits what `predicate` cannot match from what it can; without a predicate everything is kept.
-pub(crate) fn prune(predicate: Option<&Arc<dyn PhysicalExpr>>, snapshots: &[Arc<Snapshot>]) -> Kept {
-    let predicate = predicate.and_then(compile);
+/// Splits what `predicate` cannot match by tenant and day from what it can; without a predicate everything is kept.
+pub(crate) fn by_tenant_and_day(predicate: Option<&PruningPredicate>, snapshots: &[Arc<Snapshot>]) -> Kept {
     let mut counts = Statistics {
         tenants_considered: snapshots.len() as u64,
         files_considered: snapshots.iter().map(|snapshot| snapshot.files.len() as u64).sum(),
@@ -72,7 +71,7 @@ pub(crate) fn prune(predicate: Option<&Arc<dyn PhysicalExpr>>, snapshots: &[Arc<
     };
 
     let tenants = snapshots.iter().map(|snapshot| Container { snapshot, file: None }).collect();
-    let keep = matches(predicate.as_ref(), tenants, Stage::Tenant);
+    let keep = matches(predicate, tenants, Stage::Tenant);
     let kept: Vec<_> =
         snapshots.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(each, _)| Arc::clone(each)).collect();
     counts.tenants_pruned = (snapshots.len() - kept.len()) as u64;
@@ -82,41 +81,47 @@ pub(crate) fn prune(predicate: Option<&Arc<dyn PhysicalExpr>>, snapshots: &[Arc<
         .enumerate()
         .flat_map(|(index, snapshot)| snapshot.files.iter().map(move |file| (index, file)))
         .collect();
-    let by_day = retain(predicate.as_ref(), &kept, &by_tenant, Stage::Day);
-    let by_min_max = retain(predicate.as_ref(), &kept, &by_day, Stage::MinMax);
+    let containers =
+        by_tenant.iter().map(|(index, file)| Container { snapshot: &kept[*index], file: Some(file) });
+    let keep = matches(predicate, containers.collect(), Stage::Day);
     counts.files_pruned_by_tenant = counts.files_considered - by_tenant.len() as u64;
-    counts.files_pruned_by_day = (by_tenant.len() - by_day.len()) as u64;
-    counts.files_pruned_by_min_max = (by_day.len() - by_min_max.len()) as u64;
-    counts.files_kept = by_min_max.len() as u64;
-    counts.bytes_kept = by_min_max.iter().map(|(_, file)| file.size_bytes).sum();
-
     let kept_file =
         |(tenant, file): (usize, &Arc<DataFile>)| KeptFile { tenant, file: Arc::clone(file), rows: None };
-    let files = by_min_max.into_iter().map(kept_file).collect();
+    let files: Vec<KeptFile> =
+        by_tenant.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(each, _)| kept_file(*each)).collect();
+    counts.files_pruned_by_day = (by_tenant.len() - files.len()) as u64;
+    counts.files_kept = files.len() as u64;
+    counts.bytes_kept = files.iter().map(|kept| kept.file.size_bytes).sum();
     Kept { snapshots: kept, files, counts }
 }
 
-/// `None` if nothing can be concluded from the predicate.
-fn compile(predicate: &Arc<dyn PhysicalExpr>) -> Option<PruningPredicate> {
+/// Takes files out of `kept` whose smallest and largest values `predicate` cannot match. Dearer for each file than the
+/// skip index is, so it comes after it.
+pub(crate) fn by_min_max(predicate: Option<&PruningPredicate>, kept: &mut Kept) {
+    let container = |kept_file: &KeptFile| (kept_file.tenant, Arc::clone(&kept_file.file));
+    let files: Vec<(usize, Arc<DataFile>)> = kept.files.iter().map(container).collect();
+    let containers =
+        files.iter().map(|(tenant, file)| Container { snapshot: &kept.snapshots[*tenant], file: Some(file) });
+    let mut keep = matches(predicate, containers.collect(), Stage::MinMax).into_iter();
+    let counts = &mut kept.counts;
+    kept.files.retain(|kept_file| {
+        let keep = keep.next().unwrap_or(true);
+        if !keep {
+            counts.files_pruned_by_min_max += 1;
+            counts.files_kept -= 1;
+            counts.bytes_kept -= kept_file.file.size_bytes;
+        }
+        keep
+    });
+}
+
+/// What pruning asks of a predicate; `None` if nothing can be concluded from it.
+pub(crate) fn compile(predicate: &Arc<dyn PhysicalExpr>) -> Option<PruningPredicate> {
     let built = PruningPredicateBuilder::new()
         .with_file_schema(columns::table_columns())
         .try_build(Arc::clone(predicate))
         .ok()?;
     (!built.always_true()).then_some(built)
-}
-
-fn retain<'a>(
-    predicate: Option<&PruningPredicate>,
-    snapshots: &[Arc<Snapshot>],
-    files: &[(usize, &'a Arc<DataFile>)],
-    stage: Stage,
-) -> Vec<(usize, &'a Arc<DataFile>)> {
-    let containers = files
-        .iter()
-        .map(|(index, file)| Container { snapshot: &snapshots[*index], file: Some(file) })
-        .collect();
-    let keep = matches(predicate, containers, stage);
-    files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(each, _)| *each).collect()
 }
 
 /// For each container, whether it may hold a match.

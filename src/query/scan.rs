@@ -29,6 +29,7 @@ use datafusion::{
     error::{DataFusionError, Result},
     execution::object_store::ObjectStoreUrl,
     physical_plan::{ExecutionPlan, empty::EmptyExec, union::UnionExec},
+    scalar::ScalarValue,
 };
 use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::RowSelection;
@@ -55,6 +56,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) projection: Option<&'a Vec<usize>>,
     /// Columns that the plan may want statistics of: those of projection and filters.
     pub(crate) columns_used: &'a [bool],
+    /// Columns that files may be skipped by while the scan runs.
+    pub(crate) columns_filtered: &'a [bool],
     /// Filters that nothing above the scan repeats.
     pub(crate) partition: Option<&'a Partition>,
     /// Rows that suffice.
@@ -103,8 +106,7 @@ impl Scan<'_> {
             .with_metadata_size_hint(FOOTER_BYTES_HINT)
             .with_pushdown_filters(self.late_materialisation);
         let groups = self.groups(kept);
-        let parts = groups.iter().flat_map(FileGroup::iter).filter_map(|file| file.statistics.as_deref());
-        let total = TableStatistics::try_merge_iter(parts, &columns::table_columns())?;
+        let total = self.total(kept);
         let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(total)
@@ -148,13 +150,33 @@ impl Scan<'_> {
         }
     }
 
-    /// The file's statistics in the planner's form; unused columns are left out, a table has thousands of files.
+    /// The statistics of all files together. Merging what [`Scan::statistics`] gives would take longer than most queries.
+    fn total(&self, kept: &Kept) -> TableStatistics {
+        let fields = columns::table_columns();
+        let whole = kept.files.iter().all(|kept| kept.rows.is_none());
+        let columns = fields.fields().iter().zip(self.columns_used).map(|(field, used)| match used {
+            true => total_of_column(field.name(), kept),
+            false => ColumnStatistics::new_unknown(),
+        });
+        let rows = kept.files.iter().map(|kept| kept.file.rows as usize).sum();
+        let bytes = kept.files.iter().map(|kept| kept.file.size_bytes as usize).sum();
+        let total = TableStatistics {
+            num_rows: Precision::Exact(rows),
+            total_byte_size: Precision::Inexact(bytes),
+            column_statistics: columns.collect(),
+        };
+        if whole { total } else { total.to_inexact() }
+    }
+
+    /// The file's statistics in the planner's form; most columns are left out, a table has thousands of files.
     fn statistics(&self, kept: &KeptFile) -> TableStatistics {
         let file = &kept.file;
         let rows = file.rows as usize;
         let fields = columns::file_columns();
-        let columns = fields.fields().iter().zip(self.columns_used).map(|(field, used)| {
-            let stats = file.stats.get(field.name().as_str()).filter(|_| *used);
+        let columns = fields.fields().iter().zip(self.columns_filtered).map(|(field, filtered)| {
+            // What events are sorted by is always of use: see `newest`.
+            let wanted = *filtered || [OCCURRED_AT, SEQ].contains(&field.name().as_str());
+            let stats = file.stats.get(field.name().as_str()).filter(|_| wanted);
             stats.map_or_else(ColumnStatistics::new_unknown, column_statistics)
         });
         TableStatistics {
@@ -199,8 +221,40 @@ fn selection(rows: &Rows, total: u64) -> ParquetRowSelection {
     RowSelection::from_consecutive_ranges(ranges, total as usize).into()
 }
 
+/// Smallest and largest value of a column in all files, and how many are null, as far as all files tell.
+fn total_of_column(name: &str, kept: &Kept) -> ColumnStatistics {
+    if name == DAY {
+        let days = || kept.files.iter().map(|kept| kept.file.day);
+        let bound = |day: Option<_>| day.map_or(Precision::Absent, |day| Precision::Exact(day_scalar(day)));
+        return ColumnStatistics {
+            null_count: Precision::Exact(0),
+            min_value: bound(days().min()),
+            max_value: bound(days().max()),
+            ..ColumnStatistics::new_unknown()
+        };
+    }
+    let (mut exact, mut nulls) = (true, Some(0));
+    let (mut min, mut max): (Option<&ScalarValue>, Option<&ScalarValue>) = (None, None);
+    for kept in &kept.files {
+        let Some(stats) = kept.file.stats.get(name) else { return ColumnStatistics::new_unknown() };
+        nulls = nulls.zip(stats.null_count).map(|(sum, count)| sum + count);
+        match (&stats.min, &stats.max) {
+            (Some(low), Some(high)) => {
+                exact &= stats.exact;
+                min = Some(min.map_or(low, |min| if low < min { low } else { min }));
+                max = Some(max.map_or(high, |max| if high > max { high } else { max }));
+            }
+            // All null: no value at all, so no bound to widen.
+            (None, None) if stats.null_count == Some(kept.file.rows) => {}
+            _ => return ColumnStatistics::new_unknown(),
+        }
+    }
+    let total = ColumnStats { min: min.cloned(), max: max.cloned(), null_count: nulls, exact };
+    column_statistics(&total)
+}
+
 fn column_statistics(stats: &ColumnStats) -> ColumnStatistics {
-    let bound = |value: &Option<datafusion::scalar::ScalarValue>| match value {
+    let bound = |value: &Option<ScalarValue>| match value {
         Some(value) if stats.exact => Precision::Exact(as_planned(value)),
         Some(value) => Precision::Inexact(as_planned(value)),
         None => Precision::Absent,

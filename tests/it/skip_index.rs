@@ -153,6 +153,7 @@ async fn segments_stay_few_and_counts_exact() {
     check(&lake, 4, true).await;
     let sql = "SELECT day, action, count(*) AS n FROM events GROUP BY day, action ORDER BY day";
     let rows = crate::support::lake::sql(&lake, sql).await;
-    let expected = |day: u32| json!({"day": format!("2026-10-{:02}", day + 1), "action": "document.update", "n": 60});
+    let expected =
+        |day: u32| json!({"day": format!("2026-10-{:02}", day + 1), "action": "document.update", "n": 60});
     assert_eq!(rows, (0..DAYS).map(expected).collect::<Vec<_>>());
 }
