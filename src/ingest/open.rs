@@ -36,7 +36,6 @@ impl Ingest {
     /// [`ErrorKind::Conflict`] while another writer holds the lease (unless `take_over`),
     /// [`ErrorKind::Invalid`] if the store overwrites what it should only create,
     /// [`ErrorKind::Corrupt`] if acknowledged events cannot be read back; otherwise as the store.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a store, each named at the one call")]
     pub async fn open(
         store: Store,
         tables: Tables,

@@ -51,9 +51,6 @@ const NEEDLE_COLUMNS: [&str; 14] = [
     "correlation_id",
 ];
 
-/// Late materialisation pays when at most this part of the rows may match.
-const FEW_ROWS_ONE_IN: u64 = 4;
-
 /// How filters are handed to the Parquet reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -178,7 +175,7 @@ impl EventsTable {
             // A limit below a filter would stop before enough rows have passed it.
             limit: limit.filter(|_| self.pruning && filters.iter().all(by_partition)),
             late_materialisation: match self.pushdown {
-                Pushdown::Auto => looks_selective(filters) || few_rows(kept),
+                Pushdown::Auto => looks_selective(filters) || kept.needle,
                 Pushdown::Always => true,
                 Pushdown::Never => false,
             },
@@ -188,12 +185,6 @@ impl EventsTable {
         };
         scan.plan(kept)
     }
-}
-
-/// Whether the index has ruled out most rows of the files that are left.
-fn few_rows(kept: &Kept) -> bool {
-    let all: u64 = kept.files.iter().map(|kept| kept.file.rows).sum();
-    kept.counts.rows_kept * FEW_ROWS_ONE_IN <= all
 }
 
 /// For each column of the table, whether the scan returns it or filters by it.

@@ -38,6 +38,8 @@ pub(crate) struct Kept {
     pub(crate) snapshots: Vec<Arc<Snapshot>>,
     /// Files that may match.
     pub(crate) files: Vec<KeptFile>,
+    /// Whether the skip index has ruled out most rows, so that few of those left are expected to match.
+    pub(crate) needle: bool,
     /// How many were considered and pruned, and why.
     pub(crate) counts: Statistics,
 }
@@ -92,7 +94,7 @@ pub(crate) fn by_tenant_and_day(predicate: Option<&PruningPredicate>, snapshots:
     counts.files_pruned_by_day = (by_tenant.len() - files.len()) as u64;
     counts.files_kept = files.len() as u64;
     counts.bytes_kept = files.iter().map(|kept| kept.file.size_bytes).sum();
-    Kept { snapshots: kept, files, counts }
+    Kept { snapshots: kept, files, needle: false, counts }
 }
 
 /// Takes files out of `kept` whose smallest and largest values `predicate` cannot match. Dearer for each file than the

@@ -28,6 +28,9 @@ use crate::{
     limits::INDEX_PROBES_MAX,
 };
 
+/// It is a needle if at most this part of the rows is left. What then matches is in most cases one row of a block.
+const NEEDLE_ONE_IN: u64 = 4;
+
 /// Tenants whose indexes are asked at the same time.
 const TENANTS_AT_ONCE: usize = 16;
 
@@ -58,6 +61,7 @@ impl Skip {
 
     /// Takes out of `kept` what cannot match.
     pub(crate) async fn prune(&self, indexes: &Indexes, kept: &mut Kept) {
+        let before: u64 = kept.files.iter().map(KeptFile::rows).sum();
         let mut by_tenant: Vec<Vec<KeptFile>> = kept.snapshots.iter().map(|_| Vec::new()).collect();
         for file in std::mem::take(&mut kept.files) {
             by_tenant[file.tenant].push(file);
@@ -79,6 +83,8 @@ impl Skip {
         for (files, found) in answers {
             self.keep(kept, files, &found);
         }
+        let after: u64 = kept.files.iter().map(KeptFile::rows).sum();
+        kept.needle = after * NEEDLE_ONE_IN <= before;
     }
 
     fn keep(&self, kept: &mut Kept, files: Vec<KeptFile>, found: &Found) {
@@ -99,7 +105,7 @@ impl Skip {
                 counts.bytes_kept -= file.file.size_bytes;
                 continue;
             }
-            let whole = rows.as_slice() == [0..file.file.rows];
+            let whole = rows.len() == 1 && rows[0] == (0..file.file.rows);
             file.rows = (!whole).then_some(rows);
             kept.files.push(file);
         }

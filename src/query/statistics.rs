@@ -26,7 +26,7 @@ pub struct Statistics {
     pub files_pruned_by_min_max: u64,
     /// Files skipped because the skip index knows that none of their rows can match.
     pub files_pruned_by_index: u64,
-    /// Files that the index was asked about and does not cover; they are read.
+    /// Files that the index was asked about and does not cover: of them only what else is known can leave any out.
     pub files_not_indexed: u64,
     /// Parts of the skip index that were asked.
     pub index_segments: u64,

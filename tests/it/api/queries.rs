@@ -73,14 +73,14 @@ async fn committed_days_are_skipped_by_the_log(place: &Place) {
         rows(&server, json!({"sql": "EXPLAIN SELECT id FROM events WHERE day = '2025-03-02'"})).await;
     assert!(json!(explain).to_string().contains("parquet"), "{explain:?}");
     // Two tenants, three days: six files.
-    for (condition, tenant, found, by_tenant, by_day, by_min_max) in [
-        ("true", None, 30, 0, 0, 0),
-        ("day = '2025-03-02'", None, 10, 0, 4, 0),
-        ("day = '2025-03-02'", Some("acme"), 7, 0, 2, 0),
-        ("occurred_at >= '2025-03-02T05:00:00Z'", None, 15, 0, 2, 0),
-        ("tenant_id = 'globex'", None, 10, 3, 0, 0),
-        ("action = 'document.delete'", None, 0, 0, 0, 6),
-        ("id = 'e-10' AND day = '2025-03-02'", None, 1, 0, 4, 1),
+    for (condition, tenant, found, by_tenant, by_day, by_index, by_min_max) in [
+        ("true", None, 30, 0, 0, 0, 0),
+        ("day = '2025-03-02'", None, 10, 0, 4, 0, 0),
+        ("day = '2025-03-02'", Some("acme"), 7, 0, 2, 0, 0),
+        ("occurred_at >= '2025-03-02T05:00:00Z'", None, 15, 0, 2, 0, 0),
+        ("tenant_id = 'globex'", None, 10, 3, 0, 0, 0),
+        ("action = 'document.delete'", None, 0, 0, 0, 0, 6),
+        ("id = 'e-10' AND day = '2025-03-02'", None, 1, 0, 4, 1, 0),
     ] {
         let sql = format!("SELECT count(id) AS n FROM events WHERE {condition}");
         let mut body = json!({ "sql": sql });
@@ -95,8 +95,9 @@ async fn committed_days_are_skipped_by_the_log(place: &Place) {
             ("files_considered", considered),
             ("files_pruned_by_tenant", by_tenant),
             ("files_pruned_by_day", by_day),
+            ("files_pruned_by_index", by_index),
             ("files_pruned_by_min_max", by_min_max),
-            ("files_kept", considered - by_tenant - by_day - by_min_max),
+            ("files_kept", considered - by_tenant - by_day - by_index - by_min_max),
             ("rows_uncommitted", 0),
         ] {
             assert_eq!(statistics[name], expected, "{name} of {sql}: {statistics}");
