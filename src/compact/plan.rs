@@ -263,7 +263,7 @@ mod tests {
             ("late event in a large day", late(100 * MIB, 1_024), HOUR_MS, &[]),
             ("many late events in a large day", late(100 * MIB, 13 * MIB), HOUR_MS, &[2]),
             ("evenly", files(17, 1_024, 0), HOUR_MS, &[9, 8]),
-            ("memory", files(16, MIB, 0), HOUR_MS, &[6, 6, 4]),
+            ("memory", files(16, MIB, 0), HOUR_MS, &[4, 4, 4, 4]),
             ("target size", files(5, 100 * MIB, 0), HOUR_MS, &[2, 2]),
             ("clock set back", files(3, MIB, 2 * HOUR_MS), HOUR_MS, &[]),
         ];
