@@ -49,18 +49,21 @@ enum Events {
     LargestAlike,
     /// The same of random text, which takes most of its size stored.
     LargestRandom,
+    /// As large, with long text that no other event has in every column, and that compresses well.
+    LargestSpread,
     /// 2 KiB of random text: large files of few rows.
     Random,
 }
 
 /// All of them, from the most usual to the oddest.
-pub(crate) const INPUTS: [Input; 7] = [
+pub(crate) const INPUTS: [Input; 8] = [
     input("16 files that overlap", Events::Ordinary, 16, 16, 125_000),
     input("64 files, one after another", Events::Ordinary, 64, 1, 8_000),
     input("256 small files, two at a time", Events::Ordinary, 256, 2, 400),
     input("16 files of largest events, all alike", Events::LargestAlike, 16, 16, 400),
     input("the same, one after another", Events::LargestAlike, 16, 1, 400),
     input("16 files of largest events, random", Events::LargestRandom, 16, 16, 200),
+    input("8 files of largest events, text in all columns", Events::LargestSpread, 8, 8, 800),
     input("4 files just below half the target", Events::Random, 4, 4, 63_000),
 ];
 
@@ -187,6 +190,10 @@ impl Source {
     /// JSON lines of the next `count` events, one for each millisecond.
     fn write_large(&mut self, count: u64, body: &mut String) {
         for number in self.next_seq..self.next_seq + count {
+            if matches!(self.events, Events::LargestSpread) {
+                write_spread(number, body);
+                continue;
+            }
             let (minute, second, milli) = (number / 60_000, number / 1_000 % 60, number % 1_000);
             let _ = write!(
                 body,
@@ -210,7 +217,7 @@ impl Source {
         let text = match self.events {
             Events::LargestAlike => "a".repeat(LARGEST_TEXT_BYTES),
             Events::LargestRandom => self.random_text(LARGEST_TEXT_BYTES),
-            Events::Ordinary | Events::Random => self.random_text(RANDOM_TEXT_BYTES),
+            Events::Ordinary | Events::Random | Events::LargestSpread => self.random_text(RANDOM_TEXT_BYTES),
         };
         format!(r#"{{"text":"{text}"}}"#)
     }
@@ -228,6 +235,48 @@ impl Source {
         }
         text
     }
+}
+
+/// A line of JSON with long text in every column, all of it different from the other events'.
+fn write_spread(number: u64, body: &mut String) {
+    let (minute, second, milli) = (number / 60_000, number / 1_000 % 60, number % 1_000);
+    let text = |column: &str, bytes: usize| {
+        let mut text = format!("{column}-{number}-");
+        while text.len() < bytes {
+            text.push_str("of all that was done ");
+        }
+        text.truncate(bytes);
+        text
+    };
+    let named = |column: &str| {
+        format!(
+            r#""type":"{}","id":"{}","name":"{}""#,
+            text(column, limits::TYPE_BYTES_MAX),
+            text(column, limits::REFERENCE_BYTES_MAX),
+            text(column, limits::NAME_BYTES_MAX)
+        )
+    };
+    let _ = writeln!(
+        body,
+        r#"{{"tenant_id":"large","id":"{}","action":"{}","occurred_at":"2026-01-07T10:{minute:02}:{second:02}.{milli:03}Z","actor":{{{},"email":"{}","on_behalf_of":{{{}}},"credential":{{"type":"key","id":"{}"}}}},"workspace":{{"id":"{}","name":"{}"}},"targets":[{{{}}}],"context":{{"user_agent":"{}","session_id":"{}","request_id":"{}"}},"outcome":{{"result":"failure","reason":"{}"}},"description":"{}","correlation_id":"{}","metadata":{{"text":"{}"}},"changes":{{"title":{{"old":"{}","new":""}}}}}}"#,
+        text("id", limits::EVENT_ID_BYTES_MAX),
+        text("action", limits::ACTION_BYTES_MAX),
+        named("actor"),
+        text("email", limits::EMAIL_BYTES_MAX),
+        named("behalf"),
+        text("credential", limits::REFERENCE_BYTES_MAX),
+        text("workspace", limits::REFERENCE_BYTES_MAX),
+        text("workspace", limits::NAME_BYTES_MAX),
+        named("target"),
+        text("agent", limits::USER_AGENT_BYTES_MAX),
+        text("session", limits::TRACE_ID_BYTES_MAX),
+        text("request", limits::TRACE_ID_BYTES_MAX),
+        text("reason", limits::REASON_BYTES_MAX),
+        text("description", limits::DESCRIPTION_BYTES_MAX),
+        text("correlation", limits::TRACE_ID_BYTES_MAX),
+        text("metadata", 12_000),
+        text("changes", 12_000),
+    );
 }
 
 impl Iterator for Source {
