@@ -165,24 +165,29 @@ impl Group {
             self.open.iter().filter(|open| last_event(open) >= first_event(file)).cloned().collect();
         open.push(file.clone());
         let reading_bytes = self.reading_bytes.max(open.iter().map(|file| reading_bytes(file)).sum());
-        let reading_max =
-            policy.memory_bytes_max.saturating_sub(limits::ENCODING_BYTES_MAX + INDEXING_BYTES_MAX);
+        let bytes = self.bytes + file.size_bytes;
+        let reading_max = policy.memory_bytes_max.saturating_sub(writing_bytes(bytes));
         let is_open_to_all = self.files.len() < 2;
-        let fits = self.bytes + file.size_bytes <= policy.target_bytes
+        let fits = bytes <= policy.target_bytes
             && self.files.len() < files_max.max(2)
             && (is_open_to_all || (open.len() <= policy.fan_in_max && reading_bytes <= reading_max));
         if fits {
             self.files.push(file.clone());
-            self.bytes += file.size_bytes;
+            self.bytes = bytes;
             (self.open, self.reading_bytes) = (open, reading_bytes);
         }
         fits
     }
 
     fn writing_bytes(&self) -> u64 {
-        let indexing = INDEXING_BYTES_MAX.min(INDEXED_PER_STORED_BYTE * self.bytes);
-        limits::ENCODING_BYTES_MAX.min(ENCODING_BYTES_MIN + 4 * self.bytes) + indexing
+        writing_bytes(self.bytes)
     }
+}
+
+/// Memory that encoding and indexing a file of `bytes` takes, about.
+fn writing_bytes(bytes: u64) -> u64 {
+    let indexing = INDEXING_BYTES_MAX.min(INDEXED_PER_STORED_BYTE * bytes);
+    limits::ENCODING_BYTES_MAX.min(ENCODING_BYTES_MIN + 4 * bytes) + indexing
 }
 
 /// Cuts files, sorted by time, where a group would pass a limit.
