@@ -145,7 +145,7 @@ async fn compare(lake: &Lake, table: &Arc<Table>, snapshot: &Snapshot) {
         for value in values {
             let admitting = filters[column]
                 .iter()
-                .zip(&snapshot.files)
+                .zip(snapshot.files.iter())
                 .filter(|(filter, _)| filter.check(&value.as_str()));
             bloom_rows += admitting.map(|(_, file)| file.rows).sum::<u64>();
         }

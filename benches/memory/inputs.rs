@@ -182,7 +182,8 @@ struct Source {
 
 impl Source {
     fn new(events: Events, count: u64) -> Self {
-        let settings = Settings { seed: 1, tenants: 1, events: count, start: day(), days: 1 };
+        let settings =
+            Settings { seed: 1, tenants: 1, events: count, start: day(), days: 1, enterprise_percent: None };
         let generator = Generator::new(&settings).expect("a company");
         Self { events, generator, left: count, next_seq: 0, random: 1 }
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use auditlake::{
     compact::{Policy, compact_all},
+    index::Indexes,
     query::{
         Engine, Request, Scope,
         format::{Format, encode},
@@ -56,19 +57,27 @@ pub(crate) async fn open(folder: &str) -> (Store, Tables) {
     (store, tables)
 }
 
+/// The skip index, as a program has it.
+fn indexes(store: &Store) -> Indexes {
+    Indexes::open(store.clone(), Clock::system(), Default::default())
+}
+
 async fn idle(folder: &str) {
     let started = Instant::now();
     let (store, tables) = open(folder).await;
-    let _engine = Engine::new(&store, tables, Clock::system(), Default::default()).expect("an engine");
+    let _engine =
+        Engine::new(&store, tables, indexes(&store), Clock::system(), Default::default()).expect("an engine");
     tell(0, started.elapsed(), "");
 }
 
 async fn compact(folder: &str) {
-    let (_, tables) = open(folder).await;
+    let (store, tables) = open(folder).await;
+    let indexes = indexes(&store);
     let policy = Policy { settle_ms: 0, ..Policy::default() };
     let (clock, cancel) = (Clock::system(), CancellationToken::new());
     let started = Instant::now();
-    let report = compact_all(&tables, &policy, &clock, &cancel, |_| {}).await.expect("compaction starts");
+    let report =
+        compact_all(&tables, &indexes, &policy, &clock, &cancel, |_| {}).await.expect("compaction starts");
     assert!(report.failures.is_empty(), "{}", report.failures[0]);
     let detail = format!(
         "{} files of {} MiB into {} in {} jobs",
@@ -83,7 +92,7 @@ async fn compact(folder: &str) {
 async fn select(format: &str, folder: &str) {
     let (store, tables) = open(folder).await;
     let settings = auditlake::query::Settings { deadline_ms: 3_600_000, ..Default::default() };
-    let engine = Engine::new(&store, tables, Clock::system(), settings).expect("an engine");
+    let engine = Engine::new(&store, tables, indexes(&store), Clock::system(), settings).expect("an engine");
     let started = Instant::now();
     let request =
         Request { sql: "SELECT * FROM events".into(), params: Default::default(), scope: Scope::All };

@@ -83,7 +83,7 @@ impl Job {
         let plan = plan::plan(&state, checked.statement, params).await.map_err(failure)?;
         joins::check(&plan)?;
         self.ledger.set_plan(Arc::clone(&plan));
-        execute_stream(plan, state.task_ctx()).map_err(failure)
+        execute_stream(plan, state.task_ctx()).map(plan::with_plain_text).map_err(failure)
     }
 
     async fn pump(

@@ -9,10 +9,7 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::{
-        stats::Precision,
-        tree_node::{Transformed, TreeNode},
-    },
+    common::tree_node::{Transformed, TreeNode},
     config::ConfigOptions,
     datasource::{
         listing::PartitionedFile,
@@ -27,11 +24,10 @@ use datafusion::{
         coalesce_partitions::CoalescePartitionsExec, projection::ProjectionExec, sorts::sort::SortExec,
         union::UnionExec,
     },
-    scalar::ScalarValue,
 };
 use parquet::arrow::arrow_reader::RowSelection;
 
-use super::columns;
+use super::scan::Times;
 use crate::event::schema::{OCCURRED_AT, SEQ};
 
 /// The rule.
@@ -187,18 +183,7 @@ fn newest_files(files: Vec<PartitionedFile>, rows: usize) -> Option<Vec<Partitio
 
 /// Exact number of rows, and bounds of their times.
 fn bounds(file: &PartitionedFile) -> Option<(usize, i64, i64)> {
-    let statistics = file.statistics.as_ref()?;
-    let Precision::Exact(rows) = statistics.num_rows else { return None };
-    let at = columns::file_columns().index_of(OCCURRED_AT).ok()?;
-    let times = statistics.column_statistics.get(at)?;
-    Some((rows, micros(times.min_value.get_value()?)?, micros(times.max_value.get_value()?)?))
-}
-
-fn micros(value: &ScalarValue) -> Option<i64> {
-    match value {
-        ScalarValue::TimestampMicrosecond(micros, _) => *micros,
-        _ => None,
-    }
+    file.extensions.get::<Times>().map(|times| (times.rows, times.first, times.last))
 }
 
 /// The last `rows` rows of a file, which are its newest.

@@ -2,20 +2,27 @@
 //!
 //! In: a statement, its parameters and a session. Out: an optimised physical plan. Guaranteed: columns have
 //! distinct names (a second `id` becomes `id_2`) and stable types: strings are `Utf8` whatever a function
-//! made of them, times with a zone are in UTC, and JSON values (`metadata -> 'a'`) are JSON text.
+//! made of them, times with a zone are in UTC, and JSON values (`metadata -> 'a'`) are JSON text. Text that is a view is
+//! converted where the answer comes out ([`with_plain_text`]): as a part of the plan, forty such columns would take
+//! longer to optimise than a needle takes to find.
 
 use std::{collections::HashSet, sync::Arc};
 
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    compute::cast as cast_array,
+    datatypes::{DataType, Field, FieldRef, Schema},
+};
 use datafusion::{
     common::{Column, DFSchema, ParamValues, plan_err},
     error::Result,
     execution::SessionState,
     logical_expr::{DescribeTable, Expr, LogicalPlan, LogicalPlanBuilder, cast},
-    physical_plan::ExecutionPlan,
+    physical_plan::{ExecutionPlan, SendableRecordBatchStream, stream::RecordBatchStreamAdapter},
     sql::parser::Statement,
 };
 use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_union_to_text_udf};
+use futures::StreamExt;
 
 use crate::event::schema;
 
@@ -74,6 +81,30 @@ fn stable_columns(schema: &DFSchema) -> Option<Vec<Expr>> {
     changed.then_some(columns)
 }
 
+/// The answer with text as `Utf8` instead of views.
+pub(crate) fn with_plain_text(answer: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let from = answer.schema();
+    if from.fields().iter().all(|field| *field.data_type() != DataType::Utf8View) {
+        return answer;
+    }
+    let plain = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<FieldRef> = from.fields().iter().map(plain).collect();
+    let to = Arc::new(Schema::new_with_metadata(fields, from.metadata().clone()));
+    let schema = Arc::clone(&to);
+    let converted = answer.map(move |batch| {
+        let batch = batch?;
+        let columns = batch.columns().iter().zip(schema.fields());
+        let columns = columns.map(|(column, field)| cast_array(column, field.data_type()));
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(to, converted))
+}
+
 /// Whether values of no fixed type are inside of a list or struct, where they cannot be made text.
 fn holds_json_value(data_type: &DataType) -> bool {
     let inside = |field: &FieldRef| {
@@ -97,17 +128,25 @@ fn distinct(name: &str, taken: &mut HashSet<String>) -> String {
     candidate
 }
 
+/// The same for what is inside of a list, where views are not converted later.
+fn stable_item_type(data_type: &DataType) -> Option<DataType> {
+    match data_type {
+        DataType::Utf8View => Some(DataType::Utf8),
+        other => stable_type(other),
+    }
+}
+
 /// What a type is turned into for clients; `None` if it stays.
 fn stable_type(data_type: &DataType) -> Option<DataType> {
     Some(match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::LargeUtf8 => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
         DataType::Dictionary(_, values) => stable_type(values).unwrap_or_else(|| (**values).clone()),
         DataType::Timestamp(unit, Some(zone)) if &**zone != "UTC" => {
             DataType::Timestamp(*unit, Some("UTC".into()))
         }
         DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) => {
-            match (data_type, stable_type(item.data_type())) {
+            match (data_type, stable_item_type(item.data_type())) {
                 (DataType::List(_), None) => return None,
                 (_, None) => DataType::List(Arc::clone(item)),
                 (_, Some(item_type)) => {

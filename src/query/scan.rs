@@ -47,6 +47,8 @@ use crate::{
 };
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// Columns of which a scan tells the planner smallest and largest values over all files.
+const TOTALLED_COLUMNS_MAX: usize = 8;
 /// What is read from a file's end at first: the footer of a large file, in one request.
 const FOOTER_BYTES_HINT: usize = 128 * 1024;
 
@@ -121,8 +123,8 @@ impl Scan<'_> {
     fn groups(&self, kept: &Kept) -> Vec<FileGroup> {
         let mut files: Vec<_> = kept.files.iter().collect();
         files.sort_by(|a, b| {
-            let key = |kept: &KeptFile| (kept.file.day, kept.file.added_at_ms, kept.file.path.clone());
-            key(b).cmp(&key(a))
+            let (a, b) = (&a.file, &b.file);
+            (b.day, b.added_at_ms, &b.path).cmp(&(a.day, a.added_at_ms, &a.path))
         });
         let count = self.target_partitions.clamp(1, files.len().max(1));
         let mut groups = vec![Vec::new(); count];
@@ -141,9 +143,15 @@ impl Scan<'_> {
             e_tag: None,
             version: None,
         };
-        let partitioned = PartitionedFile::new_from_meta(meta)
-            .with_partition_values(vec![day_scalar(file.day)])
-            .with_statistics(Arc::new(self.statistics(kept)));
+        let mut partitioned =
+            PartitionedFile::new_from_meta(meta).with_partition_values(vec![day_scalar(file.day)]);
+        if let Some(times) = Times::of(kept) {
+            partitioned = partitioned.with_extension(times);
+        }
+        // Without a filter there is nothing to skip a file by, and a table has thousands of files.
+        if self.columns_filtered.contains(&true) {
+            partitioned = partitioned.with_statistics(Arc::new(self.statistics(kept)));
+        }
         match &kept.rows {
             Some(rows) => partitioned.with_extension(selection(rows, file.rows)),
             None => partitioned,
@@ -154,7 +162,10 @@ impl Scan<'_> {
     fn total(&self, kept: &Kept) -> TableStatistics {
         let fields = columns::table_columns();
         let whole = kept.files.iter().all(|kept| kept.rows.is_none());
-        let columns = fields.fields().iter().zip(self.columns_used).map(|(field, used)| match used {
+        // What is asked of many columns is not answered by their extremes.
+        let few = self.columns_used.iter().filter(|used| **used).count() <= TOTALLED_COLUMNS_MAX;
+        let wanted = if few { self.columns_used } else { self.columns_filtered };
+        let columns = fields.fields().iter().zip(wanted).map(|(field, wanted)| match wanted {
             true => total_of_column(field.name(), kept),
             false => ColumnStatistics::new_unknown(),
         });
@@ -212,6 +223,29 @@ impl Scan<'_> {
             Some(partition) => partition.rows(&rows, &as_table(batch, &partition.columns())?),
             None => Ok(rows),
         }
+    }
+}
+
+/// What is known of a whole file's times, for [`newest`](super::newest).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// Exact number of rows.
+    pub(crate) rows: usize,
+    /// Microseconds; no row is before it.
+    pub(crate) first: i64,
+    /// Microseconds; no row is after it.
+    pub(crate) last: i64,
+}
+
+impl Times {
+    /// `None` if only some rows are read, or the statistics do not tell.
+    fn of(kept: &KeptFile) -> Option<Self> {
+        let stats = kept.file.stats.get(OCCURRED_AT).filter(|_| kept.rows.is_none())?;
+        let micros = |value: &Option<ScalarValue>| match value {
+            Some(ScalarValue::TimestampMicrosecond(micros, _)) => *micros,
+            _ => None,
+        };
+        Some(Self { rows: kept.file.rows as usize, first: micros(&stats.min)?, last: micros(&stats.max)? })
     }
 }
 
