@@ -11,6 +11,7 @@ use std::{
 
 use auditlake::{
     compact::{Policy, compact_all},
+    index::Indexes,
     store::Store,
     table::{Settings, Tables},
     telemetry::Clock,
@@ -51,7 +52,11 @@ fn compaction(criterion: &mut Criterion) {
         // What a round makes, the next merges again: the rows rewritten are what counts.
         let once = |measure: bool| {
             let tables = runtime.block_on(small_files(overlapping));
-            let indexes = support::indexes();
+            let indexes = Indexes::open(
+                Store::from_object_store(Arc::new(InMemory::new())),
+                Clock::system(),
+                Default::default(),
+            );
             let (cancel, clock) = (CancellationToken::new(), Clock::system());
             let start = Instant::now();
             let report = runtime

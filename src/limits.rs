@@ -145,7 +145,7 @@ pub const COMPACTION_FILES_MAX: usize = 256;
 pub const COMPACTION_FAN_IN_MAX: usize = 16;
 /// Memory of all compaction jobs that run at once, about. The program itself and what the allocator does not give back
 /// come on top: `benches/memory` measures that a process which compacts stays below 256 MiB.
-pub const COMPACTION_BYTES_MAX: u64 = 128 * 1024 * 1024;
+pub const COMPACTION_BYTES_MAX: u64 = 104 * 1024 * 1024;
 /// Of which for encoding one large file: a row group, pages and compressors of all columns, upload parts.
 pub const ENCODING_BYTES_MAX: u64 = 40 * 1024 * 1024;
 /// Pages, dictionaries and a batch of one open file as decoded, about: what all but contrived files keep to.

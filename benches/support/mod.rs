@@ -11,10 +11,7 @@ use arrow::{
 };
 use auditlake::{
     event::{TenantId, schema},
-    index::Indexes,
-    store::Store,
     table::{Commit, DataFile, Table},
-    telemetry::Clock,
 };
 use chrono::NaiveDate;
 
@@ -124,12 +121,6 @@ pub(crate) async fn write(table: &Table, batches: &[RecordBatch]) -> DataFile {
         writer.write(batch.clone()).await.expect("encode");
     }
     writer.finish().await.expect("upload")
-}
-
-/// An index over a store of its own, in memory.
-pub(crate) fn indexes() -> Indexes {
-    let store = Store::from_object_store(Arc::new(object_store::memory::InMemory::new()));
-    Indexes::open(store, Clock::system(), Default::default())
 }
 
 /// Adds `files` as WAL segment `through`.
