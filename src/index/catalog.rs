@@ -302,7 +302,7 @@ impl TenantIndex {
         (0..files.len()).filter(|number| catalog.cover(files[*number]).is_none()).collect()
     }
 
-    /// Merges segments as [`plan`] wants, until nothing is left to do. `live`: all live files.
+    /// Merges segments, few large ones out of many, until nothing is left to do. `live`: all live files.
     pub async fn maintain(
         &self,
         live: &[FileRef<'_>],
