@@ -14,7 +14,11 @@ use serde_json::{Map, Value, json};
 use crate::support::{
     faulty::{Action, FaultyStore, Operation},
     lake::{START_MICROS, append, compact, config, decoded, open},
+    place::{Place, in_every_place},
+    program,
 };
+
+in_every_place!(the_command_line_makes_an_index_anew);
 
 const DAYS: u32 = 4;
 const EVENTS_A_DAY: u32 = 60;
@@ -156,4 +160,22 @@ async fn segments_stay_few_and_counts_exact() {
     let expected =
         |day: u32| json!({"day": format!("2026-10-{:02}", day + 1), "action": "document.update", "n": 60});
     assert_eq!(rows, (0..DAYS).map(expected).collect::<Vec<_>>());
+}
+
+/// Would catch a `--rebuild-index` that leaves the old index as it is, or none.
+async fn the_command_line_makes_an_index_anew(place: &Place) {
+    let events =
+        (0..DAYS).flat_map(|day| (0..EVENTS_A_DAY).map(move |number| event(day, number).to_string()));
+    let lines = events.collect::<Vec<_>>().join("\n");
+    let imported = program::run(place.command(&["import", "--tenant", "acme", "-"]), lines.as_bytes());
+    assert!(imported.code == Some(0) && imported.stdout.contains("240 new"), "{imported:?}");
+    let compacted = place.run(&["compact"]).quiet().stdout;
+    assert!(compacted.contains("index: 1 segment, ") && !compacted.contains("had no index"), "{compacted}");
+    let anew = place.run(&["compact", "--rebuild-index"]).quiet().stdout;
+    assert!(
+        anew.contains("index: 1 segment, ") && anew.contains("4 files had no index and got one"),
+        "{anew}"
+    );
+    let found = place.sql("SELECT id FROM events WHERE array_has(target_ids, 'd_2_7')");
+    assert_eq!(found, [json!({"id": "event-2-7"})]);
 }
