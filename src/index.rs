@@ -23,7 +23,7 @@
 //! | `indexer` | for those who write files |
 //! | `write`, `segment` | writes and reads segments |
 //! | `catalog` | a tenant's segments, and what they cover; finds values |
-//! | `plan`, `merge` | few segments instead of many |
+//! | `maintain`, `plan`, `merge` | few segments instead of many |
 
 mod bits;
 mod builder;
@@ -32,6 +32,7 @@ mod counts;
 pub mod field;
 mod format;
 mod indexer;
+mod maintain;
 mod merge;
 mod plan;
 mod postings;
@@ -50,10 +51,11 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    catalog::{FileRef, Found, Probe, Report, Rows, Size, Swept, TenantIndex},
+    catalog::{FileRef, Found, Probe, Rows, TenantIndex},
     counts::{Count, PieceCounts},
     field::Field,
     indexer::Indexer,
+    maintain::{Report, Size, Swept},
     segment::Cost,
 };
 use crate::{event::TenantId, limits, store::Store, telemetry::Clock};

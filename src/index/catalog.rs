@@ -1,6 +1,6 @@
 //! A tenant's segments, and what they cover.
 //!
-//! In: values, segments that were written, the live files. Out: rows that may hold the values; fewer segments.
+//! In: values, and segments that were written. Out: rows that may hold the values.
 //! Guaranteed: what is not covered is said to be, never to be empty. Which segments there are, the store's listing tells;
 //! memory follows it: a segment is added when its files are committed, and replaced when it was merged.
 
@@ -12,7 +12,6 @@ use std::{
 
 use futures::{StreamExt, stream};
 use tokio::sync::RwLock;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
@@ -21,8 +20,6 @@ use super::{
     counts::Count,
     field::Field,
     format::Piece,
-    merge::{self, Input},
-    plan::{self, Extent},
     segment::{Cost, Segment},
     write,
 };
@@ -74,45 +71,23 @@ pub struct Found {
     pub cost: Cost,
 }
 
-/// What [`TenantIndex::maintain`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Merges done.
-    pub merges: usize,
-    /// Segments replaced.
-    pub segments_in: usize,
-    /// Segments that could not be read, and were given up.
-    pub damaged: usize,
-}
-
-/// What a sweep of the index deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Segments deleted.
-    pub segments: usize,
-    /// Their size.
-    pub bytes: u64,
-    /// Segments that could not be deleted; the next sweep tries again.
-    pub failed: usize,
-}
-
 /// One tenant's index.
 #[derive(Debug)]
 pub struct TenantIndex {
-    tenant: TenantId,
-    shared: Arc<Shared>,
+    pub(super) tenant: TenantId,
+    pub(super) shared: Arc<Shared>,
     /// `None` until it was first needed, or after a segment was found gone. Held for writing while segments are listed.
     current: RwLock<Option<Arc<Catalog>>>,
     /// When this process replaced a segment: queries that began before may still read it.
     replaced_at: Mutex<HashMap<Uuid, i64>>,
     /// Held by the one merge in progress.
-    maintaining: tokio::sync::Mutex<()>,
+    pub(super) maintaining: tokio::sync::Mutex<()>,
 }
 
 /// The segments at one moment.
 #[derive(Debug, Default)]
-struct Catalog {
-    segments: Vec<Arc<Segment>>,
+pub(super) struct Catalog {
+    pub(super) segments: Vec<Arc<Segment>>,
     /// By file: the pieces that stand for it, as (segment, piece). Where two segments have the same rows, the one merged
     /// more often counts.
     pieces: HashMap<String, Vec<(usize, usize)>>,
@@ -150,7 +125,7 @@ impl Catalog {
     }
 
     /// For each segment, which of its pieces stand for `live` files.
-    fn wanted(&self, live: &[FileRef<'_>]) -> Vec<Vec<bool>> {
+    pub(super) fn wanted(&self, live: &[FileRef<'_>]) -> Vec<Vec<bool>> {
         let mut wanted: Vec<Vec<bool>> =
             self.segments.iter().map(|segment| vec![false; segment.footer.pieces.len()]).collect();
         for (segment, piece) in live.iter().filter_map(|file| self.pieces.get(file.path)).flatten() {
@@ -302,96 +277,7 @@ impl TenantIndex {
         (0..files.len()).filter(|number| catalog.cover(files[*number]).is_none()).collect()
     }
 
-    /// Merges segments, few large ones out of many, until nothing is left to do. `live`: all live files.
-    pub async fn maintain(
-        &self,
-        live: &[FileRef<'_>],
-        settled: bool,
-        cancel: &CancellationToken,
-    ) -> Result<Report> {
-        let _one_at_a_time = self.maintaining.lock().await;
-        let mut report = Report::default();
-        while !cancel.is_cancelled() {
-            let Some(catalog) = self.catalog().await else { break };
-            let wanted = catalog.wanted(live);
-            let extents: Vec<Extent> = catalog
-                .segments
-                .iter()
-                .zip(&wanted)
-                .map(|(segment, wanted)| extent(segment, wanted))
-                .collect();
-            let groups = plan::plan(&extents, settled);
-            if groups.is_empty() {
-                break;
-            }
-            for group in groups {
-                self.merge(&catalog, &wanted, &group, cancel, &mut report).await?;
-                if cancel.is_cancelled() {
-                    break;
-                }
-            }
-        }
-        Ok(report)
-    }
-
-    async fn merge(
-        &self,
-        catalog: &Catalog,
-        wanted: &[Vec<bool>],
-        group: &[usize],
-        cancel: &CancellationToken,
-        report: &mut Report,
-    ) -> Result<()> {
-        let inputs: Vec<Input> = group
-            .iter()
-            .map(|at| Input { segment: catalog.segments[*at].clone(), wanted: wanted[*at].clone() })
-            .collect();
-        match merge::merge(&self.shared.access, &self.tenant, &inputs, cancel).await {
-            Ok(None) if cancel.is_cancelled() => {}
-            Ok(merged) => {
-                let gone: Vec<Uuid> = inputs.iter().map(|input| input.segment.id).collect();
-                self.replace(&gone, merged).await;
-                report.merges += 1;
-                report.segments_in += gone.len();
-            }
-            Err(cause) if cause.kind() == ErrorKind::Unavailable => return Err(cause),
-            Err(cause) => {
-                // One of them is damaged: find out which, so that the others go on.
-                let mut found = false;
-                for input in &inputs {
-                    if let Err(cause) = self.verify(&input.segment).await {
-                        self.give_up(&input.segment, &cause).await;
-                        report.damaged += 1;
-                        found = true;
-                    }
-                }
-                if !found {
-                    return Err(cause);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads all of a segment.
-    async fn verify(&self, segment: &Segment) -> Result<()> {
-        let access = &self.shared.access;
-        segment.counts(access, &Cost::default()).await?;
-        for entry in &segment.footer.fields {
-            let directory = segment.directory(access, &Cost::default(), entry).await?;
-            segment.run(&access.store, entry, &directory, 0..entry.shape.chunks()).await?;
-        }
-        Ok(())
-    }
-
-    /// Forgets all segments, so that every file counts as not indexed; the sweep deletes them.
-    pub async fn forget(&self) {
-        let Some(catalog) = self.catalog().await else { return };
-        let gone: Vec<Uuid> = catalog.segments.iter().map(|segment| segment.id).collect();
-        self.replace(&gone, None).await;
-    }
-
-    async fn replace(&self, gone: &[Uuid], with: Option<Segment>) {
+    pub(super) async fn replace(&self, gone: &[Uuid], with: Option<Segment>) {
         let mut current = self.current.write().await;
         let now_ms = self.shared.clock.now_millis();
         self.replaced_at().extend(gone.iter().map(|id| (*id, now_ms)));
@@ -402,7 +288,7 @@ impl TenantIndex {
     }
 
     /// A segment that cannot be read: what it covers counts as not indexed from now on, or until it is read again.
-    async fn give_up(&self, segment: &Segment, cause: &crate::error::Error) {
+    pub(super) async fn give_up(&self, segment: &Segment, cause: &crate::error::Error) {
         tracing::warn!(
             tenant = %self.tenant,
             cause = cause.report(),
@@ -416,62 +302,8 @@ impl TenantIndex {
         }
     }
 
-    /// Deletes segments that stand for no live file, or were replaced, `grace_ms` ago or more.
-    pub async fn sweep(&self, live: &[FileRef<'_>], grace_ms: i64) -> Result<Swept> {
-        let store = &self.shared.access.store;
-        let listed = store.list(&paths::index(&self.tenant)).await?;
-        let Some(catalog) = self.catalog().await else { return Ok(Swept::default()) };
-        let wanted = catalog.wanted(live);
-        let in_use = |id: Uuid| {
-            let at = catalog.segments.iter().position(|segment| segment.id == id);
-            at.is_some_and(|at| wanted[at].contains(&true))
-        };
-        let now_ms = self.shared.clock.now_millis();
-        let mut swept = Swept::default();
-        for object in listed {
-            let Some(id) = paths::parse_index_segment(&object.location).filter(|id| !in_use(*id)) else {
-                continue;
-            };
-            let replaced_at = self.replaced_at().get(&id).copied();
-            let dead_since = object.last_modified.timestamp_millis().max(replaced_at.unwrap_or(i64::MIN));
-            if now_ms - dead_since < grace_ms {
-                continue;
-            }
-            match store.delete(&object.location).await {
-                Ok(()) => {
-                    swept.segments += 1;
-                    swept.bytes += object.size;
-                    self.replaced_at().remove(&id);
-                }
-                Err(cause) => {
-                    swept.failed += 1;
-                    let (path, cause) = (&object.location, cause.report());
-                    tracing::warn!(%path, cause, "could not delete a segment of the index; the next sweep tries again");
-                }
-            }
-        }
-        Ok(swept)
-    }
-
-    /// Number, rows and bytes of the segments there are, and bytes of each field's postings.
-    pub async fn size(&self) -> Size {
-        let Some(catalog) = self.catalog().await else { return Size::default() };
-        let mut size = Size { segments: catalog.segments.len(), ..Size::default() };
-        for segment in &catalog.segments {
-            size.bytes += segment.size_bytes;
-            size.rows += segment.footer.rows();
-            for entry in &segment.footer.fields {
-                let of_field = size.by_field.entry(entry.name.clone()).or_default();
-                of_field.0 += entry.chunks.bytes + entry.directory.bytes;
-                of_field.1 += entry.postings;
-                of_field.2 += entry.hashes;
-            }
-        }
-        size
-    }
-
     /// The segments, listed the first time; `None` if they cannot be.
-    async fn catalog(&self) -> Option<Arc<Catalog>> {
+    pub(super) async fn catalog(&self) -> Option<Arc<Catalog>> {
         if let Some(catalog) = self.current.read().await.as_ref() {
             return Some(catalog.clone());
         }
@@ -520,7 +352,7 @@ impl TenantIndex {
         Ok(Catalog::new(segments))
     }
 
-    fn replaced_at(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, i64>> {
+    pub(super) fn replaced_at(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, i64>> {
         self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -528,29 +360,6 @@ impl TenantIndex {
 /// A segment that is durable and not yet asked.
 #[derive(Debug)]
 pub struct Written(Arc<Segment>);
-
-/// How large an index is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// Segments.
-    pub segments: usize,
-    /// Bytes of their objects.
-    pub bytes: u64,
-    /// Rows that they cover, dead ones included.
-    pub rows: u64,
-    /// For each field: bytes, postings, and different hashes in each segment.
-    pub by_field: std::collections::BTreeMap<String, (u64, u64, u64)>,
-}
-
-fn extent(segment: &Segment, wanted: &[bool]) -> Extent {
-    let pieces = &segment.footer.pieces;
-    let live = pieces.iter().zip(wanted).filter(|(_, wanted)| **wanted);
-    Extent {
-        rows: segment.footer.rows(),
-        live_rows: live.map(|(piece, _)| u64::from(piece.rows)).sum(),
-        first_file: pieces.first().map(|piece| piece.file.clone()).unwrap_or_default(),
-    }
-}
 
 /// Sorts ranges and joins those that touch.
 fn normalise(rows: &mut Rows) {
