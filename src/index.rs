@@ -51,7 +51,7 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    catalog::{FileRef, Found, Probe, Rows, TenantIndex},
+    catalog::{FileRef, Found, Probe, Rows, TenantIndex, join_ranges},
     counts::{Count, PieceCounts},
     field::Field,
     indexer::Indexer,

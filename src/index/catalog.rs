@@ -193,7 +193,7 @@ impl TenantIndex {
             }
         }
         for rows in found.rows.iter_mut().flat_map(HashMap::values_mut) {
-            normalise(rows);
+            join_ranges(rows);
         }
         found
     }
@@ -361,8 +361,8 @@ impl TenantIndex {
 #[derive(Debug)]
 pub struct Written(Arc<Segment>);
 
-/// Sorts ranges and joins those that touch.
-fn normalise(rows: &mut Rows) {
+/// Makes [`Rows`] of any ranges: sorts them and joins those that touch.
+pub fn join_ranges(rows: &mut Rows) {
     rows.sort_by_key(|range| range.start);
     let mut joined: Rows = Vec::with_capacity(rows.len());
     for range in rows.drain(..) {

@@ -6,8 +6,6 @@
 //! `metadata->>'key' = 'value'` (of the JSON columns), and `AND` and `OR` of these with each other and with anything
 //! else; whatever else there is, is taken for "may match".
 
-use std::ops::Range;
-
 use datafusion::{
     logical_expr::{BinaryExpr, Expr, Operator},
     scalar::ScalarValue,
@@ -23,6 +21,7 @@ use crate::{
     index::{
         Field, FileRef, Found, Indexes, Probe, Rows,
         field::{ID_COLUMNS, WORD_COLUMNS},
+        join_ranges,
         words::words,
     },
     limits::INDEX_PROBES_MAX,
@@ -149,15 +148,8 @@ fn both(left: &Rows, right: &Rows) -> Rows {
 
 /// Rows in one of the two.
 fn either(left: &Rows, right: &Rows) -> Rows {
-    let mut all: Vec<Range<u64>> = left.iter().chain(right).cloned().collect();
-    all.sort_by_key(|range| range.start);
-    let mut rows = Rows::new();
-    for range in all {
-        match rows.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => rows.push(range),
-        }
-    }
+    let mut rows: Rows = left.iter().chain(right).cloned().collect();
+    join_ranges(&mut rows);
     rows
 }
 
