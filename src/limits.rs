@@ -51,7 +51,7 @@ pub const INDEX_SEGMENT_ROWS_MAX: u64 = 16 * 1024 * 1024;
 /// Bits kept of a hash in a segment that will be merged again.
 pub const INDEX_HASH_BITS: u32 = 30;
 /// Postings collected in memory before a segment is written.
-pub const INDEX_BUILD_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const INDEX_BUILD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Different pairs of action and outcome that are counted in one piece of a file.
 pub const INDEX_COUNTED_MAX: usize = 4_096;
 /// Segments merged at once.

@@ -122,7 +122,10 @@ async fn rewrite(
     memory: Share,
     cancel: &CancellationToken,
 ) -> Result<Option<(DataFile, Merged)>> {
-    let writer = table.file_writer(job.day)?.encoding_in_place();
+    let mut writer = table.file_writer(job.day)?.encoding_in_place();
+    if !job.inputs.iter().any(|input| table.remembers_ids(input)) {
+        writer = writer.forgetting_ids();
+    }
     indexer.begin_file(writer.path());
     let (sender, merged) = mpsc::channel(MERGED_BATCHES_AHEAD);
     let reading = lanes.reading.run(merge(table.clone(), job.clone(), indexer, memory, sender));

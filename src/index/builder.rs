@@ -134,20 +134,38 @@ impl Builder {
         let blocks = piece.blocks(self.block_rows_max);
         let base = self.done.codes;
         for (from, to) in self.piece_postings.iter_mut().zip(&mut self.done.postings) {
-            from.sort_unstable();
-            for of_hash in from.chunk_by(|a, b| a.0 == b.0) {
-                let many = of_hash.len() > FEW_BLOCKS && of_hash.len() * MANY_ONE_IN > blocks as usize;
-                match many {
-                    true => to.push((of_hash[0].0, base + blocks)),
-                    false => to.extend(of_hash.iter().map(|(hash, block)| (*hash, base + block))),
-                }
+            let mut postings = std::mem::take(from);
+            to_codes(&mut postings, base, blocks);
+            match to.is_empty() {
+                true => *to = postings,
+                false => to.append(&mut postings),
             }
-            from.clear();
         }
         self.done.codes += piece.codes(self.block_rows_max);
         self.done.counts.push(self.counter.take());
         self.done.pieces.push(piece);
     }
+}
+
+/// Sorts the postings of a piece with `blocks` blocks, whose first code is `base`, and gives them their codes.
+fn to_codes(postings: &mut Vec<(u32, u32)>, base: u32, blocks: u32) {
+    postings.sort_unstable();
+    let (mut from, mut to) = (0, 0);
+    while from < postings.len() {
+        let hash = postings[from].0;
+        let count = postings[from..].iter().take_while(|posting| posting.0 == hash).count();
+        if count > FEW_BLOCKS && count * MANY_ONE_IN > blocks as usize {
+            postings[to] = (hash, base + blocks);
+            to += 1;
+        } else {
+            for at in from..from + count {
+                postings[to] = (hash, base + postings[at].1);
+                to += 1;
+            }
+        }
+        from += count;
+    }
+    postings.truncate(to);
 }
 
 /// No postings of any field.

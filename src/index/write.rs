@@ -26,6 +26,8 @@ use crate::{
 
 /// Bytes of one part of a multipart upload; smaller segments are one put.
 const UPLOAD_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Parts of one segment on their way at once.
+const UPLOAD_PARTS_AT_ONCE: usize = 2;
 /// Encoded chunks are handed on when there is so much of them.
 const PENDING_BYTES: usize = 256 * 1024;
 
@@ -71,7 +73,8 @@ impl SegmentWriter {
     ) -> Self {
         let id = telemetry::unique_id();
         let key = paths::index_segment(tenant, id);
-        let upload = BufWriter::with_capacity(store.object_store(), key.clone(), UPLOAD_PART_BYTES);
+        let upload = BufWriter::with_capacity(store.object_store(), key.clone(), UPLOAD_PART_BYTES)
+            .with_max_concurrency(UPLOAD_PARTS_AT_ONCE);
         let (fields, directories) = (Vec::new(), Vec::new());
         Self { id, key, upload, position: 0, generation, block_rows, pieces, fields, directories }
     }

@@ -57,6 +57,7 @@ pub struct FileWriter {
     encoder: Option<ArrowWriter<Pieces>>,
     upload: BufWriter,
     in_place: bool,
+    remembers_ids: bool,
     id_hashes: Vec<u64>,
     rows: u64,
     size_bytes: u64,
@@ -86,6 +87,7 @@ impl FileWriter {
             properties: layout::writer_properties(settings)?,
             encoder: None,
             in_place: false,
+            remembers_ids: true,
             id_hashes: Vec::new(),
             rows: 0,
             size_bytes: 0,
@@ -95,6 +97,12 @@ impl FileWriter {
     /// Encodes on the caller's thread whatever the size of batches: for callers off the async runtime.
     pub fn encoding_in_place(mut self) -> Self {
         self.in_place = true;
+        self
+    }
+
+    /// Does not remember the hashes of the file's ids: for a file that nobody is about to send events to.
+    pub fn forgetting_ids(mut self) -> Self {
+        self.remembers_ids = false;
         self
     }
 
@@ -119,7 +127,9 @@ impl FileWriter {
     /// The columns must be those of the stored schema; text may be `Utf8View`, in all batches alike.
     pub async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         self.rows += batch.num_rows() as u64;
-        ids::hash_ids(&batch, &mut self.id_hashes)?;
+        if self.remembers_ids {
+            ids::hash_ids(&batch, &mut self.id_hashes)?;
+        }
         let mut encoder = match self.encoder.take() {
             Some(encoder) => encoder,
             None => self.start(batch.schema())?,
@@ -145,8 +155,10 @@ impl FileWriter {
             run(elsewhere, close).await?.map_err(|cause| self.encode_error(cause))?;
         self.send(encoder.inner_mut().take()).await?;
         self.upload.shutdown().await.map_err(|cause| self.upload_error(cause))?;
-        let hashes = std::mem::take(&mut self.id_hashes);
-        self.cache.remember(&self.key, ids::sorted(hashes));
+        if self.remembers_ids {
+            let hashes = std::mem::take(&mut self.id_hashes);
+            self.cache.remember(&self.key, ids::sorted(hashes));
+        }
         Ok(self.describe(&metadata))
     }
 

@@ -82,6 +82,11 @@ impl IdCache {
         }
     }
 
+    /// Whether the hashes of `file` are kept.
+    pub(crate) fn remembers(&self, file: &Path) -> bool {
+        self.lock().by_file.contains_key(file)
+    }
+
     /// Drops the hashes of a file that is no longer live.
     pub(crate) fn forget(&self, file: &Path) {
         self.lock().forget(file);

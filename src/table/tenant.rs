@@ -191,6 +191,11 @@ impl Table {
         FileWriter::new(store, &self.tenant, day, &settings.layout, clock, ids)
     }
 
+    /// Whether the hashes of a file's ids are in memory, because events for its day have come lately.
+    pub fn remembers_ids(&self, file: &DataFile) -> bool {
+        self.shared.ids.remembers(&paths::data_file(&self.tenant, &file.path))
+    }
+
     /// Streams one data file; see [`read::read`].
     pub async fn read(&self, file: &DataFile, options: &ReadOptions) -> Result<BatchStream> {
         read::read(&self.shared.store, &self.tenant, file, options).await
