@@ -11,7 +11,7 @@ use std::{
 
 use auditlake::{
     store::Store,
-    table::{Settings, Tables},
+    table::{Pace, Settings, Tables},
     telemetry::Clock,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -80,7 +80,7 @@ async fn many_commits(folder: &std::path::Path) -> Store {
         }
         let snapshot = table.commit(commit).await.expect("commit");
         live = snapshot.files.iter().find(|file| file.path.contains(&format!("/{number}."))).cloned();
-        table.maintain().await.expect("checkpoint");
+        table.maintain(Pace::InUse).await.expect("checkpoint");
     }
     store
 }

@@ -45,6 +45,7 @@ pub use self::{
     commit::Commit,
     file::FileWriter,
     ids::IdCache,
+    maintain::{Pace, maintain_aside},
     read::{BatchStream, OpenFile, ReadOptions},
     snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted},
     tenant::Table,

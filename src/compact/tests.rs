@@ -93,7 +93,7 @@ proptest! {
     /// that no longer fit.
     #[test]
     fn compaction_keeps_every_row_and_sorts_them(files in any_files(), row_group_rows in 10_usize..200) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let layout = layout::Settings { row_group_rows, ..Default::default() };
             let (tables, table, all) = table_of(&files, Settings { layout, ..Default::default() }).await;

@@ -1,7 +1,7 @@
-//! Keeps the skip index complete, and its segments few.
+//! Keeps the skip index complete and its segments few, and the logs of tables at rest short.
 //!
 //! In: the live files and the segments there are. Out: segments for files that have none (their index was never
-//! written, or was found damaged), and few large segments in place of many small ones. Guaranteed: nothing rests on it;
+//! written, or was found damaged), few large segments in place of many small ones, and a checkpoint. Guaranteed: nothing rests on it;
 //! a failure is reported and tried again with the next compaction; memory is bounded as that of writing one file is.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::{
         FileRef, Indexer, Indexes, Swept,
         field::{ID_COLUMNS, WORD_COLUMNS},
     },
-    table::{DataFile, ReadOptions, Snapshot, Table, Tables},
+    table::{DataFile, Pace, ReadOptions, Snapshot, Table, Tables, maintain_aside},
     telemetry::Clock,
 };
 
@@ -64,9 +64,6 @@ pub(super) async fn run(
     cancel: &CancellationToken,
     report: &mut Report,
 ) {
-    if !indexes.enabled() {
-        return;
-    }
     for tenant in tables.tenants() {
         if cancel.is_cancelled() {
             report.cancelled = true;
@@ -74,18 +71,24 @@ pub(super) async fn run(
         }
         // A table that cannot be opened has been reported by compaction.
         let Ok(Some(table)) = tables.get(&tenant).await else { continue };
-        if let Err(error) = keep_up(lanes, &table, indexes, policy, clock, cancel, report).await {
+        let newest = table.snapshot().files.iter().map(|file| file.added_at_ms).max().unwrap_or(i64::MAX);
+        let is_settled = clock.now_millis().saturating_sub(newest) >= policy.settle_ms;
+        if indexes.enabled()
+            && let Err(error) = index(lanes, &table, indexes, is_settled, cancel, report).await
+        {
             report.failures.push(Failure { tenant, day: None, error });
+        }
+        if is_settled {
+            maintain_aside(table, Pace::AtRest).await;
         }
     }
 }
 
-async fn keep_up(
+async fn index(
     lanes: &Lanes,
     table: &Arc<Table>,
     indexes: &Indexes,
-    policy: &Policy,
-    clock: &Clock,
+    is_settled: bool,
     cancel: &CancellationToken,
     report: &mut Report,
 ) -> Result<()> {
@@ -99,8 +102,6 @@ async fn keep_up(
         let indexed = lanes.reading.run(index_files(table.clone(), missing, indexer, cancel.clone())).await?;
         indexed.publish().await;
     }
-    let newest = snapshot.files.iter().map(|file| file.added_at_ms).max().unwrap_or(i64::MAX);
-    let is_settled = clock.now_millis().saturating_sub(newest) >= policy.settle_ms;
     let cancel = cancel.clone();
     let merging = async move { index.maintain(&live(&snapshot), is_settled, &cancel).await };
     let merged = lanes.reading.run(merging).await?;

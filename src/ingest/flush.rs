@@ -24,12 +24,9 @@ use crate::{
     index::Indexer,
     limits::FLUSH_KIB_AT_ONCE,
     paths,
-    table::{Commit, DataFile, FileWriter, Table},
+    table::{Commit, DataFile, FileWriter, Pace, Table, maintain_aside},
     wal::Position,
 };
-
-/// How long a pass waits for a checkpoint.
-const MAINTENANCE_MAX: Duration = Duration::from_secs(20);
 
 /// Which tenants a pass commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +56,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
             () = tokio::time::sleep(tick) => {}
         }
         if let Err(error) = pass(&shared, Which::Due).await {
+            // The writer was closed in the middle of it; who closed it knows what became of the last commit.
+            if shared.stop.is_cancelled() {
+                return;
+            }
             warn!(error = error.report(), "a commit failed; its events stay in the WAL and are tried again");
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
@@ -98,29 +99,16 @@ async fn flush_table(shared: &Arc<Shared>, table: Arc<Table>, which: Which) -> R
     Ok(())
 }
 
-/// Makes a checkpoint if one is due, on a thread of its own: the Delta kernel blocks the thread that it runs on. Nothing rests
-/// on a checkpoint, so no commit waits long for one, and the end of the process not at all, not even for one begun.
+/// Makes a checkpoint if one is due. Nothing rests on it, so no commit waits long for one, and the end of the process not at
+/// all, not even for one begun.
 async fn maintain(shared: &Shared, table: Arc<Table>) {
     let mut states = shared.state.subscribe();
     let closing = states.wait_for(|state| matches!(state, State::Closed | State::Stopped(_)));
     tokio::select! {
         biased;
         _ = closing => {}
-        () = make_checkpoint(table) => {}
+        () = maintain_aside(table, Pace::InUse) => {}
     }
-}
-
-async fn make_checkpoint(table: Arc<Table>) {
-    let tenant = table.tenant().clone();
-    let runtime = tokio::runtime::Handle::current();
-    let work = tokio::task::spawn_blocking(move || runtime.block_on(table.maintain()));
-    let failure = match tokio::time::timeout(MAINTENANCE_MAX, work).await {
-        Ok(Ok(Ok(_))) => return,
-        Ok(Ok(Err(error))) => error.report(),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "it takes long".to_owned(),
-    };
-    warn!(%tenant, failure, "no checkpoint was made; tried again later");
 }
 
 async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {

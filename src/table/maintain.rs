@@ -4,11 +4,43 @@
 //! the entries that no reader needs. Guaranteed: readers are served throughout; entries go only if they are
 //! older than the retention and a checkpoint stands for them. Nothing rests on maintenance being done.
 
+use std::{sync::Arc, time::Duration};
+
 use deltalake_core::checkpoints;
 use serde::Deserialize;
 
 use super::{load, tenant::Table};
 use crate::{error::Result, event::TenantId, paths, store::Store};
+
+/// How long anybody waits for a checkpoint.
+const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(20);
+/// Commits that bring a checkpoint about in a table at rest: whoever opens it next reads no more log entries one by one.
+const COMMITS_AT_REST: u64 = 10;
+
+/// Whether commits go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// They do: checkpoints come as often as the settings say.
+    InUse,
+    /// Nothing has been written for a while.
+    AtRest,
+}
+
+/// [`Table::maintain`] on a thread of its own, for the Delta kernel blocks the thread that it runs on.
+///
+/// Waits at most twenty seconds. Nothing rests on a checkpoint: that there is none is logged, and tried again with the next call.
+pub async fn maintain_aside(table: Arc<Table>, pace: Pace) {
+    let tenant = table.tenant().clone();
+    let runtime = tokio::runtime::Handle::current();
+    let work = tokio::task::spawn_blocking(move || runtime.block_on(table.maintain(pace)));
+    let failure = match tokio::time::timeout(CHECKPOINT_WAIT_MAX, work).await {
+        Ok(Ok(Ok(_))) => return,
+        Ok(Ok(Err(error))) => error.report(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it takes long".to_owned(),
+    };
+    tracing::warn!(%tenant, failure, "no checkpoint was made; tried again later");
+}
 
 /// What is known of a table's checkpoints; owned by the maintenance in progress.
 #[derive(Debug, Default)]
@@ -28,9 +60,13 @@ impl Table {
     ///
     /// Costs nothing while none is due. Meant to be called after commits, beside other work; calls wait for one
     /// another. Returns whether a checkpoint was made. After an error nothing is lost: the next call tries again.
-    pub async fn maintain(&self) -> Result<bool> {
+    pub async fn maintain(&self, pace: Pace) -> Result<bool> {
         let mut maintenance = self.maintenance.lock().await;
-        let every = self.shared.settings.checkpoint_commits.max(1);
+        let often = self.shared.settings.checkpoint_commits;
+        let every = match pace {
+            Pace::InUse => often.max(1),
+            Pace::AtRest => often.clamp(1, COMMITS_AT_REST),
+        };
         let Some(version) = self.snapshot().version.filter(|version| version + 1 >= every) else {
             return Ok(false);
         };

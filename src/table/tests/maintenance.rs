@@ -25,18 +25,30 @@ async fn a_checkpointed_table_reopens_the_same() {
     let open = tables(&store, settings.clone()).await;
     let table = open.get_or_create(&tenant()).await.unwrap();
     commit_singly(&table, 4).await;
-    assert!(!table.maintain().await.unwrap());
+    assert!(!table.maintain(Pace::InUse).await.unwrap());
     commit_singly(&table, 3).await;
-    assert!(table.maintain().await.unwrap());
-    assert!(!table.maintain().await.unwrap());
+    assert!(table.maintain(Pace::InUse).await.unwrap());
+    assert!(!table.maintain(Pace::InUse).await.unwrap());
     assert!(log_entries(&store).await.iter().any(|name| name.starts_with("00000000000000000006.checkpoint")));
     commit_singly(&table, 2).await;
 
     let reopened = tables(&store, settings).await.get(&tenant()).await.unwrap().unwrap();
     assert_eq!(committed(&reopened.snapshot()), committed(&table.snapshot()));
-    assert!(!reopened.maintain().await.unwrap(), "the last checkpoint is known after reopening");
+    assert!(!reopened.maintain(Pace::InUse).await.unwrap(), "the last checkpoint is known after reopening");
     commit_singly(&reopened, 3).await;
-    assert!(reopened.maintain().await.unwrap());
+    assert!(reopened.maintain(Pace::InUse).await.unwrap());
+}
+
+/// Would catch a table at rest whose next reader has to fetch a hundred log entries, and checkpoints for a few.
+#[tokio::test]
+async fn a_table_at_rest_has_a_checkpoint_sooner() {
+    let table = tables(&memory_store(), Settings::default()).await.get_or_create(&tenant()).await.unwrap();
+    commit_singly(&table, 8).await;
+    assert!(!table.maintain(Pace::AtRest).await.unwrap());
+    commit_singly(&table, 4).await;
+    assert!(!table.maintain(Pace::InUse).await.unwrap());
+    assert!(table.maintain(Pace::AtRest).await.unwrap());
+    assert!(!table.maintain(Pace::AtRest).await.unwrap());
 }
 
 /// Would catch a log that grows for ever, or that loses what a reader needs.
@@ -49,7 +61,7 @@ async fn expired_log_entries_go_and_the_table_stays_whole() {
     let open = Tables::open(store.clone(), clock.clone(), settings.clone()).await.unwrap();
     let table = open.get_or_create(&tenant()).await.unwrap();
     commit_singly(&table, 12).await;
-    assert!(table.maintain().await.unwrap());
+    assert!(table.maintain(Pace::InUse).await.unwrap());
     assert!(!log_entries(&store).await.contains(&"00000000000000000003.json".to_owned()));
     commit_singly(&table, 1).await;
     let reopened = Tables::open(store, clock, settings).await.unwrap();
