@@ -15,9 +15,8 @@ import processes
 from questions import like_instead
 
 KEY = "alk_peers_key_that_is_long_enough_to_be_accepted"
-# Two threads for queries, as everyone has; on a busy machine the end of an import may commit a thousand days' files at
-# once, which is not to be given up. Everything else as it comes.
-SETTINGS = {"AUDITLAKE_QUERY__THREADS": "2", "AUDITLAKE_INGEST__CLOSE_MS": "600000"}
+# Two threads for queries, as everyone has; everything else as it comes.
+SETTINGS = {"AUDITLAKE_QUERY__THREADS": "2"}
 
 
 def command(binary, *arguments):

@@ -85,7 +85,15 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
     drop(sink);
     // What was accepted is durable whatever happened to the rest; it is committed before anything is reported.
     let closed = match lake.and_then(std::sync::Arc::into_inner) {
-        Some(lake) => lake.close().await,
+        Some(lake) => {
+            // A long import may have a thousand days to commit, which takes longer than an ordered end waits for.
+            report.bar.set_message("committing");
+            let committed = match lake.ingest() {
+                Ok(ingest) => stop.run_until_cancelled(ingest.flush()).await.unwrap_or(Ok(())),
+                Err(error) => Err(error),
+            };
+            committed.and(lake.close().await)
+        }
         None => Ok(()),
     };
     report.bar.finish_and_clear();
