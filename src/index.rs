@@ -52,7 +52,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     catalog::{FileRef, Found, Probe, Rows, TenantIndex, join_ranges},
-    counts::{Count, PieceCounts},
+    counts::{Count, FileCounts, PieceCounts},
     field::Field,
     indexer::Indexer,
     maintain::{Report, Size, Swept},
@@ -101,7 +101,7 @@ impl Indexes {
     /// Reads nothing.
     pub fn open(store: Store, clock: Clock, settings: Settings) -> Self {
         let items = (settings.cache_bytes / CACHED_BYTES).max(16) as usize;
-        let cache = Cache::with_weighter(items, settings.cache_bytes, segment::ByLength);
+        let cache = Cache::with_weighter(items, settings.cache_bytes, segment::BySize);
         let shared = Shared { access: segment::Access { store, cache }, clock, settings };
         Self { shared: Arc::new(shared), known: Arc::default() }
     }

@@ -5,11 +5,11 @@
 //! memory follows it: a segment is added when its files are committed, and replaced when it was merged.
 
 use std::{
-    collections::HashMap,
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use datafusion::common::HashMap;
 use futures::{StreamExt, stream};
 use tokio::sync::RwLock;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     Shared,
     builder::{Builder, Done},
-    counts::Count,
+    counts::{FileCounts, PieceCounts},
     field::Field,
     format::Piece,
     segment::{Cost, Segment},
@@ -54,6 +54,9 @@ pub struct FileRef<'a> {
     /// Its rows.
     pub rows: u64,
 }
+
+/// For each piece of a segment, the file that it is asked for, by its number.
+type FileOfPiece = Vec<Option<usize>>;
 
 /// Rows of a file: ascending ranges that do not touch.
 pub type Rows = Vec<Range<u64>>;
@@ -157,15 +160,17 @@ impl TenantIndex {
             ..Found::default()
         };
         let Some(catalog) = self.catalog().await else { return found };
-        // For each segment, the file of each of its pieces that is asked about.
-        let mut asked: HashMap<usize, HashMap<usize, usize>> = HashMap::new();
+        let mut asked: Vec<Option<FileOfPiece>> = vec![None; catalog.segments.len()];
         for (number, file) in files.iter().enumerate() {
             let Some(pieces) = catalog.cover(*file) else { continue };
             found.covered[number] = true;
             for (segment, piece) in pieces {
-                asked.entry(*segment).or_default().insert(*piece, number);
+                let pieces = catalog.segments[*segment].footer.pieces.len();
+                asked[*segment].get_or_insert_with(|| vec![None; pieces])[*piece] = Some(number);
             }
         }
+        let asked: Vec<(usize, FileOfPiece)> =
+            asked.into_iter().enumerate().filter_map(|(at, asked)| Some((at, asked?))).collect();
         found.segments = asked.len();
         let cost = &found.cost;
         let answers = stream::iter(asked)
@@ -187,7 +192,7 @@ impl TenantIndex {
                     }
                 }
                 Err(cause) => {
-                    files.values().for_each(|file| found.covered[*file] = false);
+                    files.iter().flatten().for_each(|file| found.covered[*file] = false);
                     self.give_up(segment, &cause).await;
                 }
             }
@@ -204,12 +209,12 @@ impl TenantIndex {
         segment: &Segment,
         cost: &Cost,
         probes: &[Probe],
-        files: &HashMap<usize, usize>,
+        files: &FileOfPiece,
     ) -> Result<Vec<(usize, usize, Range<u64>)>> {
         let mut hits = Vec::new();
         for (number, probe) in probes.iter().enumerate() {
             let add = |piece: usize, block| {
-                if let Some(file) = files.get(&piece) {
+                if let Some(Some(file)) = files.get(piece) {
                     hits.push((number, *file, segment.rows(&segment.footer.pieces[piece], block)));
                 }
             };
@@ -219,35 +224,36 @@ impl TenantIndex {
     }
 
     /// For each of `files`, how many events of each action and outcome it holds; `None` where that is not known.
-    pub async fn counts(&self, files: &[FileRef<'_>]) -> (Vec<Option<Vec<Count>>>, Cost) {
+    pub async fn counts(&self, files: &[FileRef<'_>]) -> (Vec<Option<FileCounts>>, Cost) {
         let cost = Cost::default();
         let mut by_file = vec![None; files.len()];
         let Some(catalog) = self.catalog().await else { return (by_file, cost) };
         let mut by_segment = HashMap::new();
         for (number, file) in files.iter().enumerate() {
             let Some(pieces) = catalog.cover(*file) else { continue };
-            let mut all = Some(Vec::new());
+            let (mut all, mut known) = (FileCounts::default(), true);
             for (at, piece) in pieces {
                 if !by_segment.contains_key(at) {
-                    let segment = &catalog.segments[*at];
-                    let counts = match segment.counts(&self.shared.access, &cost).await {
-                        Ok(counts) => counts,
-                        Err(cause) => {
-                            self.give_up(segment, &cause).await;
-                            Vec::new()
-                        }
-                    };
+                    let counts = self.counts_of(&catalog.segments[*at], &cost).await;
                     by_segment.insert(*at, counts);
                 }
-                let counts = by_segment[at].get(*piece).cloned().flatten();
-                all = all.zip(counts).map(|(mut all, counts): (Vec<Count>, _)| {
-                    all.extend(counts);
-                    all
-                });
+                known &= all.add(&by_segment[at], *piece);
             }
-            by_file[number] = all.filter(|all| all.iter().map(|count| count.2).sum::<u64>() == file.rows);
+            let sum = || all.iter().map(|count| count.2).sum::<u64>();
+            by_file[number] = (known && sum() == file.rows).then_some(all);
         }
         (by_file, cost)
+    }
+
+    /// The counts of a segment's pieces; none if they cannot be read.
+    async fn counts_of(&self, segment: &Segment, cost: &Cost) -> Arc<Vec<PieceCounts>> {
+        match segment.counts(&self.shared.access, cost).await {
+            Ok(counts) => counts,
+            Err(cause) => {
+                self.give_up(segment, &cause).await;
+                Arc::default()
+            }
+        }
     }
 
     /// Writes everything that `builder` holds as a segment; it is asked from [`TenantIndex::publish`] on.

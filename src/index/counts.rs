@@ -3,7 +3,7 @@
 //! In: batches. Out: exact counts. Guaranteed: the counts of a piece add up to its rows. A piece with more than
 //! [`COUNTED_MAX`] different pairs has none, and its file is then counted by reading it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
@@ -23,6 +23,34 @@ pub struct Count(pub String, pub Option<String>, pub u64);
 
 /// The counts of one piece; `None` if there would be too many.
 pub type PieceCounts = Option<Vec<Count>>;
+
+/// Memory that the counts of a piece take, about.
+pub(crate) fn memory_bytes(counts: &PieceCounts) -> u64 {
+    let text = |Count(action, outcome, _): &Count| action.len() + outcome.as_ref().map_or(0, String::len);
+    let counted = counts.iter().flatten();
+    counted.map(|count| (size_of::<Count>() + text(count)) as u64).sum::<u64>()
+        + size_of::<PieceCounts>() as u64
+}
+
+/// The counts of a file: those of its pieces.
+#[derive(Clone, Debug, Default)]
+pub struct FileCounts {
+    pieces: Vec<(Arc<Vec<PieceCounts>>, usize)>,
+}
+
+impl FileCounts {
+    /// Each count; what is counted may be there more than once.
+    pub fn iter(&self) -> impl Iterator<Item = &Count> {
+        self.pieces.iter().flat_map(|(counts, piece)| counts.get(*piece).into_iter().flatten().flatten())
+    }
+
+    /// Adds a piece; `false` if there are no counts of it.
+    pub(crate) fn add(&mut self, counts: &Arc<Vec<PieceCounts>>, piece: usize) -> bool {
+        let known = counts.get(piece).is_some_and(Option::is_some);
+        self.pieces.push((Arc::clone(counts), piece));
+        known
+    }
+}
 
 /// Counts the rows of one piece.
 #[derive(Debug, Default)]

@@ -6,7 +6,10 @@
 
 use std::{
     ops::Range,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -15,7 +18,7 @@ use quick_cache::{Weighter, sync::Cache};
 use uuid::Uuid;
 
 use super::{
-    counts::PieceCounts,
+    counts::{self, PieceCounts},
     field::Field,
     format::{self, DIRECTORY_ENTRY_BYTES, FieldEntry, Footer, Piece, Section},
     postings::{ChunkReader, Damaged},
@@ -31,16 +34,29 @@ const TAIL_BYTES: u64 = 64 * 1024;
 /// What a cached piece takes beside its bytes.
 const ENTRY_BYTES: u64 = 128;
 
-/// Bytes of segments that were read and checked: by segment and offset.
-pub(crate) type Bytecache = Cache<(Uuid, u64), Bytes, ByLength>;
+/// Parts of segments that were read and checked: by segment and offset.
+pub(crate) type PartCache = Cache<(Uuid, u64), Part, BySize>;
 
-/// Weighs cached bytes by their length.
+/// A part of a segment.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    /// As it is stored.
+    Bytes(Bytes),
+    /// The counts, unpacked: that takes longer than to add them up.
+    Counts(Arc<Vec<PieceCounts>>),
+}
+
+/// Weighs cached parts by the memory they take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ByLength;
+pub(crate) struct BySize;
 
-impl Weighter<(Uuid, u64), Bytes> for ByLength {
-    fn weight(&self, _: &(Uuid, u64), bytes: &Bytes) -> u64 {
-        bytes.len() as u64 + ENTRY_BYTES
+impl Weighter<(Uuid, u64), Part> for BySize {
+    fn weight(&self, _: &(Uuid, u64), part: &Part) -> u64 {
+        let bytes = match part {
+            Part::Bytes(bytes) => bytes.len() as u64,
+            Part::Counts(counts) => counts.iter().map(counts::memory_bytes).sum(),
+        };
+        bytes + ENTRY_BYTES
     }
 }
 
@@ -48,7 +64,7 @@ impl Weighter<(Uuid, u64), Bytes> for ByLength {
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) store: Store,
-    pub(crate) cache: Bytecache,
+    pub(crate) cache: PartCache,
 }
 
 /// What looking something up took.
@@ -152,14 +168,20 @@ impl Segment {
     }
 
     /// The counts of each piece.
-    pub(crate) async fn counts(&self, access: &Access, cost: &Cost) -> Result<Vec<PieceCounts>> {
+    pub(crate) async fn counts(&self, access: &Access, cost: &Cost) -> Result<Arc<Vec<PieceCounts>>> {
         let section = self.footer.counts;
-        let bytes = self.section(access, cost, section, "its counts do not match their checksum").await?;
-        let counts: Vec<PieceCounts> = format::unpack(&bytes).map_err(|cause| named(&self.key, cause))?;
-        match counts.len() == self.footer.pieces.len() {
-            true => Ok(counts),
-            false => Err(named(&self.key, format::damaged("it does not count all its pieces"))),
+        let key = (self.id, section.offset);
+        if let Some(Part::Counts(counts)) = access.cache.get(&key) {
+            return Ok(counts);
         }
+        let bytes = self.read(access, cost, section, "its counts do not match their checksum").await?;
+        let counts: Vec<PieceCounts> = format::unpack(&bytes).map_err(|cause| named(&self.key, cause))?;
+        if counts.len() != self.footer.pieces.len() {
+            return Err(named(&self.key, format::damaged("it does not count all its pieces")));
+        }
+        let counts = Arc::new(counts);
+        access.cache.insert(key, Part::Counts(Arc::clone(&counts)));
+        Ok(counts)
     }
 
     /// The bytes of one chunk.
@@ -182,28 +204,36 @@ impl Segment {
 
     /// Reads through the cache.
     async fn section(&self, access: &Access, cost: &Cost, section: Section, what: &str) -> Result<Bytes> {
+        if self.whole.is_some() || section.bytes == 0 {
+            return self.read(access, cost, section, what).await;
+        }
+        let key = (self.id, section.offset);
+        if let Some(Part::Bytes(bytes)) = access.cache.get(&key) {
+            return Ok(bytes);
+        }
+        let bytes = self.read(access, cost, section, what).await?;
+        access.cache.insert(key, Part::Bytes(bytes.clone()));
+        Ok(bytes)
+    }
+
+    /// Reads a section and checks it.
+    async fn read(&self, access: &Access, cost: &Cost, section: Section, what: &str) -> Result<Bytes> {
         if section.bytes == 0 {
             return Ok(Bytes::new());
         }
         let range = section.range();
-        if let Some(whole) = &self.whole {
-            let part = (range.end <= self.size_bytes).then(|| {
-                let (start, end) = (range.start as usize, range.end as usize);
-                whole.slice(start..end)
-            });
-            let part =
-                part.ok_or_else(|| named(&self.key, format::damaged("a section is beyond its end")))?;
-            return format::checked(part, section.crc, what).map_err(|cause| named(&self.key, cause));
-        }
-        let key = (self.id, range.start);
-        if let Some(bytes) = access.cache.get(&key) {
-            return Ok(bytes);
-        }
-        let bytes = fetch(&access.store, &self.key, range).await?;
-        cost.add(bytes.len());
-        let bytes = format::checked(bytes, section.crc, what).map_err(|cause| named(&self.key, cause))?;
-        access.cache.insert(key, bytes.clone());
-        Ok(bytes)
+        let bytes = match &self.whole {
+            Some(whole) if range.end <= self.size_bytes => {
+                whole.slice(range.start as usize..range.end as usize)
+            }
+            Some(_) => return Err(named(&self.key, format::damaged("a section is beyond its end"))),
+            None => {
+                let bytes = fetch(&access.store, &self.key, range).await?;
+                cost.add(bytes.len());
+                bytes
+            }
+        };
+        format::checked(bytes, section.crc, what).map_err(|cause| named(&self.key, cause))
     }
 
     /// Reads past the cache, for merges: chunks `chunks` of a field, one after another.

@@ -209,7 +209,7 @@ async fn other_rows_are_not_found() {
         [Probe::new(id, "event-7-42"), Probe::new(id, "event-7-1000"), Probe::new(Field::WORDS, "42")];
     let found = indexes.of(&tenant()).find(&refs(&files), &probes).await;
     assert_eq!(found.covered, [true; 20]);
-    assert_eq!(found.rows[0], std::collections::HashMap::from([(7, run(40..48))]));
+    assert_eq!(found.rows[0], datafusion::common::HashMap::from([(7, run(40..48))]));
     assert!(found.rows[1].is_empty());
     assert_eq!(found.rows[2].len(), 20);
     assert!(found.rows[2].values().all(|rows| *rows == run(40..48)));

@@ -11,9 +11,10 @@ use arrow::{
     datatypes::{DataType, Date32Type, Field, Schema, SchemaRef},
 };
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::tree_node::Transformed,
+    common::{HashMap, tree_node::Transformed},
     datasource::{DefaultTableSource, TableType, memory::MemorySourceConfig, provider_as_source},
     error::{DataFusionError, Result},
     functions::core::expr_fn::coalesce,
@@ -37,7 +38,7 @@ use super::{
 };
 use crate::{
     event::schema::{DAY, TENANT_ID},
-    index::{Count, FileRef},
+    index::{Count, FileCounts, FileRef},
 };
 
 /// What counts can be asked by.
@@ -75,21 +76,7 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     if aggregate.group_expr.is_empty() || !by_counted || !only_counts {
         return Ok(None);
     }
-    let (predicate, scan) = match narrowed(&aggregate.input) {
-        LogicalPlan::TableScan(scan) => (None, scan),
-        LogicalPlan::Filter(filter) => match narrowed(&filter.input) {
-            LogicalPlan::TableScan(scan) => (Some(&filter.predicate), scan),
-            _ => return Ok(None),
-        },
-        _ => return Ok(None),
-    };
-    let filters = scan.filters.iter().chain(predicate);
-    let Some(counts) = counts_of(scan).filter(|_| filters.clone().all(is_counted)) else { return Ok(None) };
-    let mut plan =
-        LogicalPlanBuilder::scan(scan.table_name.clone(), provider_as_source(Arc::new(counts)), None)?;
-    for filter in filters {
-        plan = plan.filter(filter.clone())?;
-    }
+    let Some(plan) = counted(&aggregate.input)? else { return Ok(None) };
     let plan = plan.aggregate(aggregate.group_expr.clone(), vec![sum(col(COUNT)).alias(COUNT)])?;
     let groups = aggregate.group_expr.iter().cloned();
     let names = aggregate.schema.fields().iter().skip(aggregate.group_expr.len());
@@ -97,16 +84,29 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     plan.project(groups.chain(totals))?.build().map(Some)
 }
 
-/// What is below a projection that only leaves columns out.
-fn narrowed(plan: &LogicalPlan) -> &LogicalPlan {
-    match plan {
-        LogicalPlan::Projection(projection)
-            if projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_))) =>
-        {
-            &projection.input
+/// `plan` over counts instead of events, if it only names the events, leaves columns out, and filters by what is counted by.
+fn counted(plan: &LogicalPlan) -> Result<Option<LogicalPlanBuilder>> {
+    let is_column = |expr: &Expr| matches!(expr, Expr::Column(_));
+    Ok(match plan {
+        LogicalPlan::TableScan(scan) => {
+            let Some(counts) = counts_of(scan).filter(|_| scan.filters.iter().all(is_counted)) else {
+                return Ok(None);
+            };
+            let source = provider_as_source(Arc::new(counts));
+            let plan = LogicalPlanBuilder::scan(scan.table_name.clone(), source, None)?;
+            Some(scan.filters.iter().try_fold(plan, |plan, filter| plan.filter(filter.clone()))?)
         }
-        other => other,
-    }
+        LogicalPlan::Filter(filter) if is_counted(&filter.predicate) => match counted(&filter.input)? {
+            Some(plan) => Some(plan.filter(filter.predicate.clone())?),
+            None => None,
+        },
+        LogicalPlan::SubqueryAlias(named) => match counted(&named.input)? {
+            Some(plan) => Some(plan.alias(named.alias.clone())?),
+            None => None,
+        },
+        LogicalPlan::Projection(narrowed) if narrowed.expr.iter().all(is_column) => counted(&narrowed.input)?,
+        _ => None,
+    })
 }
 
 /// Whether `expr` looks at nothing but columns that are counted by.
@@ -172,7 +172,7 @@ impl TableProvider for CountsTable {
         let predicate = self.events.predicate(state, filters)?;
         let mut kept = self.events.keep(state, predicate.as_ref(), filters)?;
         prune::by_min_max(predicate.as_ref(), &mut kept);
-        let counted = self.take_counted(&mut kept).await?;
+        let counted = self.take_counted(&mut kept, projection).await?;
         self.events.ledger.add_scan(&kept.counts);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> =
             vec![MemorySourceConfig::try_new_exec(&[vec![counted]], self.schema(), None)?];
@@ -188,9 +188,9 @@ impl TableProvider for CountsTable {
 }
 
 impl CountsTable {
-    /// Takes the files out of `kept` whose counts are known, and gives their counts.
-    async fn take_counted(&self, kept: &mut Kept) -> Result<RecordBatch> {
-        let mut rows = Rows::default();
+    /// Takes the files out of `kept` whose counts are known, and gives their counts by the columns of `projection`.
+    async fn take_counted(&self, kept: &mut Kept, projection: Option<&Vec<usize>>) -> Result<RecordBatch> {
+        let mut counted = Vec::new();
         let mut unknown = Vec::new();
         for (tenant, snapshot) in kept.snapshots.iter().enumerate() {
             let files: Vec<&KeptFile> = kept.files.iter().filter(|file| file.tenant == tenant).collect();
@@ -206,15 +206,20 @@ impl CountsTable {
                         kept.counts.files_counted += 1;
                         kept.counts.files_kept -= 1;
                         kept.counts.bytes_kept -= file.file.size_bytes;
-                        rows.push(snapshot.tenant.as_str(), file, counts);
+                        counted.push((snapshot.tenant.as_str(), file.file.day, counts));
                     }
                     None => unknown.push(file.clone()),
                 }
             }
         }
+        let mut sums = Sums::by(&self.schema, projection);
+        for (tenant, day, counts) in &counted {
+            sums.add(tenant, *day, counts);
+        }
+        let counted = sums.finish(self.schema())?;
         kept.files = unknown;
         kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
-        rows.finish(self.schema())
+        Ok(counted)
     }
 
     /// The events of the files that are left, and of none yet, each counting for one.
@@ -241,34 +246,45 @@ fn project(plan: Arc<dyn ExecutionPlan>, indexes: &[usize]) -> Result<Arc<dyn Ex
     Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), plan)?))
 }
 
-/// Counts as columns.
-#[derive(Default)]
-struct Rows {
-    tenants: Vec<String>,
-    days: Vec<i32>,
-    actions: Vec<String>,
-    outcomes: Vec<Option<String>>,
-    counts: Vec<i64>,
+/// What is counted by: tenant, day, action and outcome; the same value for all where a column is not asked for.
+type Kind<'a> = (&'a str, i32, &'a str, Option<&'a str>);
+
+/// Counts added up by the columns that are asked for, so that what comes after has little to do.
+struct Sums<'a> {
+    /// Whether each of [`COUNTED_BY`] is asked for.
+    asked: [bool; COUNTED_BY.len()],
+    counts: HashMap<Kind<'a>, u64>,
 }
 
-impl Rows {
-    fn push(&mut self, tenant: &str, file: &KeptFile, counts: Vec<Count>) {
-        for Count(action, outcome, count) in counts {
-            self.tenants.push(tenant.to_owned());
-            self.days.push(Date32Type::from_naive_date(file.file.day));
-            self.actions.push(action);
-            self.outcomes.push(outcome);
-            self.counts.push(i64::try_from(count).unwrap_or(i64::MAX));
+impl<'a> Sums<'a> {
+    fn by(schema: &Schema, projection: Option<&Vec<usize>>) -> Self {
+        let asked = COUNTED_BY.map(|name| {
+            let index = schema.index_of(name).ok();
+            projection.is_none_or(|projection| index.is_some_and(|index| projection.contains(&index)))
+        });
+        Self { asked, counts: HashMap::new() }
+    }
+
+    fn add(&mut self, tenant: &'a str, day: NaiveDate, counts: &'a FileCounts) {
+        let [by_tenant, by_day, by_action, by_outcome] = self.asked;
+        let tenant = if by_tenant { tenant } else { "" };
+        let day = if by_day { Date32Type::from_naive_date(day) } else { 0 };
+        for Count(action, outcome, count) in counts.iter() {
+            let action = if by_action { action } else { "" };
+            let outcome = outcome.as_deref().filter(|_| by_outcome);
+            *self.counts.entry((tenant, day, action, outcome)).or_default() += count;
         }
     }
 
     fn finish(self, schema: SchemaRef) -> Result<RecordBatch> {
+        let (kinds, counts): (Vec<Kind<'_>>, Vec<u64>) = self.counts.into_iter().unzip();
+        let counts = counts.into_iter().map(|count| i64::try_from(count).unwrap_or(i64::MAX));
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringViewArray::from_iter_values(self.tenants)),
-            Arc::new(Date32Array::from(self.days)),
-            Arc::new(StringViewArray::from_iter_values(self.actions)),
-            Arc::new(StringViewArray::from_iter(self.outcomes)),
-            Arc::new(Int64Array::from(self.counts)),
+            Arc::new(StringViewArray::from_iter_values(kinds.iter().map(|kind| kind.0))),
+            Arc::new(Date32Array::from_iter_values(kinds.iter().map(|kind| kind.1))),
+            Arc::new(StringViewArray::from_iter_values(kinds.iter().map(|kind| kind.2))),
+            Arc::new(StringViewArray::from_iter(kinds.iter().map(|kind| kind.3))),
+            Arc::new(Int64Array::from_iter_values(counts)),
         ];
         RecordBatch::try_new(schema, columns).map_err(DataFusionError::from)
     }

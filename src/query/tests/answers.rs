@@ -284,3 +284,22 @@ async fn now_is_the_engines_clock() {
     let engine = lake().await.engine(Settings::default());
     assert_eq!(value(&engine, "SELECT now() = '2026-11-01T00:00:00Z'").await, json!(true));
 }
+
+/// Would catch counts that are read from the events because the table has another name in the query, and wrong ones.
+#[tokio::test]
+async fn counts_need_no_events_whatever_the_table_is_called() {
+    let lake = lake().await;
+    let counted = lake.engine(Settings::default());
+    let read = lake.engine(Settings { skip_index: false, ..Settings::default() });
+    for sql in [
+        "SELECT e.day, count(*) AS n FROM events e WHERE e.action = 'user.login' GROUP BY e.day ORDER BY 1",
+        "WITH e AS (SELECT * FROM events), f AS (SELECT action, outcome FROM e) \
+         SELECT action, count(1) AS n FROM f GROUP BY action ORDER BY 1",
+        "SELECT x.day, count(*) AS n FROM (SELECT * FROM events WHERE tenant_id = 'acme') x \
+         WHERE x.day > '2026-11-01' GROUP BY 1 ORDER BY 1",
+    ] {
+        let running = counted.run(request(sql)).await.unwrap();
+        assert!(running.statistics().files_counted > 0, "{sql}");
+        assert_eq!(rows_of(running).await.unwrap(), rows(&read, sql).await, "{sql}");
+    }
+}
