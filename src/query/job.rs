@@ -79,11 +79,12 @@ impl Job {
         let checked = guard::check(&self.sql)?;
         let params = params::bind(&self.params, &checked.placeholders)?;
         let events = Arc::clone(&self.events);
-        let state = session::session(&self.template, events, &self.settings, self.now).map_err(failure)?;
+        let (state, task) =
+            session::session(&self.template, events, &self.settings, self.now).map_err(failure)?;
         let plan = plan::plan(&state, checked.statement, params).await.map_err(failure)?;
         joins::check(&plan)?;
         self.ledger.set_plan(Arc::clone(&plan));
-        execute_stream(plan, state.task_ctx()).map(plan::with_plain_text).map_err(failure)
+        execute_stream(plan, task).map(plan::with_plain_text).map_err(failure)
     }
 
     async fn pump(

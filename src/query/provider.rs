@@ -51,6 +51,9 @@ const NEEDLE_COLUMNS: [&str; 14] = [
     "correlation_id",
 ];
 
+/// Rows that may be left by the skip index for them to be read as a needle is; more is a scan.
+const NEEDLE_ROWS_MAX: u64 = 1 << 20;
+
 /// How filters are handed to the Parquet reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -167,6 +170,11 @@ impl EventsTable {
         limit: Option<usize>,
         kept: &Kept,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let late_materialisation = match self.pushdown {
+            Pushdown::Auto => looks_selective(filters) || kept.needle,
+            Pushdown::Always => true,
+            Pushdown::Never => false,
+        };
         let scan = Scan {
             projection,
             columns_used: &columns_used(projection, filters),
@@ -174,11 +182,8 @@ impl EventsTable {
             partition,
             // A limit below a filter would stop before enough rows have passed it.
             limit: limit.filter(|_| self.pruning && filters.iter().all(by_partition)),
-            late_materialisation: match self.pushdown {
-                Pushdown::Auto => looks_selective(filters) || kept.needle,
-                Pushdown::Always => true,
-                Pushdown::Never => false,
-            },
+            late_materialisation,
+            needle: late_materialisation && kept.needle && kept.counts.rows_kept <= NEEDLE_ROWS_MAX,
             target_partitions: state.config().target_partitions(),
             store: &self.store,
             readers: &self.readers,

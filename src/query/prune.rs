@@ -117,6 +117,12 @@ pub(crate) fn by_min_max(predicate: Option<&PruningPredicate>, kept: &mut Kept) 
     });
 }
 
+/// Whether one file may hold a match, by its tenant, day, and smallest and largest values.
+pub(crate) fn may_match(predicate: &PruningPredicate, snapshot: &Snapshot, file: &DataFile) -> bool {
+    let container = Container { snapshot, file: Some(file) };
+    matches(Some(predicate), vec![container], Stage::MinMax) != [false]
+}
+
 /// What pruning asks of a predicate; `None` if nothing can be concluded from it.
 pub(crate) fn compile(predicate: &Arc<dyn PhysicalExpr>) -> Option<PruningPredicate> {
     let built = PruningPredicateBuilder::new()

@@ -36,7 +36,8 @@ impl ParquetFileReaderFactory for WithPageIndex {
     }
 }
 
-struct Reader(Box<dyn AsyncFileReader + Send>);
+/// One such reader.
+pub(crate) struct Reader(pub(crate) Box<dyn AsyncFileReader + Send>);
 
 impl AsyncFileReader for Reader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {

@@ -36,6 +36,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use super::{
     columns::{self, as_planned},
+    needle::{Needle, NeedleFile},
     partition::Partition,
     prune::{Kept, KeptFile, day_scalar},
 };
@@ -43,14 +44,14 @@ use crate::{
     event::schema::{DAY, OCCURRED_AT, SEQ},
     index::Rows,
     paths,
-    table::snapshot::{ColumnStats, Snapshot},
+    table::snapshot::{ColumnStats, DataFile, Snapshot},
 };
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Columns of which a scan tells the planner smallest and largest values over all files.
 const TOTALLED_COLUMNS_MAX: usize = 8;
 /// What is read from a file's end at first: the footer of a large file, in one request.
-const FOOTER_BYTES_HINT: usize = 128 * 1024;
+pub(crate) const FOOTER_BYTES_HINT: usize = 128 * 1024;
 
 /// How to scan.
 pub(crate) struct Scan<'a> {
@@ -66,6 +67,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) limit: Option<usize>,
     /// Whether Parquet decodes other columns only for rows that pass the filter.
     pub(crate) late_materialisation: bool,
+    /// Whether so few rows are left that each file costs more than its rows.
+    pub(crate) needle: bool,
     /// Files read at the same time.
     pub(crate) target_partitions: usize,
     /// Where files are, as registered with the runtime.
@@ -100,6 +103,9 @@ impl Scan<'_> {
     }
 
     fn files(&self, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.needle {
+            return self.needle(kept);
+        }
         let day = Arc::new(Field::new(DAY, DataType::Date32, true));
         let columns =
             TableSchema::builder(columns::file_columns()).with_table_partition_cols(vec![day]).build();
@@ -118,33 +124,39 @@ impl Scan<'_> {
         Ok(DataSourceExec::from_data_source(config))
     }
 
+    fn needle(&self, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
+        let file = |snapshot: &Arc<Snapshot>, kept_file: &KeptFile| {
+            let (kept, snapshot) = (kept_file.clone(), Arc::clone(snapshot));
+            Arc::new(NeedleFile { file: partitioned(&snapshot, &kept.file), kept, snapshot })
+        };
+        let needle = Needle::new(self.dealt(kept, file), self.schema()?, Arc::clone(self.readers));
+        Ok(DataSourceExec::from_data_source(needle))
+    }
+
+    fn groups(&self, kept: &Kept) -> Vec<FileGroup> {
+        let groups = self.dealt(kept, |snapshot, kept_file| self.file(snapshot, kept_file));
+        groups.into_iter().map(FileGroup::new).collect()
+    }
+
     /// Newest files first in every group: `ORDER BY occurred_at DESC LIMIT n` then fills its heap from the
     /// first files and skips the rest by their statistics.
-    fn groups(&self, kept: &Kept) -> Vec<FileGroup> {
+    fn dealt<T>(&self, kept: &Kept, file: impl Fn(&Arc<Snapshot>, &KeptFile) -> T) -> Vec<Vec<T>> {
         let mut files: Vec<_> = kept.files.iter().collect();
         files.sort_by(|a, b| {
             let (a, b) = (&a.file, &b.file);
             (b.day, b.added_at_ms, &b.path).cmp(&(a.day, a.added_at_ms, &a.path))
         });
         let count = self.target_partitions.clamp(1, files.len().max(1));
-        let mut groups = vec![Vec::new(); count];
+        let mut groups: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
         for (position, kept_file) in files.into_iter().enumerate() {
-            groups[position % count].push(self.file(&kept.snapshots[kept_file.tenant], kept_file));
+            groups[position % count].push(file(&kept.snapshots[kept_file.tenant], kept_file));
         }
-        groups.into_iter().map(FileGroup::new).collect()
+        groups
     }
 
     fn file(&self, snapshot: &Snapshot, kept: &KeptFile) -> PartitionedFile {
         let file = &kept.file;
-        let meta = ObjectMeta {
-            location: paths::data_file(&snapshot.tenant, &file.path),
-            last_modified: DateTime::from_timestamp_millis(file.added_at_ms).unwrap_or_default(),
-            size: file.size_bytes,
-            e_tag: None,
-            version: None,
-        };
-        let mut partitioned =
-            PartitionedFile::new_from_meta(meta).with_partition_values(vec![day_scalar(file.day)]);
+        let mut partitioned = partitioned(snapshot, file);
         if let Some(times) = Times::of(kept) {
             partitioned = partitioned.with_extension(times);
         }
@@ -153,7 +165,7 @@ impl Scan<'_> {
             partitioned = partitioned.with_statistics(Arc::new(self.statistics(kept)));
         }
         match &kept.rows {
-            Some(rows) => partitioned.with_extension(selection(rows, file.rows)),
+            Some(rows) => partitioned.with_extension(ParquetRowSelection::new(selection(rows, file.rows))),
             None => partitioned,
         }
     }
@@ -226,6 +238,18 @@ impl Scan<'_> {
     }
 }
 
+/// A file as readers take it.
+fn partitioned(snapshot: &Snapshot, file: &DataFile) -> PartitionedFile {
+    let meta = ObjectMeta {
+        location: paths::data_file(&snapshot.tenant, &file.path),
+        last_modified: DateTime::from_timestamp_millis(file.added_at_ms).unwrap_or_default(),
+        size: file.size_bytes,
+        e_tag: None,
+        version: None,
+    };
+    PartitionedFile::new_from_meta(meta).with_partition_values(vec![day_scalar(file.day)])
+}
+
 /// What is known of a whole file's times, for [`newest`](super::newest).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
@@ -250,9 +274,9 @@ impl Times {
 }
 
 /// The rows that a scan reads of a file, which has `total`.
-fn selection(rows: &Rows, total: u64) -> ParquetRowSelection {
+pub(crate) fn selection(rows: &Rows, total: u64) -> RowSelection {
     let ranges = rows.iter().map(|range| range.start as usize..range.end as usize);
-    RowSelection::from_consecutive_ranges(ranges, total as usize).into()
+    RowSelection::from_consecutive_ranges(ranges, total as usize)
 }
 
 /// Smallest and largest value of a column in all files, and how many are null, as far as all files tell.

@@ -16,7 +16,7 @@ use datafusion::{
     error::Result,
     execution::FunctionRegistry,
     execution::{
-        SessionState, SessionStateBuilder, SessionStateDefaults,
+        SessionState, SessionStateBuilder, SessionStateDefaults, TaskContext,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
@@ -80,24 +80,27 @@ fn config(settings: &Settings) -> SessionConfig {
     config
 }
 
-/// The session of one query: `template` with the table, a time, and its own share of memory and disk.
+/// The session of one query: `template` with the table and a time; and what runs the plan, with its own share of
+/// memory and disk.
+///
+/// A copy of the template: to build a session anew would register all functions anew, which takes longer than to find a needle.
 pub(crate) fn session(
     template: &SessionState,
     events: Arc<dyn TableProvider>,
     settings: &Settings,
     now: DateTime<Utc>,
-) -> Result<SessionState> {
+) -> Result<(SessionState, Arc<TaskContext>)> {
     let schema = MemorySchemaProvider::new();
     schema.register_table(TABLE.to_string(), events)?;
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(schema))?;
     let catalogs = MemoryCatalogProviderList::new();
     catalogs.register_catalog(CATALOG.to_string(), Arc::new(catalog));
-    Ok(SessionStateBuilder::new_from_existing(template.clone())
-        .with_catalog_list(Arc::new(catalogs))
-        .with_runtime_env(own_runtime(template.runtime_env(), settings)?)
-        .with_execution_props(ExecutionProps::new().with_query_execution_start_time(now))
-        .build())
+    let mut state = template.clone();
+    state.register_catalog_list(Arc::new(catalogs));
+    *state.execution_props_mut() = ExecutionProps::new().with_query_execution_start_time(now);
+    let task = TaskContext::from(&state).with_runtime(own_runtime(template.runtime_env(), settings)?);
+    Ok((state, Arc::new(task)))
 }
 
 /// Caches and store are shared; memory and spill space are the query's own, so that one query cannot starve

@@ -4,3 +4,4 @@ mod answers;
 mod differential;
 pub(crate) mod fixture;
 mod limits;
+mod needle;

@@ -58,7 +58,7 @@ fn planned(investigation: &Investigation) -> Result<SchemaRef> {
     let settings = Settings::default();
     let template = session::template(&settings, Arc::new(RuntimeEnv::default())).map_err(failure)?;
     let events = Arc::new(EmptyTable::new(columns::table_columns()));
-    let state = session::session(&template, events, &settings, DateTime::UNIX_EPOCH).map_err(failure)?;
+    let (state, _) = session::session(&template, events, &settings, DateTime::UNIX_EPOCH).map_err(failure)?;
     let plan = block_on(plan::plan(&state, checked.statement, params)).map_err(failure)?;
     Ok(plan.schema())
 }

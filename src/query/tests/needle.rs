@@ -1,0 +1,71 @@
+//! Reading the few rows that the index has left.
+
+use super::fixture::*;
+use crate::query::{Pushdown, Settings};
+
+const DAYS: usize = 40;
+
+/// A lake of forty days, with one event of `rare` on each and one of `single` on one of them.
+async fn lake() -> Lake {
+    let lake = Lake::new().await;
+    for day in 0..DAYS {
+        let events = (0..40).map(|number| {
+            let event = Event::numbered(day * 40 + number);
+            let actor = match (day, number) {
+                (_, 7) => "rare".to_owned(),
+                (3, 8) => "single".to_owned(),
+                _ => event.actor,
+            };
+            Event { actor, at: START + day as i64 * DAY_MICROS + number as i64, ..event }
+        });
+        lake.add_file("acme", &events.collect::<Vec<_>>()).await;
+    }
+    lake
+}
+
+/// Would catch needles that are read as scans are, and a filter that is applied twice.
+#[tokio::test]
+async fn a_needle_is_read_as_one() {
+    let lake = lake().await;
+    let explain =
+        "EXPLAIN SELECT id FROM events WHERE actor_id = 'single' AND version IS NOT DISTINCT FROM version";
+    let plan = format!("{:?}", rows(&lake.engine(Settings::default()), explain).await);
+    assert!(plan.contains("needle: files=1, rows=4, filter=") && !plan.contains("FilterExec"), "{plan}");
+    let never = Settings { pushdown: Pushdown::Never, ..Settings::default() };
+    let plan = format!("{:?}", rows(&lake.engine(never), explain).await);
+    assert!(!plan.contains("needle:") && plan.contains("FilterExec"), "{plan}");
+}
+
+/// Would catch a needle that loses columns, mixes them up, or gives them other types than a scan does.
+#[tokio::test]
+async fn a_needle_has_the_columns_of_a_scan() {
+    let lake = lake().await;
+    let sql = "SELECT *, day AS again FROM events WHERE actor_id IN ('single', 'rare') ORDER BY seq";
+    let by_needle = batches(&lake.engine(Settings::default()), request(sql)).await.unwrap();
+    let by_scan = Settings { skip_index: false, pushdown: Pushdown::Never, ..Settings::default() };
+    let by_scan = batches(&lake.engine(by_scan), request(sql)).await.unwrap();
+    assert_eq!(by_needle.iter().map(|batch| batch.num_rows()).sum::<usize>(), DAYS + 1);
+    let schema = by_scan[0].schema();
+    let whole = |batches: &[_]| arrow::compute::concat_batches(&schema, batches).unwrap();
+    assert_eq!(whole(&by_needle), whole(&by_scan));
+}
+
+/// Would catch `ORDER BY … LIMIT n` that goes on reading files that cannot have one of the newest rows.
+#[tokio::test]
+async fn the_newest_needles_are_read_from_the_newest_files() {
+    let lake = lake().await;
+    let engine = lake.engine(Settings { threads: 1, ..Settings::default() });
+    let read = async |sql: &str| {
+        let mut running = engine.run(request(sql)).await.unwrap();
+        let mut rows = 0;
+        while let Some(batch) = futures::StreamExt::next(&mut running).await {
+            rows += batch.unwrap().num_rows();
+        }
+        (rows, running.statistics().bytes_read)
+    };
+    let of_rare = "SELECT id, seq FROM events WHERE actor_id = 'rare'";
+    let (all_rows, all_bytes) = read(of_rare).await;
+    let (rows, bytes) = read(&format!("{of_rare} ORDER BY occurred_at DESC, seq DESC LIMIT 2")).await;
+    assert_eq!((all_rows, rows), (DAYS, 2));
+    assert!(bytes * 3 < all_bytes, "{bytes} of {all_bytes} bytes");
+}
