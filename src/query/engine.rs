@@ -39,12 +39,16 @@ use crate::{
     limits::{QUERY_STACK_BYTES, RESULT_BATCHES_QUEUED_MAX},
     store::Store,
     table::{Tables, snapshot::Snapshot},
-    telemetry::Clock,
+    telemetry::{self, Clock},
 };
 
 /// Tables that are read from the store at the same time when a query is the first to need them.
 const TABLES_LOADED_AT_ONCE: usize = 16;
 const STORE_URL: &str = "auditlake://store";
+
+/// The footer cache has one byte in so many of the machine's memory, and at least the smallest that is of use.
+const FOOTER_CACHE_ONE_IN: u64 = 40;
+const FOOTER_CACHE_BYTES_MIN: u64 = 64 << 20;
 
 /// Limits of queries that an operator may change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,8 +70,8 @@ pub struct Settings {
     pub spill_folder: Option<PathBuf>,
     /// Rows of one answer.
     pub rows_max: u64,
-    /// Memory for Parquet footers and page indexes, shared by all queries. A cache of 50 MB, the usual
-    /// default, thrashes on wide tables (apache/datafusion#21968).
+    /// Memory for Parquet footers and page indexes, shared by all queries; by default a part of the machine's, 640 MB of
+    /// 24 GiB. A cache of 50 MB, the usual default, thrashes on wide tables (apache/datafusion#21968).
     pub footer_cache_bytes: usize,
     /// How filters are handed to the Parquet reader.
     pub pushdown: Pushdown,
@@ -90,7 +94,7 @@ impl Default for Settings {
             spill_bytes_max: 1 << 30,
             spill_folder: None,
             rows_max: 10_000_000,
-            footer_cache_bytes: 256 << 20,
+            footer_cache_bytes: default_footer_cache_bytes(),
             pushdown: Pushdown::default(),
             pruning: true,
             skip_index: true,
@@ -296,6 +300,10 @@ impl Engine {
             .try_collect()
             .await
     }
+}
+
+fn default_footer_cache_bytes() -> usize {
+    (telemetry::memory_bytes() / FOOTER_CACHE_ONE_IN).max(FOOTER_CACHE_BYTES_MIN) as usize
 }
 
 /// What all queries share: the store and the footer cache.
