@@ -4,13 +4,12 @@
 //! equal hashes, on every machine and in every version of the format: the highest 32 bits of
 //! [xxHash64](https://xxhash.com) of the UTF-8 text, seeded with the field's number.
 
-use std::collections::HashSet;
-
 use arrow::{
     array::{Array, AsArray, RecordBatch, StringViewArray},
     compute::cast,
     datatypes::DataType,
 };
+use datafusion::common::HashSet;
 use twox_hash::XxHash64;
 
 use super::words::for_each_word;
@@ -90,13 +89,16 @@ impl Field {
 #[derive(Debug)]
 pub(crate) struct BlockHashes {
     by_field: Vec<Vec<u32>>,
+    /// Those of words: a block has each of them many times.
+    words: HashSet<u32>,
     /// Whole texts met in this block: most agents and names come again and again.
     texts_met: HashSet<(u8, u64)>,
 }
 
 impl Default for BlockHashes {
     fn default() -> Self {
-        Self { by_field: Field::all().map(|_| Vec::new()).collect(), texts_met: HashSet::new() }
+        let by_field = Field::all().map(|_| Vec::new()).collect();
+        Self { by_field, words: HashSet::new(), texts_met: HashSet::new() }
     }
 }
 
@@ -115,13 +117,15 @@ impl BlockHashes {
                 }
             }
         }
-        let hashes = &mut self.by_field[Field::WORDS.number()];
+        let words = &mut self.words;
         for (number, column) in WORD_COLUMNS.iter().enumerate() {
             let json = schema::JSON_COLUMNS.contains(column);
             for text in texts(batch, column)?.iter().flatten() {
                 let met = (number as u8, XxHash64::oneshot(0, text.as_bytes()));
                 if self.texts_met.insert(met) {
-                    for_each_word(text, json, |word| hashes.push(Field::WORDS.hash(word)));
+                    for_each_word(text, json, |word| {
+                        words.insert(Field::WORDS.hash(word));
+                    });
                 }
             }
         }
@@ -130,6 +134,7 @@ impl BlockHashes {
 
     /// Hands out the different hashes of each field, in ascending order, and begins anew.
     pub(crate) fn take(&mut self, mut each: impl FnMut(Field, &[u32])) {
+        self.by_field[Field::WORDS.number()].extend(self.words.drain());
         for field in Field::all() {
             let hashes = &mut self.by_field[field.number()];
             hashes.sort_unstable();
