@@ -6,6 +6,8 @@
 //!
 //! [`table_columns`]: columns::table_columns
 
+mod estimates;
+
 use std::sync::Arc;
 
 use arrow::{
@@ -15,7 +17,6 @@ use arrow::{
 };
 use chrono::DateTime;
 use datafusion::{
-    common::{ColumnStatistics, Statistics as TableStatistics, stats::Precision},
     datasource::{
         listing::PartitionedFile,
         memory::MemorySourceConfig,
@@ -35,7 +36,7 @@ use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use super::{
-    columns::{self, as_planned},
+    columns,
     needle::{Needle, NeedleFile},
     partition::Partition,
     prune::{Kept, KeptFile, day_scalar},
@@ -44,12 +45,10 @@ use crate::{
     event::schema::{DAY, OCCURRED_AT, SEQ},
     index::Rows,
     paths,
-    table::snapshot::{ColumnStats, DataFile, Snapshot},
+    table::snapshot::{DataFile, Snapshot},
 };
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
-/// Columns of which a scan tells the planner smallest and largest values over all files.
-const TOTALLED_COLUMNS_MAX: usize = 8;
 /// What is read from a file's end at first: the footer of a large file, in one request.
 pub(crate) const FOOTER_BYTES_HINT: usize = 128 * 1024;
 
@@ -114,7 +113,7 @@ impl Scan<'_> {
             .with_metadata_size_hint(FOOTER_BYTES_HINT)
             .with_pushdown_filters(self.late_materialisation);
         let groups = self.groups(kept);
-        let total = self.total(kept);
+        let total = estimates::of_all(kept, self.columns_used, self.columns_filtered);
         let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(total)
@@ -162,54 +161,12 @@ impl Scan<'_> {
         }
         // Without a filter there is nothing to skip a file by, and a table has thousands of files.
         if self.columns_filtered.contains(&true) {
-            partitioned = partitioned.with_statistics(Arc::new(self.statistics(kept)));
+            partitioned =
+                partitioned.with_statistics(Arc::new(estimates::of_file(kept, self.columns_filtered)));
         }
         match &kept.rows {
             Some(rows) => partitioned.with_extension(ParquetRowSelection::new(selection(rows, file.rows))),
             None => partitioned,
-        }
-    }
-
-    /// The statistics of all files together. Merging what [`Scan::statistics`] gives would take longer than most queries.
-    fn total(&self, kept: &Kept) -> TableStatistics {
-        let fields = columns::table_columns();
-        let whole = kept.files.iter().all(|kept| kept.rows.is_none());
-        // What is asked of many columns is not answered by their extremes.
-        let few = self.columns_used.iter().filter(|used| **used).count() <= TOTALLED_COLUMNS_MAX;
-        let wanted = if few { self.columns_used } else { self.columns_filtered };
-        let columns = fields.fields().iter().zip(wanted).map(|(field, wanted)| match wanted {
-            true => total_of_column(field.name(), kept),
-            false => ColumnStatistics::new_unknown(),
-        });
-        let rows = kept.files.iter().map(|kept| kept.file.rows as usize).sum();
-        let bytes = kept.files.iter().map(|kept| kept.file.size_bytes as usize).sum();
-        let total = TableStatistics {
-            num_rows: Precision::Exact(rows),
-            total_byte_size: Precision::Inexact(bytes),
-            column_statistics: columns.collect(),
-        };
-        if whole { total } else { total.to_inexact() }
-    }
-
-    /// The file's statistics in the planner's form; most columns are left out, a table has thousands of files.
-    fn statistics(&self, kept: &KeptFile) -> TableStatistics {
-        let file = &kept.file;
-        let rows = file.rows as usize;
-        let fields = columns::file_columns();
-        let columns = fields.fields().iter().zip(self.columns_filtered).map(|(field, filtered)| {
-            // What events are sorted by is always of use: see `newest`.
-            let wanted = *filtered || [OCCURRED_AT, SEQ].contains(&field.name().as_str());
-            let stats = file.stats.get(field.name().as_str()).filter(|_| wanted);
-            stats.map_or_else(ColumnStatistics::new_unknown, column_statistics)
-        });
-        TableStatistics {
-            // Of a file of which only some rows are read, nothing is exact: not their number, not their extremes.
-            num_rows: if kept.rows.is_some() { Precision::Inexact(rows) } else { Precision::Exact(rows) },
-            total_byte_size: Precision::Inexact(file.size_bytes as usize),
-            column_statistics: match kept.rows {
-                Some(_) => columns.map(ColumnStatistics::to_inexact).collect(),
-                None => columns.collect(),
-            },
         }
     }
 
@@ -277,52 +234,6 @@ impl Times {
 pub(crate) fn selection(rows: &Rows, total: u64) -> RowSelection {
     let ranges = rows.iter().map(|range| range.start as usize..range.end as usize);
     RowSelection::from_consecutive_ranges(ranges, total as usize)
-}
-
-/// Smallest and largest value of a column in all files, and how many are null, as far as all files tell.
-fn total_of_column(name: &str, kept: &Kept) -> ColumnStatistics {
-    if name == DAY {
-        let days = || kept.files.iter().map(|kept| kept.file.day);
-        let bound = |day: Option<_>| day.map_or(Precision::Absent, |day| Precision::Exact(day_scalar(day)));
-        return ColumnStatistics {
-            null_count: Precision::Exact(0),
-            min_value: bound(days().min()),
-            max_value: bound(days().max()),
-            ..ColumnStatistics::new_unknown()
-        };
-    }
-    let (mut exact, mut nulls) = (true, Some(0));
-    let (mut min, mut max): (Option<&ScalarValue>, Option<&ScalarValue>) = (None, None);
-    for kept in &kept.files {
-        let Some(stats) = kept.file.stats.get(name) else { return ColumnStatistics::new_unknown() };
-        nulls = nulls.zip(stats.null_count).map(|(sum, count)| sum + count);
-        match (&stats.min, &stats.max) {
-            (Some(low), Some(high)) => {
-                exact &= stats.exact;
-                min = Some(min.map_or(low, |min| if low < min { low } else { min }));
-                max = Some(max.map_or(high, |max| if high > max { high } else { max }));
-            }
-            // All null: no value at all, so no bound to widen.
-            (None, None) if stats.null_count == Some(kept.file.rows) => {}
-            _ => return ColumnStatistics::new_unknown(),
-        }
-    }
-    let total = ColumnStats { min: min.cloned(), max: max.cloned(), null_count: nulls, exact };
-    column_statistics(&total)
-}
-
-fn column_statistics(stats: &ColumnStats) -> ColumnStatistics {
-    let bound = |value: &Option<ScalarValue>| match value {
-        Some(value) if stats.exact => Precision::Exact(as_planned(value)),
-        Some(value) => Precision::Inexact(as_planned(value)),
-        None => Precision::Absent,
-    };
-    ColumnStatistics {
-        null_count: stats.null_count.map_or(Precision::Absent, |count| Precision::Exact(count as usize)),
-        min_value: bound(&stats.min),
-        max_value: bound(&stats.max),
-        ..ColumnStatistics::new_unknown()
-    }
 }
 
 /// Columns of `schema`, a projection of the table's, for events that have no `seq` yet.
