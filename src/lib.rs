@@ -9,7 +9,7 @@
 //! | 6 | [`http`]: the API |
 //! | 5 | [`auth`]: who asks |
 //! | 4 | [`ingest`], [`compact`], [`query`], [`import`], [`generate`]: what it does |
-//! | 3 | [`wal`], [`table`], [`index`]: what it keeps |
+//! | 3 | [`wal`], [`table`], [`index`], [`control`]: what it keeps |
 //! | 2 | [`store`], [`paths`]: where it keeps it |
 //! | 1 | [`event`]: what an event is |
 //! | 0 | [`error`], [`limits`], [`telemetry`] |
@@ -28,6 +28,7 @@ pub mod import;
 pub mod ingest;
 pub mod query;
 
+pub mod control;
 pub mod index;
 pub mod table;
 pub mod wal;

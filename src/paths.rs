@@ -135,6 +135,40 @@ pub fn root_key() -> Path {
     Path::from("control/root-key.json")
 }
 
+/// Folder of the control log.
+pub fn control_log() -> Path {
+    Path::from("control/log")
+}
+
+/// One change, see [`crate::control`]; versions count from 1.
+pub fn control_record(version: u64) -> Path {
+    Path::from(format!("control/log/{version:020}.json"))
+}
+
+/// The version of a change's key; `None` for anything else.
+pub fn parse_control_record(path: &Path) -> Option<u64> {
+    version(path.as_ref().strip_prefix("control/log/")?.strip_suffix(".json")?)
+}
+
+/// What all changes up to a version add up to.
+pub fn control_snapshot(version: u64) -> Path {
+    Path::from(format!("control/log/{version:020}.snapshot.json"))
+}
+
+/// The version of a snapshot's key; `None` for anything else.
+pub fn parse_control_snapshot(path: &Path) -> Option<u64> {
+    version(path.as_ref().strip_prefix("control/log/")?.strip_suffix(".snapshot.json")?)
+}
+
+fn version(digits: &str) -> Option<u64> {
+    (digits.len() == 20).then(|| digits.parse().ok())?
+}
+
+/// When each key was last used.
+pub fn keys_last_used() -> Path {
+    Path::from("control/keys-last-used.json")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

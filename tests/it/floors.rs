@@ -6,7 +6,7 @@ const FLOORS: [&[&str]; 8] = [
     &["error", "limits", "telemetry"],
     &["event"],
     &["store", "paths"],
-    &["wal", "table", "index", "evidence"],
+    &["wal", "table", "index", "control", "evidence"],
     &["ingest", "compact", "retention", "query", "import", "generate"],
     &["auth", "rate"],
     &["http"],

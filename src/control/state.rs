@@ -1,0 +1,81 @@
+//! What the log adds up to.
+//!
+//! In: a state and the record that follows it. Out: the next state, a pure function of both. Guaranteed: every record that
+//! was ever written can be taken, in its order and no other; one about a key that does not exist is an error.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    change::{Change, Record},
+    key::{Key, KeyId, Secret},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Everything that is set, at one version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    version: u64,
+    keys: BTreeMap<KeyId, Arc<Key>>,
+}
+
+impl State {
+    /// How many records it is made of.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// A key, whatever its state.
+    pub fn key(&self, id: &KeyId) -> Option<&Arc<Key>> {
+        self.keys.get(id)
+    }
+
+    /// All keys there ever were, by id.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<Key>> {
+        self.keys.values()
+    }
+
+    /// The state after `record`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if it does not follow.
+    pub fn after(&self, record: &Record) -> Result<Self> {
+        let mut next = self.clone();
+        let follows = record.version == self.version + 1 && next.apply(record);
+        next.version = record.version;
+        match follows {
+            true => Ok(next),
+            false => {
+                let message =
+                    format!("record {} of the control log does not follow what is before it", record.version);
+                Err(Error::new(ErrorKind::Corrupt, message))
+            }
+        }
+    }
+
+    /// `false` if the record is about what does not exist, or makes what does.
+    fn apply(&mut self, record: &Record) -> bool {
+        match &record.change {
+            Change::KeyCreated { key } => self.keys.insert(key.id.clone(), Arc::new(key.clone())).is_none(),
+            Change::KeyRotated { id, secret, earlier_end_ms } => self.edit(id, |key| {
+                key.secrets.retain(|earlier| earlier.ends_ms.is_none_or(|ends_ms| ends_ms > record.at_ms));
+                for earlier in &mut key.secrets {
+                    earlier.ends_ms =
+                        Some(earlier.ends_ms.map_or(*earlier_end_ms, |ends| ends.min(*earlier_end_ms)));
+                }
+                key.secrets.insert(0, Secret::clone(secret));
+            }),
+            Change::KeyRevoked { id } => self.edit(id, |key| {
+                key.revoked_ms.get_or_insert(record.at_ms);
+            }),
+        }
+    }
+
+    fn edit(&mut self, id: &KeyId, edit: impl FnOnce(&mut Key)) -> bool {
+        let Some(key) = self.keys.get_mut(id) else { return false };
+        edit(Arc::make_mut(key));
+        true
+    }
+}
