@@ -10,6 +10,7 @@ mod demo;
 mod demo_steps;
 mod generate;
 mod import;
+mod key;
 mod pipeline;
 mod progress;
 mod query;
@@ -92,6 +93,8 @@ enum Command {
     Query(query::Arguments),
     /// Merge the small files of each day into few large ones
     Compact(compact::Arguments),
+    /// Make, list, rotate and revoke keys
+    Key(key::Arguments),
     /// Write the events of a synthetic company as NDJSON
     Generate(generate::Arguments),
     /// Make a sample company, investigate it, and serve it
@@ -141,6 +144,7 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Sql(arguments) => sql::run(arguments, &global, config).await,
             Command::Query(arguments) => query::run(arguments, &global, config).await,
             Command::Compact(arguments) => compact::run(&arguments, config).await,
+            Command::Key(arguments) => key::run(arguments, &global, config).await,
             Command::Generate(arguments) => generate::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments, config).await,
         }

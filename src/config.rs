@@ -92,11 +92,18 @@ pub struct Background {
     pub sweep_every_ms: u64,
     /// How long such files stay, for queries and other readers that still use them.
     pub sweep_grace_ms: u64,
+    /// Pause between two looks for keys that other processes have made or revoked; 0 turns that off.
+    pub keys_every_ms: u64,
 }
 
 impl Default for Background {
     fn default() -> Self {
-        Self { compact_every_ms: 60_000, sweep_every_ms: 3_600_000, sweep_grace_ms: 24 * 3_600_000 }
+        Self {
+            compact_every_ms: 60_000,
+            sweep_every_ms: 3_600_000,
+            sweep_grace_ms: 24 * 3_600_000,
+            keys_every_ms: 10_000,
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Invalid,
     /// No credentials, or wrong ones. HTTP 401.
     Unauthorized,
+    /// The credentials are good and do not reach so far. HTTP 403.
+    Forbidden,
     /// The object named does not exist, or not for this principal. HTTP 404.
     NotFound,
     /// The request contradicts what is already stored. HTTP 409.

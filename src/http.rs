@@ -14,6 +14,7 @@ mod encoding;
 mod events;
 mod health;
 mod idempotency;
+mod keys;
 mod media;
 mod observe;
 mod params;
@@ -47,7 +48,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    auth::{Auth, Principal},
+    auth::{Auth, Principal, Scope},
     error::{Error, ErrorKind, Result},
     ingest::Ingest,
     limits,
@@ -166,11 +167,18 @@ impl Api {
 
     /// All routes, with limits, authentication, request ids, problems and the access log around them.
     pub fn router(&self) -> Router {
-        let with_key = Router::new()
-            .route("/v1/events", post(events::post))
+        let ingest = Router::new().route("/v1/events", post(events::post));
+        let read = Router::new()
             .route("/v1/sql", post(sql::post))
             .route("/v1/queries", get(queries::list))
-            .route("/v1/queries/{name}", post(queries::post))
+            .route("/v1/queries/{name}", post(queries::post));
+        let admin = Router::new()
+            .route("/v1/keys", get(keys::list).post(keys::post))
+            .route("/v1/keys/{id}", get(keys::get).delete(keys::delete))
+            .route("/v1/keys/{id}/rotate", post(keys::rotate));
+        let with_key = with_scope(Scope::Ingest, ingest)
+            .merge(with_scope(Scope::Read, read))
+            .merge(with_scope(Scope::Admin, admin))
             .route_layer(middleware::from_fn_with_state(self.clone(), authenticate));
         let open = Router::new()
             .route("/healthz", get(health::healthz))
@@ -212,6 +220,19 @@ async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) 
     let mut response = next.run(request).await;
     response.extensions_mut().insert(principal);
     Ok(response)
+}
+
+/// `routes` for principals with `scope`.
+fn with_scope(scope: Scope, routes: Router<Api>) -> Router<Api> {
+    routes.route_layer(middleware::from_fn_with_state(scope, require))
+}
+
+async fn require(State(scope): State<Scope>, request: Request, next: Next) -> Result<Response, Problem> {
+    let principal = request.extensions().get::<Principal>();
+    principal
+        .ok_or_else(|| Problem::internal("a route that needs a scope has no principal"))?
+        .require(scope)?;
+    Ok(next.run(request).await)
 }
 
 async fn no_such_route(uri: Uri) -> Problem {

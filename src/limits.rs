@@ -262,3 +262,14 @@ pub const TABLE: &[Limit] = &[
 pub const FLUSH_KIB_AT_ONCE: usize = 16 * 1_024;
 /// Rows that are put together at once on their way into a file.
 pub const FLUSH_ROWS_AT_ONCE: usize = 4_096;
+
+// Keys.
+
+/// Keys of a store that are not revoked.
+pub const KEYS_MAX: usize = 10_000;
+/// Bytes of a key's name.
+pub const KEY_NAME_BYTES_MAX: usize = 200;
+/// For how long the secret before the newest may still hold: 30 days.
+pub const KEY_GRACE_MS_MAX: i64 = 30 * 24 * 3_600_000;
+/// The same if nothing is said: a day.
+pub const KEY_GRACE_MS: i64 = 24 * 3_600_000;

@@ -28,6 +28,9 @@ use crate::{
 /// What batches in hand and background work get in any case, when connections took all the time that there is to end.
 const APPENDS_END_MIN: Duration = Duration::from_secs(5);
 
+/// How long an end waits to store when keys were last used.
+const LAST_USES_MAX: Duration = Duration::from_secs(2);
+
 /// Binds the address of the configuration; the error names it.
 pub async fn bind(config: &Config) -> Result<TcpListener> {
     config.check_listen()?;
@@ -72,12 +75,12 @@ async fn serve_requests(
     let settings = &lake.config().http;
     let metrics = lake.metrics().clone();
     let (engine, clock) = (lake.engine().clone(), lake.clock().clone());
-    let api = Api::new(ingest.clone(), engine, saved, auth, clock, metrics, settings);
+    let api = Api::new(ingest.clone(), engine, saved, auth.clone(), clock, metrics, settings);
     let address = listener
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;
     let work = TaskTracker::new();
-    background::start(lake, &work, shutdown);
+    background::start(lake, &auth, &work, shutdown);
     announce(lake, address, generated);
 
     let watched = watch_writer(&ingest, shutdown);
@@ -96,7 +99,17 @@ async fn serve_requests(
     if time::timeout_at(end, async { tokio::join!(api.finish_appends(), work.wait()) }).await.is_err() {
         tracing::warn!("some work did not end in time; what was acknowledged is in the WAL");
     }
+    store_last_uses(&auth).await;
     stopped.map_or(Ok(()), Err)
+}
+
+/// Nothing rests on it, and it must not keep the process from ending.
+async fn store_last_uses(auth: &auth::Auth) {
+    match time::timeout(LAST_USES_MAX, auth.refresh()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(report = error.report(), "when keys were last used was not stored"),
+        Err(_) => tracing::warn!("when keys were last used was not stored in time"),
+    }
 }
 
 /// Waits for the shutdown; if the writer stops by itself first, that is the shutdown, and its reason is returned.

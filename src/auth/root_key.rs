@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, KeyHash};
+use super::KeyHash;
 use crate::{
     error::{Error, ErrorKind, Result},
     limits, paths,
@@ -27,12 +27,12 @@ struct Document {
     created_at: String,
 }
 
-/// The keys of a store, after `given` (if any) was made the root key. Only the store's writer may call this.
-///
-/// # Errors
-/// As the store; [`ErrorKind::Corrupt`] if the document is not one of ours; [`ErrorKind::Invalid`] if `given`
-/// is no key at all.
-pub async fn open(store: &Store, given: Option<&str>, clock: &Clock) -> Result<(Auth, Option<GeneratedKey>)> {
+/// The root key's hash, after `given` (if any) was made the root key.
+pub(super) async fn open(
+    store: &Store,
+    given: Option<&str>,
+    clock: &Clock,
+) -> Result<(KeyHash, Option<GeneratedKey>)> {
     let stored = read(store).await?;
     if let Some(key) = given {
         check_strength(key, limits::GIVEN_KEY_BYTES_MIN)?;
@@ -44,15 +44,15 @@ pub async fn open(store: &Store, given: Option<&str>, clock: &Clock) -> Result<(
                 "the given root key is the store's root key from now on"
             );
         }
-        return Ok((Auth::new(hash), None));
+        return Ok((hash, None));
     }
     if let Some(hash) = stored {
-        return Ok((Auth::new(hash), None));
+        return Ok((hash, None));
     }
     let key = format!("alk_{}", telemetry::random_hex::<32>());
     let hash = KeyHash::of(&key);
     match store.put_if_absent(&paths::root_key(), document(hash, clock)?).await? {
-        PutOutcome::Created => Ok((Auth::new(hash), Some(GeneratedKey(key)))),
+        PutOutcome::Created => Ok((hash, Some(GeneratedKey(key)))),
         PutOutcome::Exists => {
             let message = format!("{} appeared while it was made; start again", paths::root_key());
             Err(Error::new(ErrorKind::Conflict, message))
@@ -97,11 +97,7 @@ async fn read(store: &Store) -> Result<Option<KeyHash>> {
 }
 
 fn document(hash: KeyHash, clock: &Clock) -> Result<bytes::Bytes> {
-    let document = Document {
-        version: 1,
-        sha256: hash.0.iter().map(|byte| format!("{byte:02x}")).collect(),
-        created_at: clock.now().to_rfc3339(),
-    };
+    let document = Document { version: 1, sha256: hash.hex(), created_at: clock.now().to_rfc3339() };
     let text = serde_json::to_vec_pretty(&document)
         .map_err(|error| Error::with_source(ErrorKind::Internal, "writing the root key document", error))?;
     Ok(text.into())
@@ -126,8 +122,8 @@ mod tests {
         Store::open("memory://", &Default::default()).await.unwrap()
     }
 
-    fn lets_in(auth: &Auth, key: &str) -> bool {
-        auth.authenticate(Some(&format!("Bearer {key}"))).is_ok()
+    fn lets_in(hash: &KeyHash, key: &str) -> bool {
+        KeyHash::of(key).matches(hash)
     }
 
     /// Would catch a key that is shown twice, kept in the clear, or forgotten by the next start.
@@ -161,7 +157,7 @@ mod tests {
         let store = memory().await;
         for damaged in ["{}", "", r#"{"version": 2, "sha256": "00", "created_at": ""}"#] {
             store.put(&paths::root_key(), damaged.as_bytes().to_vec().into()).await.unwrap();
-            let error = open(&store, None, &Clock::manual(0)).await.unwrap_err();
+            let error = open(&store, None, &Clock::manual(0)).await.map(drop).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
             assert!(error.to_string().contains("control/root-key.json"), "{error}");
         }

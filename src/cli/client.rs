@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use reqwest::{
-    RequestBuilder, Response, StatusCode, Url,
+    Method, RequestBuilder, Response, StatusCode, Url,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -113,6 +113,34 @@ impl Client {
         self.ask(&format!("v1/queries/{name}"), json!({"params": params}), tenant, format).await
     }
 
+    /// Calls a route that takes and gives JSON; what gives nothing is `null`.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        tenant: Option<&TenantId>,
+        body: Option<&Value>,
+    ) -> Result<T> {
+        let mut request =
+            self.http.request(method, self.url(path, tenant.map(|tenant| ("tenant_id", tenant.as_str()))));
+        if let Some(json) = body {
+            request = request.json(json);
+        }
+        let response = self.send(request).await?;
+        if !response.status().is_success() {
+            return Err(problem(response).await);
+        }
+        let bytes = body_of(response).await?;
+        let json: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(json).map_err(|error| {
+            Error::with_source(
+                ErrorKind::Unavailable,
+                format!("the server's answer to {path} is not understood"),
+                error,
+            )
+        })
+    }
+
     /// The saved questions that the server knows.
     pub(super) async fn queries(&self) -> Result<Vec<Description>> {
         #[derive(Deserialize)]
@@ -123,7 +151,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(problem(response).await);
         }
-        let list: List = serde_json::from_slice(&body(response).await?).map_err(|error| {
+        let list: List = serde_json::from_slice(&body_of(response).await?).map_err(|error| {
             Error::with_source(ErrorKind::Unavailable, "the server's list of queries is not one", error)
         })?;
         Ok(list.queries)
@@ -190,7 +218,7 @@ fn pause(tries: u32) -> Duration {
 
 async fn receipt(response: Response) -> Result<Receipt> {
     let status = response.status();
-    let body = body(response).await?;
+    let body = body_of(response).await?;
     match serde_json::from_slice(&body) {
         Ok(receipt) => Ok(receipt),
         Err(_) => Err(described(status, &body)),
@@ -199,13 +227,13 @@ async fn receipt(response: Response) -> Result<Receipt> {
 
 async fn problem(response: Response) -> Error {
     let status = response.status();
-    match body(response).await {
+    match body_of(response).await {
         Ok(body) => described(status, &body),
         Err(error) => error,
     }
 }
 
-async fn body(response: Response) -> Result<Bytes> {
+async fn body_of(response: Response) -> Result<Bytes> {
     response
         .bytes()
         .await
@@ -216,6 +244,7 @@ async fn body(response: Response) -> Result<Bytes> {
 fn described(status: StatusCode, body: &[u8]) -> Error {
     let kind = match status {
         StatusCode::UNAUTHORIZED => ErrorKind::Unauthorized,
+        StatusCode::FORBIDDEN => ErrorKind::Forbidden,
         StatusCode::NOT_FOUND => ErrorKind::NotFound,
         StatusCode::CONFLICT => ErrorKind::Conflict,
         StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::Limit,

@@ -21,6 +21,8 @@ pub(super) enum ProblemType {
     BadRequest,
     /// No key, or a wrong one.
     Unauthorized,
+    /// The key is good and lacks the scope.
+    Forbidden,
     /// No such route or object, or not for this key.
     NotFound,
     /// The route exists, the method does not.
@@ -52,6 +54,7 @@ impl ProblemType {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -71,6 +74,7 @@ impl ProblemType {
         match self {
             Self::BadRequest => ("/problems/bad-request", "The request cannot be parsed"),
             Self::Unauthorized => ("/problems/unauthorized", "A valid key is required"),
+            Self::Forbidden => ("/problems/forbidden", "The key lacks the scope"),
             Self::NotFound => ("/problems/not-found", "Not found"),
             Self::MethodNotAllowed => ("/problems/method-not-allowed", "Method not allowed"),
             Self::NotAcceptable => ("/problems/not-acceptable", "No acceptable format"),
@@ -161,6 +165,7 @@ impl From<Error> for Problem {
         let kind = match error.kind() {
             ErrorKind::Invalid | ErrorKind::Limit => ProblemType::Invalid,
             ErrorKind::Unauthorized => ProblemType::Unauthorized,
+            ErrorKind::Forbidden => ProblemType::Forbidden,
             ErrorKind::NotFound => ProblemType::NotFound,
             ErrorKind::Conflict => ProblemType::Conflict,
             ErrorKind::Busy => ProblemType::TooManyRequests,
@@ -219,6 +224,7 @@ mod tests {
             (ErrorKind::Invalid, 422, None),
             (ErrorKind::Limit, 422, None),
             (ErrorKind::Unauthorized, 401, Some(header::WWW_AUTHENTICATE)),
+            (ErrorKind::Forbidden, 403, None),
             (ErrorKind::NotFound, 404, None),
             (ErrorKind::Conflict, 409, None),
             (ErrorKind::Busy, 429, Some(header::RETRY_AFTER)),

@@ -1,4 +1,5 @@
-//! Work that repeats while a server runs: compaction, and the sweep for files that nothing refers to any more.
+//! Work that repeats while a server runs: compaction, the sweep for files that nothing refers to any more, and the look for
+//! keys that others have changed.
 //!
 //! Each is one named task of its own. A round that fails or panics is logged and tried again after the pause; a
 //! shutdown ends it between two batches or objects.
@@ -11,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::Lake;
 use crate::{
+    auth::Auth,
     compact::{self, Policy},
     error::Result,
     index::Indexes,
@@ -19,13 +21,18 @@ use crate::{
 };
 
 /// Starts all of it in `work`; it ends once `stop` is cancelled.
-pub(super) fn start(lake: &Lake, work: &TaskTracker, stop: &CancellationToken) {
+pub(super) fn start(lake: &Lake, auth: &Auth, work: &TaskTracker, stop: &CancellationToken) {
     let settings = lake.config().background.clone();
     let (tables, clock) = (lake.tables().clone(), lake.clock().clone());
     let indexes = lake.indexes().clone();
     let (policy, metrics) = (lake.config().compact.clone(), lake.metrics().clone());
     repeat(work, "compaction", settings.compact_every_ms, stop, move |stop| {
         compact(tables.clone(), indexes.clone(), policy.clone(), clock.clone(), metrics.clone(), stop)
+    });
+    let auth = auth.clone();
+    repeat(work, "keys", settings.keys_every_ms, stop, move |_| {
+        let auth = auth.clone();
+        async move { auth.refresh().await }
     });
     let (tables, indexes) = (lake.tables().clone(), lake.indexes().clone());
     let grace_ms = i64::try_from(settings.sweep_grace_ms).unwrap_or(i64::MAX);

@@ -3,6 +3,7 @@
 mod answers;
 mod events;
 mod idempotency;
+mod keys;
 mod problems;
 mod queries;
 mod saved;

@@ -1,0 +1,138 @@
+//! `/v1/keys`: make, list, rotate and revoke keys; for keys with the scope `admin`.
+//!
+//! In: names, scopes, times. Out: descriptions of keys; the key itself only in the answer that makes it. Guaranteed: a key
+//! bound to a tenant manages that tenant's keys, and of others learns nothing, not even that they are there (404).
+
+use std::collections::BTreeSet;
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::{Path, RawQuery, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Api,
+    params::Params,
+    problem::{Problem, ProblemType},
+    sql,
+};
+use crate::{
+    auth::{Described, Made, NewKey, Principal, Scope},
+    event::TenantId,
+    limits,
+};
+
+const FORM: &str = "{\"name\", \"scopes\", \"tenant_id\"?, \"expires_at\"?}";
+const ROTATION_FORM: &str = "{\"grace_seconds\"?}";
+
+/// The keys there are.
+#[derive(Debug, Serialize)]
+pub(super) struct List {
+    keys: Vec<Described>,
+}
+
+/// What a new key is to be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    name: String,
+    scopes: BTreeSet<Scope>,
+    tenant_id: Option<String>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// For how long the secret before still holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    grace_seconds: Option<i64>,
+}
+
+/// All that the principal may see, newest first.
+pub(super) async fn list(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List>, Problem> {
+    let named = Params::parse(query.as_deref(), &["tenant_id"])?.tenant()?;
+    let tenant = principal.tenant(named)?;
+    Ok(Json(List { keys: api.auth.keys().list(&principal, tenant.as_ref()) }))
+}
+
+/// One of them.
+pub(super) async fn get(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Described>, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    Ok(Json(api.auth.keys().get(&principal, &id_of(id)?)?))
+}
+
+/// A new one.
+pub(super) async fn post(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    let wanted: Wanted = sql::parse(&sql::read_question(&api, &headers, body).await?, FORM)?;
+    let wanted = NewKey {
+        name: wanted.name,
+        scopes: wanted.scopes,
+        tenant: wanted.tenant_id.as_deref().map(TenantId::parse).transpose()?,
+        expires_ms: wanted.expires_at.map(|time| time.timestamp_millis()),
+    };
+    made(api.auth.keys().create(&principal, wanted).await?)
+}
+
+/// A new secret for one of them.
+pub(super) async fn rotate(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    let body = sql::read_question(&api, &headers, body).await?;
+    let rotation: Rotation =
+        if body.is_empty() { Rotation::default() } else { sql::parse(&body, ROTATION_FORM)? };
+    let grace_ms =
+        rotation.grace_seconds.map_or(limits::KEY_GRACE_MS, |seconds| seconds.saturating_mul(1_000));
+    made(api.auth.keys().rotate(&principal, &id_of(id)?, grace_ms).await?)
+}
+
+/// The end of one of them.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    api.auth.keys().revoke(&principal, &id_of(id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn id_of(id: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    id.map(|Path(id)| id).map_err(|error| Problem::new(ProblemType::BadRequest, error.body_text()))
+}
+
+/// 201 with the key, which no cache may keep.
+fn made(made: Made) -> Result<Response, Problem> {
+    let location = HeaderValue::try_from(format!("/v1/keys/{}", made.described.id))
+        .map_err(|error| Problem::internal(error.to_string()))?;
+    let headers: [(HeaderName, HeaderValue); 2] =
+        [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::CREATED, headers, Json(made)).into_response())
+}
