@@ -2,12 +2,20 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::TimestampMicrosecondType,
+};
 use sha2::{Digest, Sha256};
 
 use crate::event::schema;
 
-/// A fingerprint of an id: 128 bits of SHA-256, so that no one can make two ids that look alike.
+const DAY_MICROS: i64 = 24 * 3_600_000_000;
+
+/// A fingerprint of an id and its event's day: 128 bits of SHA-256, so that no one can make two that look alike.
+///
+/// The day belongs to it because committed ids are looked up in the files of their day: whether an id is taken must
+/// not depend on what was committed when.
 pub(super) type IdHash = u128;
 
 /// The fingerprints of a batch's ids, row by row.
@@ -16,11 +24,15 @@ pub(super) fn id_hashes(batch: &RecordBatch) -> Vec<IdHash> {
         .column_by_name(schema::ID)
         .and_then(|column| column.as_any().downcast_ref::<arrow::array::StringArray>())
         .expect("an accepted batch has a text column id");
-    (0..ids.len()).map(|row| id_hash(ids.value(row))).collect()
+    let times = batch
+        .column_by_name(schema::OCCURRED_AT)
+        .expect("an accepted batch has a column occurred_at")
+        .as_primitive::<TimestampMicrosecondType>();
+    (0..ids.len()).map(|row| id_hash(ids.value(row), times.value(row).div_euclid(DAY_MICROS))).collect()
 }
 
-fn id_hash(id: &str) -> IdHash {
-    let digest = Sha256::digest(id.as_bytes());
+fn id_hash(id: &str, day: i64) -> IdHash {
+    let digest = Sha256::new().chain_update(day.to_le_bytes()).chain_update(id.as_bytes()).finalize();
     let half: [u8; 16] = digest[..16].try_into().expect("SHA-256 has 32 bytes");
     u128::from_le_bytes(half)
 }

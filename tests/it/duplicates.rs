@@ -81,6 +81,22 @@ fn an_id_is_accepted_once_wherever_its_event_is() {
     });
 }
 
+/// Would catch an id of another day that is refused or stored depending on what was committed when.
+#[test]
+fn an_id_is_taken_in_its_day() {
+    let (faulty, clock) = (FaultyStore::over_memory(), Clock::manual(START_MICROS));
+    let mut another_day = other();
+    another_day["occurred_at"] = "2026-10-29T12:00:00Z".into();
+    life(async {
+        let lake = start(&faulty, &clock).await;
+        assert_eq!(send(&lake, &[same(), another_day.clone()], false).await, (2, 0, 0), "uncommitted");
+        assert_eq!(send(&lake, &[same(), another_day.clone()], false).await, (0, 2, 0), "uncommitted");
+        lake.ingest().unwrap().flush().await.unwrap();
+        assert_eq!(send(&lake, &[same(), another_day.clone()], false).await, (0, 2, 0), "committed");
+        assert_eq!(count(&lake).await, 2);
+    });
+}
+
 /// Would catch half of an atomic request being stored, and a refused one that keeps its ids.
 #[test]
 fn an_atomic_request_with_a_conflict_leaves_nothing_behind() {
