@@ -7,11 +7,16 @@
 //! size of the files; the same files give the same bytes, so that importing twice changes nothing.
 
 pub mod cloudtrail;
+mod countries;
+pub mod github;
 mod input;
+mod members;
+pub mod okta;
 mod reader;
 mod values;
 
 pub use input::Input;
+pub use members::NotARecord;
 pub use reader::{Batch, Counts, Origin, Reader, Refusal, Settings, Step};
 
 /// What the files hold.
@@ -27,11 +32,37 @@ pub enum Source {
     Native,
     /// AWS CloudTrail log files or single records; see [`cloudtrail`].
     Cloudtrail,
+    /// Events of the Okta System Log; see [`okta`].
+    Okta,
+    /// Events of GitHub's audit log; see [`github`].
+    Github,
 }
 
 impl Source {
     /// Every source by the name the command line knows it.
-    pub const NAMES: [(&str, Source); 2] = [("native", Source::Native), ("cloudtrail", Source::Cloudtrail)];
+    pub const NAMES: [(&str, Source); 4] = [
+        ("native", Source::Native),
+        ("cloudtrail", Source::Cloudtrail),
+        ("okta", Source::Okta),
+        ("github", Source::Github),
+    ];
+
+    /// Whether the records say which tenant they belong to; if not, somebody has to.
+    ///
+    /// ```
+    /// use auditlake::import::Source;
+    /// assert!(Source::Native.names_tenants() && !Source::Okta.names_tenants());
+    /// ```
+    pub fn names_tenants(self) -> bool {
+        self == Source::Native
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let known = Self::NAMES.iter().find(|(_, source)| source == self);
+        f.write_str(known.map_or("unknown", |(name, _)| name))
+    }
 }
 
 impl std::str::FromStr for Source {

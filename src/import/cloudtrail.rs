@@ -30,13 +30,10 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
+use super::members::{TIME_BYTES_MAX, fits, make_exact, take_text};
 use crate::limits;
 
-/// The largest integer that a double and all below it hold exactly.
-const EXACT_INTEGER_MAX: u64 = (1 << 53) - 1;
 const SERVICE_SUFFIX: &str = ".amazonaws.com";
-/// No RFC 3339 time is longer, whatever its fraction.
-const TIME_BYTES_MAX: usize = 64;
 
 /// Why something is not a CloudTrail record.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,42 +125,12 @@ fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
     context
 }
 
-/// Takes a member away if it is text that its field can hold; anything else stays where it is.
-fn take_text(rest: &mut Map<String, Value>, member: &str, bytes_max: usize) -> Option<String> {
-    if !fits(rest.get(member)?.as_str()?, bytes_max) {
-        return None;
-    }
-    match rest.remove(member) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
-    }
-}
-
 fn take_required(
     rest: &mut Map<String, Value>,
     member: &'static str,
     bytes_max: usize,
 ) -> Result<String, NotCloudtrail> {
     take_text(rest, member, bytes_max).ok_or(NotCloudtrail::Missing(member))
-}
-
-fn fits(text: &str, bytes_max: usize) -> bool {
-    !text.is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
-}
-
-/// Turns integers that a double cannot hold into text, at any depth.
-fn make_exact(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            let magnitude = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
-            if magnitude.is_some_and(|magnitude| magnitude > EXACT_INTEGER_MAX) {
-                *value = number.to_string().into();
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(make_exact),
-        Value::Object(members) => members.values_mut().for_each(make_exact),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
-    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ use std::{
     },
 };
 
+use serde_json::{Map, Value};
+
 use super::{
-    Input, Source, cloudtrail,
+    Input, NotARecord, Source, cloudtrail, github, okta,
     values::{Values, ValuesError},
 };
 use crate::limits;
@@ -273,13 +275,28 @@ fn append(source: Source, text: &[u8], body: &mut Vec<u8>) -> Result<(), String>
             body.extend(text.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
         }
         Source::Cloudtrail => {
-            let record = serde_json::from_slice(text).map_err(|error| format!("is not JSON: {error}"))?;
-            let event = cloudtrail::event(record).map_err(|error| error.to_string())?;
-            serde_json::to_writer(&mut *body, &event).map_err(|error| error.to_string())?;
+            let event = cloudtrail::event(parse(text)?).map_err(|error| error.to_string())?;
+            write(&event, body)?;
+        }
+        Source::Okta => write(&okta::event(parse(text)?).map_err(|error| refused(source, &error))?, body)?,
+        Source::Github => {
+            write(&github::event(parse(text)?).map_err(|error| refused(source, &error))?, body)?
         }
     }
     body.push(b'\n');
     Ok(())
+}
+
+fn parse(text: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(text).map_err(|error| format!("is not JSON: {error}"))
+}
+
+fn write(event: &Map<String, Value>, body: &mut Vec<u8>) -> Result<(), String> {
+    serde_json::to_writer(body, event).map_err(|error| error.to_string())
+}
+
+fn refused(source: Source, error: &NotARecord) -> String {
+    format!("not a record of format {source}: {error}")
 }
 
 #[cfg(test)]

@@ -1,0 +1,109 @@
+//! What it was done to: the things that an audit log event names.
+//!
+//! | record | target |
+//! |---|---|
+//! | `repo`, else `repository` | `repo`, by `owner/name`: every form of the log has it; `repo_id` is its metadata |
+//! | `team` | `team`, by `organisation/name`; `team_id` is its metadata |
+//! | `target_login`, `blocked_user` | `user`, by login |
+//! | `hook_id`, `ruleset_id`, `workflow_id`, `workflow_run_id`, `runner_id`, `environment_name`, `deploy_key_fingerprint` | by that, with the name where the log has one |
+//! | `integration` of `integration…` actions | `integration` |
+//! | `user`, `user_id` | `user`, by the number if there is one (its actor's, if that is the user), else by login |
+//! | `business` of `business…` and `enterprise…` actions, or if nothing else is named | `business` |
+//! | `org` of `org…` actions, or if nothing else is named (copied) | `org` |
+//!
+//! First comes what the action is about (`team.add_member`: the team), then the order above. What is a target is
+//! moved; everything that only describes it stays in the metadata.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    import::members::{put, take_reference, take_text},
+    limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX},
+};
+
+/// A thing by the member that identifies it.
+struct Thing {
+    kind: &'static str,
+    id: &'static str,
+    /// The member that names it, if that is another one.
+    name: &'static str,
+    /// A member that is kept with it.
+    number: &'static str,
+    /// How its actions begin, if the member says something else in others.
+    only: &'static str,
+}
+
+const fn thing(kind: &'static str, id: &'static str) -> Thing {
+    Thing { kind, id, name: "", number: "", only: "" }
+}
+
+const THINGS: [Thing; 13] = [
+    Thing { number: "repo_id", ..thing("repo", "repo") },
+    Thing { number: "repository_id", ..thing("repo", "repository") },
+    Thing { number: "team_id", ..thing("team", "team") },
+    thing("user", "target_login"),
+    thing("user", "blocked_user"),
+    thing("hook", "hook_id"),
+    Thing { name: "ruleset_name", ..thing("ruleset", "ruleset_id") },
+    thing("workflow", "workflow_id"),
+    thing("workflow_run", "workflow_run_id"),
+    Thing { name: "runner_name", ..thing("runner", "runner_id") },
+    thing("environment", "environment_name"),
+    thing("deploy_key", "deploy_key_fingerprint"),
+    Thing { only: "integration", ..thing("integration", "integration") },
+];
+/// What GitHub writes where an event affects no user.
+const NO_USER: &str = "0";
+
+/// The targets of a record, whose actor and organisation are known already.
+pub(super) fn take(
+    rest: &mut Map<String, Value>,
+    action: &str,
+    actor: &Value,
+    org: Option<&str>,
+) -> Vec<Value> {
+    let mut targets: Vec<Value> = Vec::new();
+    for thing in &THINGS {
+        let repeated = thing.id == "repository" && targets.iter().any(|target| target["type"] == "repo");
+        if action.starts_with(thing.only) && !repeated {
+            targets.extend(take_thing(rest, thing));
+        }
+    }
+    targets.extend(take_user(rest, actor));
+    let about_business = action.starts_with("business") || action.starts_with("enterprise");
+    if about_business || (targets.is_empty() && org.is_none()) {
+        let business = take_text(rest, "business", REFERENCE_BYTES_MAX);
+        targets.extend(business.map(|id| json!({"type": "business", "id": id})));
+    }
+    if action.starts_with("org") || targets.is_empty() {
+        targets.extend(org.map(|id| json!({"type": "org", "id": id})));
+    }
+    // A stable sort: only what the action is about changes its place.
+    targets.sort_by_key(|target| !is_about(action, target["type"].as_str().unwrap_or_default()));
+    targets
+}
+
+fn is_about(action: &str, kind: &str) -> bool {
+    action.starts_with(kind) || (kind == "business" && action.starts_with("enterprise"))
+}
+
+fn take_thing(rest: &mut Map<String, Value>, thing: &Thing) -> Option<Value> {
+    let id = take_reference(rest, thing.id, REFERENCE_BYTES_MAX)?;
+    let mut target = Map::from_iter([("type".to_owned(), thing.kind.into()), ("id".to_owned(), id.into())]);
+    put(&mut target, "name", take_text(rest, thing.name, NAME_BYTES_MAX));
+    if let Some(number) = rest.remove(thing.number) {
+        target.insert("metadata".into(), json!({thing.number: number}));
+    }
+    Some(target.into())
+}
+
+fn take_user(rest: &mut Map<String, Value>, actor: &Value) -> Option<Value> {
+    let login = take_text(rest, "user", NAME_BYTES_MAX);
+    let has_number = rest.get("user_id").is_some_and(|id| *id != 0 && *id != NO_USER);
+    let number = if has_number { take_reference(rest, "user_id", REFERENCE_BYTES_MAX) } else { None };
+    let actors = || login.as_deref().filter(|login| actor["name"] == *login).and(actor["id"].as_str());
+    let id = number.as_deref().or_else(actors).or(login.as_deref())?;
+    let mut user = Map::from_iter([("type".to_owned(), "user".into()), ("id".to_owned(), id.into())]);
+    put(&mut user, "name", login.as_deref());
+    Some(user.into())
+}

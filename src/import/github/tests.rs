@@ -1,0 +1,237 @@
+//! Tests of the mapping of GitHub's audit log: over records of our own making, and over a real log where it lies
+//! beside the repository.
+
+use std::path::Path;
+
+use super::*;
+use crate::import::{
+    Source,
+    members::tests::{assert_decodes, assert_nothing_lost, map_lines, real_file},
+};
+
+const SAMPLE: &str = include_str!("../../../testdata/saas/github.ndjson");
+
+fn record(members: Value) -> Value {
+    let mut record = json!({
+        "_document_id": "kT3vN9xQ2mZ8aL5cR7wYpA", "@timestamp": 1_730_708_130_123_u64, "action": "repo.create",
+        "actor": "ana", "actor_id": 1001, "org": "acme",
+    });
+    for (name, value) in members.as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    record
+}
+
+fn mapped(members: Value) -> Value {
+    let record = record(members);
+    let event = event(record.clone()).unwrap();
+    assert_nothing_lost(&record, &event);
+    event.into()
+}
+
+fn sample() -> Vec<Value> {
+    map_lines(SAMPLE, event).into_iter().map(|(_, event)| event.unwrap().into()).collect()
+}
+
+/// Would catch a member that goes to another field than the table says, and a value dropped on the way.
+#[test]
+fn a_whole_record_is_mapped_as_the_table_says() {
+    let expected = json!({
+        "id": "kT3vN9xQ2mZ8aL5cR7wYpA",
+        "occurred_at": "2024-11-04T08:15:30.123Z",
+        "action": "team.add_member",
+        "actor": {"type": "user", "id": "1001", "name": "ana"},
+        "workspace": {"id": "acme"},
+        "targets": [{"type": "team", "id": "acme/operators"}, {"type": "user", "id": "1002", "name": "ben"}],
+        "outcome": {"result": "success"},
+        "context": {"ip_address": "203.0.113.7", "request_id": "AB12:34CD:1", "country": "SE",
+                    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"},
+        "metadata": {"actor_is_bot": false, "business": "acme-group", "business_id": 55,
+                     "created_at": 1_730_708_130_123_u64, "external_identity_nameid": "ana@acme.example",
+                     "operation_type": "create", "org_id": 77},
+    });
+    assert_eq!(sample()[0], expected);
+}
+
+/// Would catch a leaked token whose uses cannot be found by what GitHub tells to look for.
+#[test]
+fn tokens_are_credentials() {
+    let clone = &sample()[1];
+    let credential = json!({
+        "type": "Personal access token (classic)", "id": "3nbsWQ1kJ0v7mQe8aZyq1rY6cYt0d2u9X5pK4lHf8sE=",
+    });
+    assert_eq!(clone["actor"]["credential"], credential);
+    assert_eq!(clone["actor"]["email"], "ana@acme.example");
+    assert_eq!(clone["targets"], json!([{"type": "repo", "id": "acme/payments"}]));
+    assert_eq!(clone["metadata"]["token_id"], 987_654_321);
+    assert_eq!(clone["metadata"]["repository"], "acme/payments");
+    let by_number = mapped(json!({"token_id": 5, "programmatic_access_type": "OAuth access token"}));
+    assert_eq!(by_number["actor"]["credential"], json!({"type": "OAuth access token", "id": "5"}));
+    let none = mapped(json!({"programmatic_access_type": "oauth_token"}));
+    assert_eq!(none["actor"].get("credential"), None);
+    assert_eq!(none["metadata"]["programmatic_access_type"], "oauth_token");
+}
+
+/// Would catch an older export that loses its inner members, and two of its events that get one id.
+#[test]
+fn older_exports_are_read() {
+    let hook = &sample()[2];
+    assert_eq!(
+        hook["targets"],
+        json!([{"type": "hook", "id": "111222333"}, {"type": "repo", "id": "acme/payments"}])
+    );
+    assert_eq!(hook["metadata"], json!({"events": ["push", "fork"]}));
+    assert_eq!(hook["actor"], json!({"type": "user", "id": "ben", "name": "ben"}));
+    assert_eq!(hook["occurred_at"], "2021-05-18T02:31:58.553Z");
+    assert!(hook["id"].as_str().unwrap().starts_with("sha256:"));
+
+    let short =
+        json!({"_document_id": "redacted", "data": {"org": "other", "team": "acme/ops", "none": null}});
+    let event = mapped(short);
+    assert_eq!(event["workspace"], json!({"id": "acme"}));
+    assert_eq!(event["targets"][0]["type"], "team");
+    assert_eq!(event["metadata"], json!({"_document_id": "redacted", "data": {"org": "other"}}));
+    assert_eq!(mapped(json!({"data": "odd"}))["metadata"], json!({"data": "odd"}));
+}
+
+/// Would catch a change that is only in the metadata, or made of members that do not belong together.
+#[test]
+fn pairs_of_members_are_changes() {
+    let events = sample();
+    assert_eq!(events[3]["changes"], json!({"visibility": {"old": "private", "new": "public"}}));
+    assert_eq!(events[5]["changes"], json!({"permission": {"old": "read", "new": "admin"}}));
+    let hook = mapped(json!({
+        "config": {"url": "https://b.example"}, "config_was": {"url": "https://a.example"}, "events": ["push"],
+        "events_were": [], "ruleset_enforcement": "enabled", "ruleset_old_enforcement": "evaluate",
+        "old_name": "gone", "old_user": "before", "user": "after", "was": 1,
+    }));
+    let expected = json!({
+        "config": {"old": {"url": "https://a.example"}, "new": {"url": "https://b.example"}},
+        "events": {"old": [], "new": ["push"]},
+        "ruleset_enforcement": {"old": "evaluate", "new": "enabled"},
+    });
+    assert_eq!(hook["changes"], expected);
+    assert_eq!(hook["metadata"], json!({"old_name": "gone", "old_user": "before", "was": 1}));
+}
+
+/// Would catch a failed run or a rejected push counted as done.
+#[test]
+fn outcomes_follow_the_action() {
+    let events = sample();
+    let outcome = |index: usize| events[index]["outcome"]["result"].as_str().unwrap();
+    assert_eq!((outcome(4), outcome(6), outcome(3)), ("failure", "denied", "success"));
+    for (members, expected) in [
+        (json!({"action": "user.failed_login"}), "failure"),
+        (json!({"action": "personal_access_token.request_denied"}), "success"),
+        (json!({"action": "workflows.completed_workflow_run", "conclusion": "success"}), "success"),
+        (json!({"action": "workflows.completed_workflow_run", "conclusion": "cancelled"}), "unknown"),
+        (json!({"action": "repo.failover"}), "success"),
+    ] {
+        assert_eq!(mapped(members.clone())["outcome"]["result"], expected, "{members}");
+    }
+}
+
+/// Would catch a robot taken for a person, a person found under two ids in one event, and an email of someone else.
+#[test]
+fn actors_are_told_apart() {
+    let events = sample();
+    assert_eq!(events[4]["actor"], json!({"type": "bot", "id": "1003", "name": "acme-deploy[bot]"}));
+    assert_eq!(events[3]["targets"][1], json!({"type": "user", "id": "1001", "name": "ana"}));
+    let actor = |members: Value| mapped(members)["actor"].clone();
+    assert_eq!(actor(json!({"actor_is_agent": true, "actor_is_bot": true}))["type"], "agent");
+    assert_eq!(actor(json!({"actor_is_bot": true}))["type"], "bot");
+    assert_eq!(actor(json!({"actor": null}))["type"], "user");
+    assert_eq!(actor(json!({"actor": "", "actor_id": null})), json!({"type": "unknown", "id": "unknown"}));
+    let identity = json!({"external_identity_nameid": "ana@acme.example", "user": "ana"});
+    assert_eq!(actor(identity)["email"], "ana@acme.example");
+    assert_eq!(actor(json!({"external_identity_nameid": "ana"})).get("email"), None);
+}
+
+/// Would catch an event that is not found by what it is about.
+#[test]
+fn targets_begin_with_what_the_action_is_about() {
+    let kinds = |members: Value| -> Vec<String> {
+        let event = mapped(members);
+        let targets = event["targets"].as_array().cloned().unwrap_or_default();
+        targets.iter().map(|target| format!("{}:{}", target["type"], target["id"]).replace('"', "")).collect()
+    };
+    let events = sample();
+    assert_eq!(
+        events[3]["targets"][0],
+        json!({"type": "repo", "id": "acme/payments", "metadata": {"repo_id": 4242}})
+    );
+    for (members, expected) in [
+        (json!({"action": "org.add_member", "user": "ben"}), vec!["org:acme", "user:ben"]),
+        (
+            json!({"action": "repo.add_member", "user": "ben", "repo": "acme/a"}),
+            vec!["repo:acme/a", "user:ben"],
+        ),
+        (
+            json!({"action": "repository_ruleset.create", "ruleset_id": 3, "ruleset_name": "main", "repo": "acme/a"}),
+            vec!["repo:acme/a", "ruleset:3"],
+        ),
+        (
+            json!({"action": "business_advanced_security.enabled", "business": "group"}),
+            vec!["business:group"],
+        ),
+        (json!({"action": "dependabot_alerts.enable"}), vec!["org:acme"]),
+        (
+            json!({"action": "dependabot_alerts.enable", "org": null, "business": "group"}),
+            vec!["business:group"],
+        ),
+        (json!({"action": "integration_installation.create", "integration": "bot"}), vec!["integration:bot"]),
+        (json!({"action": "git.push", "repository": "acme/a"}), vec!["repo:acme/a"]),
+        (json!({"action": "staff.note", "org": null}), vec![]),
+    ] {
+        assert_eq!(kinds(members.clone()), expected, "{members}");
+    }
+}
+
+/// Would catch a value that does not fit its field being dropped, cut, or making the decoder refuse the event.
+#[test]
+fn what_does_not_fit_stays_in_the_metadata() {
+    let event = mapped(json!({
+        "actor_ip": "redacted", "user_agent": "", "request_id": 7, "actor_location": {"country_code": "usa"},
+        "org": ["a", "b"], "user": "", "user_id": "0", "number": u64::MAX,
+    }));
+    assert_eq!((event.get("context"), event.get("workspace"), event.get("targets")), (None, None, None));
+    let expected = json!({
+        "actor_ip": "redacted", "user_agent": "", "request_id": 7, "actor_location": {"country_code": "usa"},
+        "org": ["a", "b"], "user": "", "user_id": "0", "number": u64::MAX.to_string(),
+    });
+    assert_eq!(event["metadata"], expected);
+    assert_eq!(sample()[5]["context"], json!({"country": "SE"}));
+}
+
+/// Would catch something else than a GitHub event imported as if it were, or an event with an invented time.
+#[test]
+fn other_values_are_refused_by_reason() {
+    assert_eq!(event(json!("x")), Err(NotARecord::NotAnObject));
+    assert_eq!(event(json!({"action": "a"})), Err(NotARecord::Missing("@timestamp")));
+    for bad in [json!(null), json!(""), json!(5)] {
+        assert_eq!(event(record(json!({"action": bad}))), Err(NotARecord::Missing("action")));
+    }
+    let wrong = json!({"@timestamp": null, "created_at": "2024-12-17 00:00:00000000"});
+    assert_eq!(
+        event(record(wrong)).unwrap_err().to_string(),
+        "its created_at is not a time: \"2024-12-17 00:00:00000000\""
+    );
+}
+
+/// Would catch an event of the sample that the decoder does not take.
+#[test]
+fn the_sample_decodes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/saas/github.ndjson");
+    assert_eq!(assert_decodes(&path, Source::Github), 7);
+}
+
+/// Would catch a value of a real record that the mapping drops, and a real event that is refused for no good reason.
+#[test]
+fn a_real_log_loses_nothing() {
+    let Some(path) = real_file("github-audit-log.ndjson") else { return };
+    let events = map_lines(&std::fs::read_to_string(&path).unwrap(), event);
+    // They have no time, or one that is none.
+    let refused = events.iter().filter(|(_, event)| event.is_err()).count();
+    assert_eq!((events.len(), refused), (101, 30));
+    assert_eq!(assert_decodes(&path, Source::Github), 71);
+}

@@ -1,0 +1,228 @@
+//! Taking members out of foreign records: what the mappings of all formats share.
+//!
+//! In: the JSON object of a record. Out: a member in the form that a field of an event can hold, taken away from the
+//! record; or nothing, and then the member stays where it is, to end up in the metadata. Guaranteed: nothing is
+//! cut, and the same record gives the same answers for ever. Three things change form: whole numbers that are ids
+//! become text, times that are not in RFC 3339 become so, and [`make_exact`] says which integers become text.
+
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::limits;
+
+/// The largest integer that a double and all below it hold exactly.
+const EXACT_INTEGER_MAX: u64 = (1 << 53) - 1;
+/// No RFC 3339 time is longer, whatever its fraction.
+pub(super) const TIME_BYTES_MAX: usize = 64;
+/// How much of a wrong value a reason quotes.
+const QUOTED_CHARS_MAX: usize = 40;
+
+/// Why something is not a record of the format asked for.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotARecord {
+    /// The value is not a JSON object.
+    #[error("it is not an object")]
+    NotAnObject,
+    /// A member without which there is no event: absent, empty, far too long or not text.
+    #[error("it has no usable {0}")]
+    Missing(&'static str),
+    /// A member that should be the time of the event, and its value.
+    #[error("its {0} is not a time: {1}")]
+    NotATime(&'static str, String),
+}
+
+/// The members of a record, without those that are `null`: all formats mean "absent" by it.
+pub(super) fn of(record: Value) -> Result<Map<String, Value>, NotARecord> {
+    let Value::Object(mut members) = record else { return Err(NotARecord::NotAnObject) };
+    members.retain(|_, value| !value.is_null());
+    Ok(members)
+}
+
+/// Whether a field for identifiers can hold the text.
+pub(super) fn fits(text: &str, bytes_max: usize) -> bool {
+    !text.is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
+}
+
+/// Takes a member away if it is text that its field can hold; anything else stays where it is.
+pub(super) fn take_text(rest: &mut Map<String, Value>, member: &str, bytes_max: usize) -> Option<String> {
+    if !fits(rest.get(member)?.as_str()?, bytes_max) {
+        return None;
+    }
+    match rest.remove(member) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// The same for a member of a member; objects that this empties go as well.
+pub(super) fn take_text_at(rest: &mut Map<String, Value>, path: &[&str], bytes_max: usize) -> Option<String> {
+    let (first, inner) = path.split_first()?;
+    if inner.is_empty() {
+        return take_text(rest, first, bytes_max);
+    }
+    let members = rest.get_mut(*first)?.as_object_mut()?;
+    let text = take_text_at(members, inner, bytes_max)?;
+    if members.is_empty() {
+        rest.remove(*first);
+    }
+    Some(text)
+}
+
+/// The text of a member of a member, left where it is.
+pub(super) fn text_at<'a>(members: &'a Map<String, Value>, path: &[&str]) -> Option<&'a str> {
+    let (first, inner) = path.split_first()?;
+    let member = members.get(*first)?;
+    if inner.is_empty() { member.as_str() } else { text_at(member.as_object()?, inner) }
+}
+
+/// Takes an id away that may be a whole number as well as text.
+pub(super) fn take_reference(
+    rest: &mut Map<String, Value>,
+    member: &str,
+    bytes_max: usize,
+) -> Option<String> {
+    match rest.get(member)? {
+        Value::Number(number) if number.is_i64() || number.is_u64() => {
+            let text = number.to_string();
+            rest.remove(member);
+            Some(text)
+        }
+        _ => take_text(rest, member, bytes_max),
+    }
+}
+
+pub(super) fn take_required(
+    rest: &mut Map<String, Value>,
+    member: &'static str,
+    bytes_max: usize,
+) -> Result<String, NotARecord> {
+    take_text(rest, member, bytes_max).ok_or(NotARecord::Missing(member))
+}
+
+/// Takes away the first of `members` that is a time; the others stay. The first is the one that should be there.
+pub(super) fn take_time(
+    rest: &mut Map<String, Value>,
+    members: &[&'static str],
+) -> Result<String, NotARecord> {
+    for member in members {
+        if let Some(time) = rest.get(*member).and_then(time) {
+            rest.remove(*member);
+            return Ok(time);
+        }
+    }
+    let wrong = members.iter().find_map(|member| Some((*member, rest.get(*member)?)));
+    Err(match wrong {
+        Some((member, value)) => {
+            let text = value.to_string();
+            NotARecord::NotATime(member, text.chars().take(QUOTED_CHARS_MAX).collect())
+        }
+        None => NotARecord::Missing(members.first().copied().unwrap_or("time")),
+    })
+}
+
+/// Text in RFC 3339, text like it without an offset, or a number of milliseconds since 1970; as RFC 3339.
+///
+/// Text without an offset is what data warehouses make of the times of a log; both logs that have it are in UTC.
+fn time(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if text.len() <= TIME_BYTES_MAX => {
+            if DateTime::parse_from_rfc3339(text).is_ok() {
+                return Some(text.clone());
+            }
+            let in_utc = format!("{}Z", text.replacen(' ', "T", 1));
+            DateTime::parse_from_rfc3339(&in_utc).is_ok().then_some(in_utc)
+        }
+        Value::Number(number) => {
+            let millis = number.as_i64().or_else(|| whole(number.as_f64()?))?;
+            let time = DateTime::from_timestamp_millis(millis)?;
+            Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+        }
+        _ => None,
+    }
+}
+
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() <= EXACT_INTEGER_MAX as f64).then_some(number as i64)
+}
+
+/// The id of a record: its own, taken away, if it is one by `is_id`; else that of its content, and what stands in
+/// place of the own id stays. Logs that were made anonymous have one word in place of all ids.
+pub(super) fn take_id(rest: &mut Map<String, Value>, member: &str, is_id: impl Fn(&str) -> bool) -> String {
+    if rest.get(member).and_then(Value::as_str).is_some_and(is_id)
+        && let Some(id) = take_text(rest, member, limits::EVENT_ID_BYTES_MAX)
+    {
+        return id;
+    }
+    content_id(rest)
+}
+
+/// `sha256:` and the digest of the record's JSON, members sorted by name: equal records are one event.
+fn content_id(record: &Map<String, Value>) -> String {
+    let mut text = String::new();
+    push_sorted_object(record, &mut text);
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().fold("sha256:".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+}
+
+fn push_sorted(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(members) => push_sorted_object(members, out),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                out.push(if index == 0 { '[' } else { ',' });
+                push_sorted(item, out);
+            }
+            out.push_str(if items.is_empty() { "[]" } else { "]" });
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn push_sorted_object(members: &Map<String, Value>, out: &mut String) {
+    let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    out.push('{');
+    for (index, (name, value)) in sorted.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(&Value::from(name.as_str()).to_string());
+        out.push(':');
+        push_sorted(value, out);
+    }
+    out.push('}');
+}
+
+/// Turns integers that a double cannot hold into text, at any depth.
+pub(super) fn make_exact(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let magnitude = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+            if magnitude.is_some_and(|magnitude| magnitude > EXACT_INTEGER_MAX) {
+                *value = number.to_string().into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_exact),
+        Value::Object(members) => members.values_mut().for_each(make_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+/// Puts a value into an object unless it is empty text, an empty object or an empty array.
+pub(super) fn put(object: &mut Map<String, Value>, field: &str, value: impl Into<Value>) {
+    let value = value.into();
+    let empty = match &value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    if !empty {
+        object.insert(field.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,99 @@
+//! What it was done to: `target` of a System Log event.
+//!
+//! | entry of `target` | target |
+//! |---|---|
+//! | `type` | `type`, as Okta writes it (`User`, `AppInstance`) |
+//! | `id` | `id`; without one the `alternateId`, else the `displayName`, which stay where they are |
+//! | `displayName` | `name` |
+//! | `changeDetails` | the event's `changes`, if this is the only target that has it |
+//! | everything else: `alternateId`, `detailEntry` … | `metadata`, under its own name |
+//!
+//! Entries that name nothing, and those past the most that an event may have, stay in the event's metadata.
+
+use serde_json::{Map, Value, json};
+
+use super::UNKNOWN;
+use crate::{
+    import::members::{fits, put, take_reference, take_text, text_at},
+    limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TARGETS_MAX, TYPE_BYTES_MAX},
+};
+
+const CHANGES: &str = "changeDetails";
+
+/// The targets of a record, in its order.
+pub(super) fn take(rest: &mut Map<String, Value>) -> Vec<Value> {
+    if !rest.get("target").is_some_and(Value::is_array) {
+        return Vec::new();
+    }
+    let Some(Value::Array(entries)) = rest.remove("target") else { return Vec::new() };
+    let (mut targets, mut others) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match target(&entry) {
+            Some(target) if targets.len() < TARGETS_MAX => targets.push(target),
+            _ => others.push(entry),
+        }
+    }
+    put(rest, "target", others);
+    targets
+}
+
+fn target(entry: &Value) -> Option<Value> {
+    let mut members = entry.as_object()?.clone();
+    members.retain(|_, value| !value.is_null());
+    let id = take_id(&mut members)?;
+    let kind = take_text(&mut members, "type", TYPE_BYTES_MAX).unwrap_or_else(|| UNKNOWN.to_owned());
+    let mut target = Map::from_iter([("type".to_owned(), kind.into()), ("id".to_owned(), id.into())]);
+    put(&mut target, "name", take_text(&mut members, "displayName", NAME_BYTES_MAX));
+    put(&mut target, "metadata", members);
+    Some(target.into())
+}
+
+fn take_id(members: &mut Map<String, Value>) -> Option<String> {
+    let mut names = ["alternateId", "displayName"].into_iter().filter_map(|name| text_at(members, &[name]));
+    let other = names.find(|text| *text != UNKNOWN && fits(text, REFERENCE_BYTES_MAX)).map(str::to_owned);
+    let unknown = text_at(members, &["id"]) == Some(UNKNOWN);
+    match other {
+        Some(other) if unknown => Some(other),
+        other => take_reference(members, "id", REFERENCE_BYTES_MAX).or(other),
+    }
+}
+
+/// `{"from": {…}, "to": {…}}` of the only target that has it, as the changes of the event.
+pub(super) fn take_changes(targets: &mut [Value]) -> Option<Map<String, Value>> {
+    let mut changed = targets.iter_mut().filter(|target| details(target).is_some());
+    let (Some(target), None) = (changed.next(), changed.next()) else { return None };
+    let changes = changes(details(target)?)?;
+    let metadata = target.get_mut("metadata")?.as_object_mut()?;
+    metadata.remove(CHANGES);
+    if metadata.is_empty() {
+        target.as_object_mut()?.remove("metadata");
+    }
+    Some(changes)
+}
+
+fn details(target: &Value) -> Option<&Value> {
+    target.get("metadata")?.get(CHANGES)
+}
+
+/// `None` if the details are anything but properties before and after, so that they stay where they are.
+fn changes(details: &Value) -> Option<Map<String, Value>> {
+    let mut changes = Map::new();
+    for (side, properties) in details.as_object()? {
+        let side = match side.as_str() {
+            "from" => "old",
+            "to" => "new",
+            _ => return None,
+        };
+        match properties {
+            Value::Null => {}
+            Value::Object(properties) => {
+                for (name, value) in properties {
+                    let change = changes.entry(name.clone()).or_insert_with(|| json!({}));
+                    change[side] = value.clone();
+                }
+            }
+            _ => return None,
+        }
+    }
+    (!changes.is_empty()).then_some(changes)
+}

@@ -1,0 +1,197 @@
+//! Tests of the mapping of the Okta System Log: over records of our own making, and over a real log where it lies
+//! beside the repository.
+
+use std::path::Path;
+
+use super::*;
+use crate::import::{
+    Source,
+    members::tests::{assert_decodes, assert_nothing_lost, map_lines, real_file},
+};
+
+const SAMPLE: &str = include_str!("../../../testdata/saas/okta.ndjson");
+
+fn record(members: Value) -> Value {
+    let mut record = json!({
+        "uuid": "7d3b1c52-9a41-11ef-8f0e-3d5a6b7c8d90", "published": "2024-11-04T08:15:30.123Z",
+        "eventType": "user.session.start", "actor": {"id": "00u1", "type": "User"},
+    });
+    for (name, value) in members.as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    record
+}
+
+fn mapped(members: Value) -> Value {
+    let record = record(members);
+    let event = event(record.clone()).unwrap();
+    assert_nothing_lost(&record, &event);
+    event.into()
+}
+
+fn sample() -> Vec<Value> {
+    map_lines(SAMPLE, event).into_iter().map(|(_, event)| event.unwrap().into()).collect()
+}
+
+/// Would catch a member that goes to another field than the table says, and a value dropped on the way.
+#[test]
+fn a_whole_record_is_mapped_as_the_table_says() {
+    let expected = json!({
+        "id": "7d3b1c52-9a41-11ef-8f0e-3d5a6b7c8d90",
+        "occurred_at": "2024-11-04T08:15:30.123Z",
+        "action": "user.session.start",
+        "actor": {"type": "user", "id": "00uana0000000000001", "name": "Ana Lind", "email": "ana@acme.example",
+                  "metadata": {"type": "User"}},
+        "targets": [{"type": "AppInstance", "id": "0oa1", "name": "Okta Dashboard",
+                     "metadata": {"alternateId": "Okta Dashboard"}}],
+        "outcome": {"result": "success"},
+        "description": "User login to Okta",
+        "context": {"ip_address": "203.0.113.7", "session_id": "idxSESSION1", "request_id": "txn-1", "country": "SE",
+                    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"},
+    });
+    let mut event = sample().remove(0);
+    let metadata = event.as_object_mut().unwrap().remove("metadata").unwrap();
+    assert_eq!(event, expected);
+    assert_eq!(metadata["outcome"], json!({"result": "SUCCESS", "reason": null}));
+    assert_eq!(metadata["severity"], "INFO");
+    assert_eq!(metadata["legacyEventType"], "core.user_auth.login_success");
+    assert_eq!(metadata["authenticationContext"]["rootSessionId"], "idxROOT1");
+    assert_eq!(metadata["transaction"], json!({"type": "WEB", "detail": {}}));
+    assert_eq!(metadata["client"]["geographicalContext"]["country"], "Sweden");
+}
+
+/// Would catch the accounts of failed sign-ins thrown together, and `unknown` taken for a session or a request.
+#[test]
+fn what_okta_does_not_know_is_no_identity() {
+    let failed = &sample()[1];
+    assert_eq!(failed["actor"]["id"], "nobody@acme.example");
+    assert_eq!(failed["actor"]["email"], "nobody@acme.example");
+    assert_eq!(failed["actor"]["metadata"]["id"], "unknown");
+    assert_eq!(failed["outcome"], json!({"result": "failure", "reason": "VERIFICATION_ERROR"}));
+    assert_eq!(failed["context"], json!({"ip_address": "2001:db8::17"}));
+    assert_eq!(failed["metadata"]["transaction"]["id"], "unknown");
+    for (actor, id, kind) in [
+        (json!({"id": "unknown", "type": "IP address"}), "unknown", "ip_address"),
+        (json!({"alternateId": "unknown", "id": "00u1"}), "00u1", "unknown"),
+        (json!({"alternateId": "admin", "type": "SystemPrincipal"}), "admin", "system_principal"),
+        (json!("somebody"), "unknown", "unknown"),
+        (json!(null), "unknown", "unknown"),
+    ] {
+        let event = mapped(json!({"actor": actor}));
+        assert_eq!((&event["actor"]["id"], &event["actor"]["type"]), (&json!(id), &json!(kind)), "{actor}");
+    }
+}
+
+/// Would catch a key or token that cannot be followed, and a change that is only in the metadata.
+#[test]
+fn credentials_and_changes_have_their_fields() {
+    let update = &sample()[2];
+    assert_eq!(update["actor"]["type"], "public_client_app");
+    assert_eq!(update["actor"]["credential"], json!({"type": "api_token", "id": "00Ttoken1"}));
+    assert_eq!(update["metadata"]["client"], json!({"id": "0oaclient1"}));
+    let changes =
+        json!({"name": {"old": "Ops", "new": "Operators"}, "size": {"old": 3}, "owner": {"new": "ana"}});
+    assert_eq!(update["changes"], changes);
+    assert_eq!(update["targets"][0]["metadata"], json!({"alternateId": "unknown"}));
+    let client = mapped(json!({"client": {"id": "0oaclient1"}}));
+    assert_eq!(client["actor"]["credential"], json!({"type": "client", "id": "0oaclient1"}));
+
+    let changed = |details: Value| json!({"type": "User", "id": "00u2", "changeDetails": details});
+    let details = json!({"from": {"a": 1}, "to": {"a": 2}});
+    for targets in [
+        json!([changed(details.clone()), changed(details)]),
+        json!([changed(json!({"from": 1}))]),
+        json!([changed(json!({"other": {"a": 1}}))]),
+    ] {
+        let event = mapped(json!({"target": targets}));
+        assert_eq!(event.get("changes"), None, "{targets}");
+        assert!(event["targets"][0]["metadata"].get("changeDetails").is_some(), "{targets}");
+    }
+}
+
+/// Would catch support staff whose actions in another's name look like their own, and others said to act for someone.
+#[test]
+fn impersonation_says_in_whose_name() {
+    let expected = json!({"type": "user", "id": "00uana0000000000001", "name": "Ana Lind"});
+    let events = sample();
+    assert_eq!(events[3]["actor"]["on_behalf_of"], expected);
+    let user = json!([{"type": "User", "id": "00u2"}]);
+    for action in ["user.session.impersonation.grant", "user.session.start"] {
+        let event = mapped(json!({"eventType": action, "target": user}));
+        assert_eq!(event["actor"].get("on_behalf_of"), None, "{action}");
+    }
+}
+
+/// Would catch a log from a data warehouse that is refused, or whose events become one because their ids were removed.
+#[test]
+fn logs_from_a_warehouse_are_read() {
+    let events = sample();
+    let (denied, challenged) = (&events[4], &events[5]);
+    assert_eq!(denied["occurred_at"], "2024-11-04T08:16:20.007Z");
+    assert_eq!(denied["action"], "policy.evaluate_sign_on");
+    assert_eq!(denied["context"]["session_id"], "idxSESSION1");
+    assert_eq!(denied["outcome"]["result"], "denied");
+    let target = json!({"type": "AppInstance", "id": "Admin Console", "name": "Admin Console",
+                        "metadata": {"alternateId": "Admin Console"}});
+    assert_eq!(denied["targets"], json!([target]));
+    assert_eq!(denied["metadata"]["target"], json!([{"note": "names nothing"}]));
+    assert_eq!(denied["metadata"]["uuid"], "XXXXXXXXXXXX");
+    assert!(denied["id"].as_str().unwrap().starts_with("sha256:") && denied["id"] != challenged["id"]);
+    assert_eq!(challenged["outcome"]["result"], "unknown");
+
+    let both =
+        mapped(json!({"eventtype": "x", "published": "redacted", "p_event_time": "2024-11-04 08:15:30"}));
+    assert_eq!(both["metadata"]["eventtype"], "x");
+    assert_eq!(both["occurred_at"], "2024-11-04T08:15:30Z");
+    assert_eq!(both["metadata"]["published"], "redacted");
+}
+
+/// Would catch a value that does not fit its field being dropped, cut, or making the decoder refuse the event.
+#[test]
+fn what_does_not_fit_stays_in_the_metadata() {
+    let long = "u".repeat(5_000);
+    let event = mapped(json!({
+        "client": {"ipAddress": "redacted", "userAgent": {"rawUserAgent": long},
+                   "geographicalContext": {"country": "Atlantis"}},
+        "displayMessage": 7, "outcome": "odd", "transaction": {"id": ["x"]}, "target": {"id": "1"},
+        "securityContext": {"asNumber": u64::MAX},
+    }));
+    assert_eq!(event.get("context"), None);
+    assert_eq!(event.get("targets"), None);
+    assert_eq!(event["outcome"], json!({"result": "unknown"}));
+    assert_eq!(event["metadata"]["securityContext"]["asNumber"], u64::MAX.to_string());
+    let targets: Vec<Value> = (0..100).map(|number| json!({"type": "User", "id": number})).collect();
+    let many = mapped(json!({"target": targets}));
+    assert_eq!(many["targets"].as_array().unwrap().len(), 64);
+    assert_eq!(many["metadata"]["target"].as_array().unwrap().len(), 36);
+}
+
+/// Would catch something else than an Okta event imported as if it were, or an event with an invented time.
+#[test]
+fn other_values_are_refused_by_reason() {
+    assert_eq!(event(json!([1])), Err(NotARecord::NotAnObject));
+    assert_eq!(event(json!({"eventType": "a"})), Err(NotARecord::Missing("published")));
+    for bad in [json!(null), json!(""), json!(5)] {
+        assert_eq!(event(record(json!({"eventType": bad}))), Err(NotARecord::Missing("eventType")));
+    }
+    let redacted = event(record(json!({"published": "redacted"}))).unwrap_err();
+    assert_eq!(redacted.to_string(), "its published is not a time: \"redacted\"");
+}
+
+/// Would catch an event of the sample that the decoder does not take.
+#[test]
+fn the_sample_decodes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/saas/okta.ndjson");
+    assert_eq!(assert_decodes(&path, Source::Okta), 6);
+}
+
+/// Would catch a value of a real record that the mapping drops, and a real event that is refused for no good reason.
+#[test]
+fn a_real_log_loses_nothing() {
+    let Some(path) = real_file("okta-system-log.ndjson") else { return };
+    let events = map_lines(&std::fs::read_to_string(&path).unwrap(), event);
+    // Their times are missing or were replaced by a word.
+    let refused = events.iter().filter(|(_, event)| event.is_err()).count();
+    assert_eq!((events.len(), refused), (66, 8));
+    assert_eq!(assert_decodes(&path, Source::Okta), 58);
+}
