@@ -134,6 +134,8 @@ pub const DEMO_BATCH_EVENTS: usize = 1_000;
 
 /// Records refused by an import that are shown one by one.
 pub const IMPORT_REFUSALS_SHOWN_MAX: u64 = 20;
+/// Reasons by which the other refused records are counted.
+pub const IMPORT_REASONS_COUNTED_MAX: usize = 20;
 /// Times that a request to a server is tried.
 pub const CLIENT_TRIES_MAX: u32 = 12;
 

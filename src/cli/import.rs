@@ -1,9 +1,9 @@
 //! `auditlake import`: events from files into a store or a running server.
 //!
 //! Stores what can be stored, names what cannot (file, record, reason) and says how many of each. Importing
-//! the same files again changes nothing, as far as their events carry ids, which CloudTrail's do.
+//! the same files again changes nothing, as far as their events carry ids, which those of all formats but native do.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -20,8 +20,8 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    import::{Counts, Input, Origin, Reader, Settings, Source, Step},
-    limits::IMPORT_REFUSALS_SHOWN_MAX,
+    import::{Counts, Input, Origin, Reader, Refusal, Settings, Source, Step},
+    limits::{IMPORT_REASONS_COUNTED_MAX, IMPORT_REFUSALS_SHOWN_MAX},
     server::{self, Access, Lake},
 };
 
@@ -29,12 +29,16 @@ const AFTER_HELP: &str = "\
 Formats:
   native      events as POST /v1/events takes them: NDJSON, an array, or single objects
   cloudtrail  AWS CloudTrail log files ({\"Records\": […]}), or single records
+  okta        events of the Okta System Log, as the API and log streams give them
+  github      events of GitHub's audit log: REST API, streams, JSON export
 
+All but native need --tenant. What a record has no column for goes to the event's metadata.
 Files may be packed with gzip or zstd. From a folder, all .json, .ndjson and .jsonl files are taken.
-An event that is there already is not stored again; one without an id always counts as new.
+An event that is there already is not stored again; a native one without an id always counts as new.
 
 Examples:
   auditlake import --tenant acme --format cloudtrail ./AWSLogs
+  auditlake import --tenant acme --format okta system-log.ndjson
   auditlake generate --events 100000 | auditlake import -
   auditlake import --server http://localhost:8080 --key $KEY --tenant acme events.ndjson.zst";
 
@@ -57,8 +61,11 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
     let tenant = arguments.tenant.as_deref().map(TenantId::parse).transpose()?;
-    if tenant.is_none() && arguments.format == Source::Cloudtrail {
-        let message = "CloudTrail records name no tenant: say whose they are with --tenant";
+    if tenant.is_none() && !arguments.format.names_tenants() {
+        let message = format!(
+            "records of format {} name no tenant: say whose they are with --tenant",
+            arguments.format
+        );
         return Err(Error::new(ErrorKind::Invalid, message));
     }
     let inputs = Input::find(&arguments.paths)?;
@@ -118,7 +125,7 @@ async fn store(
             let parcel = match step {
                 Step::Batch(batch) => Parcel { body: batch.body.into(), label: Label::Events(batch.origins) },
                 Step::Refused(refusal) => {
-                    Parcel { body: bytes::Bytes::new(), label: Label::Refused(refusal.to_string()) }
+                    Parcel { body: bytes::Bytes::new(), label: Label::Refused(refusal) }
                 }
             };
             bar.set_position(reader.bytes_read());
@@ -135,7 +142,7 @@ async fn store(
 enum Label {
     Events(Vec<Origin>),
     /// Nothing to store, something to say, in its place among the others.
-    Refused(String),
+    Refused(Refusal),
 }
 
 struct Report {
@@ -145,12 +152,15 @@ struct Report {
     accepted: u64,
     duplicates: u64,
     refused: u64,
+    /// Those that are not shown one by one, by reason.
+    not_shown: BTreeMap<String, u64>,
 }
 
 impl Report {
     fn new(reader: &Reader) -> Self {
         let bar = progress::of_bytes(reader.bytes_total(), "importing");
-        Self { bar, watch: Watch::start(), bytes: 0, accepted: 0, duplicates: 0, refused: 0 }
+        let (watch, not_shown) = (Watch::start(), BTreeMap::new());
+        Self { bar, watch, bytes: 0, accepted: 0, duplicates: 0, refused: 0, not_shown }
     }
 
     fn add(&mut self, label: Label, bytes: u64, sent: Sent) {
@@ -158,29 +168,49 @@ impl Report {
         self.accepted += sent.accepted;
         self.duplicates += sent.duplicates;
         match label {
-            Label::Refused(what) => self.refuse(&what),
+            Label::Refused(Refusal { input, origin, reason }) => {
+                let place = origin.map_or_else(|| input.to_string(), |origin| origin.to_string());
+                self.refuse(&place, &reason);
+            }
             Label::Events(origins) => {
                 for (index, reason) in &sent.refused {
                     let origin = origins.get(*index).map_or_else(String::new, Origin::to_string);
-                    self.refuse(&format!("{origin}: {reason}"));
+                    self.refuse(&origin, reason);
                 }
             }
         }
         self.bar.set_message(format!("{} events", text::count(self.accepted + self.duplicates)));
     }
 
-    fn refuse(&mut self, what: &str) {
+    fn refuse(&mut self, place: &str, reason: &str) {
         self.refused += 1;
         if self.refused <= IMPORT_REFUSALS_SHOWN_MAX {
-            self.bar.suspend(|| eprintln!("refused {what}"));
+            self.bar.suspend(|| eprintln!("refused {place}: {reason}"));
+        } else if let Some(count) = self.not_shown.get_mut(reason) {
+            *count += 1;
+        } else if self.not_shown.len() < IMPORT_REASONS_COUNTED_MAX {
+            self.not_shown.insert(reason.to_owned(), 1);
+        }
+    }
+
+    /// The refused that were not shown one by one, and why, as far as the reasons are few.
+    fn print_not_shown(&self) {
+        let more = self.refused.saturating_sub(IMPORT_REFUSALS_SHOWN_MAX);
+        if more == 0 {
+            return;
+        }
+        eprintln!("refused {} more, not shown", text::count(more));
+        for (reason, count) in &self.not_shown {
+            eprintln!("  {} × {reason}", text::count(*count));
+        }
+        let other = more - self.not_shown.values().sum::<u64>();
+        if other > 0 {
+            eprintln!("  {} × other reasons", text::count(other));
         }
     }
 
     fn print(&self, counts: Counts, stopped: bool) -> Result<Outcome> {
-        if self.refused > IMPORT_REFUSALS_SHOWN_MAX {
-            let more = self.refused - IMPORT_REFUSALS_SHOWN_MAX;
-            eprintln!("refused {} more, not shown", text::count(more));
-        }
+        self.print_not_shown();
         let events = self.accepted + self.duplicates;
         let line = format!(
             "{}{} from {}: {} new, {} known before, {} refused; {} {}\n",
