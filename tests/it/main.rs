@@ -14,6 +14,7 @@ mod keys;
 mod readers;
 mod readme;
 mod recovery;
+mod saas;
 mod saved;
 mod shell;
 mod shutdown;
