@@ -27,7 +27,7 @@ use tokio::{
 use super::{
     job::Job,
     provider::{EventsTable, Pushdown},
-    readers::WithPageIndex,
+    readers::{SmallFilesWhole, WithPageIndex},
     running::{AbortOnDrop, Deadline, Running},
     session,
     statistics::Ledger,
@@ -145,6 +145,7 @@ struct Shared {
     template: Arc<SessionState>,
     store: ObjectStoreUrl,
     readers: Arc<dyn ParquetFileReaderFactory>,
+    needle_readers: Arc<dyn ParquetFileReaderFactory>,
     /// `Some` until the engine is dropped.
     runtime: Option<Runtime>,
 }
@@ -177,10 +178,7 @@ impl Engine {
         let url = ObjectStoreUrl::parse(STORE_URL).map_err(internal)?;
         let environment = environment(&settings).map_err(internal)?;
         environment.register_object_store(url.as_ref(), store.object_store());
-        let readers = CachedParquetFileReaderFactory::new(
-            store.object_store(),
-            environment.cache_manager.get_file_metadata_cache(),
-        );
+        let (readers, needle_readers) = readers(store, &environment);
         let template = session::template(&settings, environment).map_err(internal)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(settings.threads.max(1))
@@ -199,7 +197,8 @@ impl Engine {
             places,
             template: Arc::new(template),
             store: url,
-            readers: Arc::new(WithPageIndex(Arc::new(readers))),
+            readers,
+            needle_readers,
             runtime: Some(runtime),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -278,6 +277,7 @@ impl Engine {
             snapshots,
             store: self.shared.store.clone(),
             readers: Arc::clone(&self.shared.readers),
+            needle_readers: Arc::clone(&self.shared.needle_readers),
             pushdown: self.shared.settings.pushdown,
             pruning: self.shared.settings.pruning,
             indexes: self.shared.indexes.clone(),
@@ -300,6 +300,21 @@ impl Engine {
             .try_collect()
             .await
     }
+}
+
+type Readers = Arc<dyn ParquetFileReaderFactory>;
+
+/// What reads data files for scans, and for needles.
+fn readers(store: &Store, environment: &RuntimeEnv) -> (Readers, Readers) {
+    let footers = environment.cache_manager.get_file_metadata_cache();
+    let objects = store.object_store();
+    let cached = CachedParquetFileReaderFactory::new(Arc::clone(&objects), Arc::clone(&footers));
+    let readers: Readers = Arc::new(WithPageIndex(Arc::new(cached)));
+    if store.is_local() {
+        return (Arc::clone(&readers), readers);
+    }
+    let of_large = Arc::clone(&readers);
+    (readers, Arc::new(SmallFilesWhole { store: objects, footers, of_large }))
 }
 
 fn default_footer_cache_bytes() -> usize {

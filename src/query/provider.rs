@@ -73,6 +73,7 @@ pub(crate) struct EventsTable {
     pub(crate) snapshots: Vec<Arc<Snapshot>>,
     pub(crate) store: ObjectStoreUrl,
     pub(crate) readers: Arc<dyn ParquetFileReaderFactory>,
+    pub(crate) needle_readers: Arc<dyn ParquetFileReaderFactory>,
     pub(crate) pushdown: Pushdown,
     /// Off only to compare answers with and without pruning.
     pub(crate) pruning: bool,
@@ -187,6 +188,7 @@ impl EventsTable {
             target_partitions: state.config().target_partitions(),
             store: &self.store,
             readers: &self.readers,
+            needle_readers: &self.needle_readers,
         };
         scan.plan(kept)
     }

@@ -74,6 +74,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) store: &'a ObjectStoreUrl,
     /// Reads files, with cached footers.
     pub(crate) readers: &'a Arc<dyn ParquetFileReaderFactory>,
+    /// The same for needles.
+    pub(crate) needle_readers: &'a Arc<dyn ParquetFileReaderFactory>,
 }
 
 impl Scan<'_> {
@@ -128,7 +130,7 @@ impl Scan<'_> {
             let (kept, snapshot) = (kept_file.clone(), Arc::clone(snapshot));
             Arc::new(NeedleFile { file: partitioned(&snapshot, &kept.file), kept, snapshot })
         };
-        let needle = Needle::new(self.dealt(kept, file), self.schema()?, Arc::clone(self.readers));
+        let needle = Needle::new(self.dealt(kept, file), self.schema()?, Arc::clone(self.needle_readers));
         Ok(DataSourceExec::from_data_source(needle))
     }
 

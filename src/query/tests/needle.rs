@@ -69,3 +69,17 @@ async fn the_newest_needles_are_read_from_the_newest_files() {
     assert_eq!((all_rows, rows), (DAYS, 2));
     assert!(bytes * 3 < all_bytes, "{bytes} of {all_bytes} bytes");
 }
+
+/// Would catch a small file far away that is fetched in parts, or again for each of them.
+#[tokio::test]
+async fn a_small_file_far_away_is_fetched_once() {
+    let engine = lake().await.engine(Settings::default());
+    for time in ["the first time", "with its footer in memory"] {
+        let mut running =
+            engine.run(request("SELECT * FROM events WHERE actor_id = 'single'")).await.unwrap();
+        while futures::StreamExt::next(&mut running).await.is_some() {}
+        let statistics = running.statistics();
+        assert_eq!((statistics.files_kept, statistics.rows_returned), (1, 1));
+        assert_eq!(statistics.bytes_read, statistics.bytes_kept, "{time}");
+    }
+}
