@@ -11,6 +11,7 @@ use std::{
 
 use datafusion::common::HashMap;
 use futures::{StreamExt, stream};
+use object_store::path::Path;
 use tokio::sync::RwLock;
 use uuid::Uuid;
 
@@ -90,14 +91,25 @@ pub struct TenantIndex {
 /// The segments at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
+    /// Those that were opened.
     pub(super) segments: Vec<Arc<Segment>>,
+    /// Those that were not needed yet, oldest first: most are replaced by one that was opened, and wait for the sweep.
+    pub(super) unopened: Vec<Listed>,
     /// By file: the pieces that stand for it, as (segment, piece). Where two segments have the same rows, the one merged
     /// more often counts.
     pieces: HashMap<String, Vec<(usize, usize)>>,
 }
 
+/// A segment of which only the object is known.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub(super) id: Uuid,
+    key: Path,
+    size_bytes: u64,
+}
+
 impl Catalog {
-    fn new(mut segments: Vec<Arc<Segment>>) -> Self {
+    fn new(mut segments: Vec<Arc<Segment>>, unopened: Vec<Listed>) -> Self {
         segments.sort_by_key(|segment| (std::cmp::Reverse(segment.footer.generation), segment.id));
         let mut pieces: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
         for (at, segment) in segments.iter().enumerate() {
@@ -113,7 +125,7 @@ impl Catalog {
                 }
             }
         }
-        Self { segments, pieces }
+        Self { segments, unopened, pieces }
     }
 
     fn piece(&self, place: &(usize, usize)) -> &Piece {
@@ -159,7 +171,7 @@ impl TenantIndex {
             rows: vec![HashMap::new(); probes.len()],
             ..Found::default()
         };
-        let Some(catalog) = self.catalog().await else { return found };
+        let Some(catalog) = self.catalog_of(files).await else { return found };
         let mut asked: Vec<Option<FileOfPiece>> = vec![None; catalog.segments.len()];
         for (number, file) in files.iter().enumerate() {
             let Some(pieces) = catalog.cover(*file) else { continue };
@@ -227,7 +239,7 @@ impl TenantIndex {
     pub async fn counts(&self, files: &[FileRef<'_>]) -> (Vec<Option<FileCounts>>, Cost) {
         let cost = Cost::default();
         let mut by_file = vec![None; files.len()];
-        let Some(catalog) = self.catalog().await else { return (by_file, cost) };
+        let Some(catalog) = self.catalog_of(files).await else { return (by_file, cost) };
         let mut by_segment = HashMap::new();
         for (number, file) in files.iter().enumerate() {
             let Some(pieces) = catalog.cover(*file) else { continue };
@@ -273,13 +285,13 @@ impl TenantIndex {
         if let Some(catalog) = current.as_ref().filter(|_| !written.is_empty()) {
             let added = written.into_iter().map(|written| written.0);
             let segments = catalog.segments.iter().cloned().chain(added).collect();
-            *current = Some(Arc::new(Catalog::new(segments)));
+            *current = Some(Arc::new(Catalog::new(segments, catalog.unopened.clone())));
         }
     }
 
     /// Which of `files` are not indexed.
     pub async fn uncovered(&self, files: &[FileRef<'_>]) -> Vec<usize> {
-        let Some(catalog) = self.catalog().await else { return Vec::new() };
+        let Some(catalog) = self.catalog_of(files).await else { return Vec::new() };
         (0..files.len()).filter(|number| catalog.cover(files[*number]).is_none()).collect()
     }
 
@@ -289,7 +301,9 @@ impl TenantIndex {
         self.replaced_at().extend(gone.iter().map(|id| (*id, now_ms)));
         if let Some(catalog) = current.as_ref() {
             let kept = catalog.segments.iter().filter(|segment| !gone.contains(&segment.id)).cloned();
-            *current = Some(Arc::new(Catalog::new(kept.chain(with.map(Arc::new)).collect())));
+            let unopened = catalog.unopened.iter().filter(|listed| !gone.contains(&listed.id)).cloned();
+            let segments = kept.chain(with.map(Arc::new)).collect();
+            *current = Some(Arc::new(Catalog::new(segments, unopened.collect())));
         }
     }
 
@@ -308,7 +322,19 @@ impl TenantIndex {
         }
     }
 
-    /// The segments, listed the first time; `None` if they cannot be.
+    /// The segments that cover `files`, or all there are; `None` if they cannot be listed. Opens the newest first: they
+    /// stand for what they were merged of, which is not opened then.
+    pub(super) async fn catalog_of(&self, files: &[FileRef<'_>]) -> Option<Arc<Catalog>> {
+        loop {
+            let catalog = self.catalog().await?;
+            if catalog.unopened.is_empty() || files.iter().all(|file| catalog.cover(*file).is_some()) {
+                return Some(catalog);
+            }
+            self.open_more(&catalog).await;
+        }
+    }
+
+    /// The segments opened so far; they are listed the first time.
     pub(super) async fn catalog(&self) -> Option<Arc<Catalog>> {
         if let Some(catalog) = self.current.read().await.as_ref() {
             return Some(catalog.clone());
@@ -316,7 +342,7 @@ impl TenantIndex {
         let mut current = self.current.write().await;
         if current.is_none() {
             match self.list().await {
-                Ok(catalog) => *current = Some(Arc::new(catalog)),
+                Ok(unopened) => *current = Some(Arc::new(Catalog::new(Vec::new(), unopened))),
                 Err(cause) => {
                     let cause = cause.report();
                     tracing::warn!(tenant = %self.tenant, cause, "the index cannot be listed; queries do without it");
@@ -326,36 +352,49 @@ impl TenantIndex {
         current.clone()
     }
 
-    async fn list(&self) -> Result<Catalog> {
-        let store = &self.shared.access.store;
-        let listed = store.list(&paths::index(&self.tenant)).await?;
-        let replaced: Vec<Uuid> = self.replaced_at().keys().copied().collect();
-        let objects = listed.into_iter().filter_map(|object| {
+    /// Those segments that there are, oldest first.
+    async fn list(&self) -> Result<Vec<Listed>> {
+        let listed = self.shared.access.store.list(&paths::index(&self.tenant)).await?;
+        let replaced = self.replaced_at();
+        let segments = listed.into_iter().filter_map(|object| {
             let id = paths::parse_index_segment(&object.location)?;
-            (!replaced.contains(&id)).then_some((id, object))
+            let listed = Listed { id, key: object.location, size_bytes: object.size };
+            (!replaced.contains_key(&id)).then_some(listed)
         });
-        let opened = stream::iter(objects)
-            .map(|(id, object)| async move {
-                let opened = Segment::open(store, id, object.location.clone(), object.size).await;
-                opened.map_err(|cause| (object.location, cause))
-            })
-            .buffer_unordered(SEGMENTS_AT_ONCE)
-            .collect::<Vec<_>>();
-        let mut segments = Vec::new();
-        for opened in opened.await {
-            match opened {
-                // Made with other settings: it counts as not there, and is made anew.
-                Ok(segment) if segment.footer.block_rows != self.shared.settings.block_rows => {}
-                Ok(segment) => segments.push(Arc::new(segment)),
-                // It was merged away, or deleted, since it was listed.
-                Err((_, cause)) if cause.kind() == ErrorKind::NotFound => {}
-                Err((path, cause)) => {
-                    let cause = cause.report();
-                    tracing::warn!(%path, cause, "a segment of the index cannot be read; queries do without it");
-                }
+        let mut segments: Vec<Listed> = segments.collect();
+        // Their ids begin with the time.
+        segments.sort_by_key(|segment| segment.id);
+        Ok(segments)
+    }
+
+    /// Opens the newest segments that are not open in `seen`, unless somebody else has done so.
+    async fn open_more(&self, seen: &Arc<Catalog>) {
+        let mut current = self.current.write().await;
+        let Some(catalog) = current.as_ref().filter(|current| Arc::ptr_eq(current, seen)) else { return };
+        let (older, newest) =
+            catalog.unopened.split_at(catalog.unopened.len().saturating_sub(SEGMENTS_AT_ONCE));
+        let opened =
+            stream::iter(newest.to_vec()).map(|listed| self.open(listed)).buffer_unordered(SEGMENTS_AT_ONCE);
+        let opened: Vec<Option<Arc<Segment>>> = opened.collect().await;
+        let segments = catalog.segments.iter().cloned().chain(opened.into_iter().flatten()).collect();
+        *current = Some(Arc::new(Catalog::new(segments, older.to_vec())));
+    }
+
+    /// `None` if it cannot be read or is of no use.
+    async fn open(&self, listed: Listed) -> Option<Arc<Segment>> {
+        let store = &self.shared.access.store;
+        match Segment::open(store, listed.id, listed.key.clone(), listed.size_bytes).await {
+            // Made with other settings: it counts as not there, and is made anew.
+            Ok(segment) if segment.footer.block_rows != self.shared.settings.block_rows => None,
+            Ok(segment) => Some(Arc::new(segment)),
+            // It was merged away, or deleted, since it was listed.
+            Err(cause) if cause.kind() == ErrorKind::NotFound => None,
+            Err(cause) => {
+                let (path, cause) = (&listed.key, cause.report());
+                tracing::warn!(%path, cause, "a segment of the index cannot be read; queries do without it");
+                None
             }
         }
-        Ok(Catalog::new(segments))
     }
 
     pub(super) fn replaced_at(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, i64>> {

@@ -66,7 +66,7 @@ impl TenantIndex {
         let _one_at_a_time = self.maintaining.lock().await;
         let mut report = Report::default();
         while !cancel.is_cancelled() {
-            let Some(catalog) = self.catalog().await else { break };
+            let Some(catalog) = self.catalog_of(live).await else { break };
             let wanted = catalog.wanted(live);
             let extents: Vec<Extent> = catalog
                 .segments
@@ -141,7 +141,8 @@ impl TenantIndex {
     /// Forgets all segments, so that every file counts as not indexed; the sweep deletes them.
     pub async fn forget(&self) {
         let Some(catalog) = self.catalog().await else { return };
-        let gone: Vec<Uuid> = catalog.segments.iter().map(|segment| segment.id).collect();
+        let opened = catalog.segments.iter().map(|segment| segment.id);
+        let gone: Vec<Uuid> = opened.chain(catalog.unopened.iter().map(|listed| listed.id)).collect();
         self.replace(&gone, None).await;
     }
 
@@ -149,7 +150,7 @@ impl TenantIndex {
     pub async fn sweep(&self, live: &[FileRef<'_>], grace_ms: i64) -> Result<Swept> {
         let store = &self.shared.access.store;
         let listed = store.list(&paths::index(&self.tenant)).await?;
-        let Some(catalog) = self.catalog().await else { return Ok(Swept::default()) };
+        let Some(catalog) = self.catalog_of(live).await else { return Ok(Swept::default()) };
         let wanted = catalog.wanted(live);
         let in_use = |id: Uuid| {
             let at = catalog.segments.iter().position(|segment| segment.id == id);

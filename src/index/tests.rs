@@ -289,3 +289,28 @@ async fn only_dead_segments_go() {
     assert_eq!(check(&open(&objects, 8), &files[8..]).await, 40);
     assert_eq!(in_store().await, 1);
 }
+
+/// Would catch a start that opens every segment that was ever merged, and one that stops before all files are covered.
+#[tokio::test]
+async fn a_start_opens_what_covers_the_files() {
+    let objects = Arc::new(InMemory::new());
+    let writer = open(&objects, 8);
+    let files = files(0..100, 10);
+    for file in files.chunks(1) {
+        index_files(&writer, file, 64, usize::MAX).await;
+    }
+    let opened = async |reader: &Indexes| reader.of(&tenant()).size().await.segments;
+    let before = open(&objects, 8);
+    assert_eq!(check(&before, &files).await, 1_000);
+    assert_eq!(opened(&before).await, 100);
+    // The newest are enough for the newest file; what else is asked is opened then.
+    let newest = open(&objects, 8);
+    assert_eq!(check(&newest, &files[99..]).await, 10);
+    assert!(opened(&newest).await < 30);
+    assert_eq!(check(&newest, &files).await, 1_000);
+
+    writer.of(&tenant()).maintain(&refs(&files), true, &CancellationToken::new()).await.unwrap();
+    let after = open(&objects, 8);
+    assert_eq!(check(&after, &files).await, 1_000);
+    assert!(opened(&after).await < 30, "{} of the 100 that were merged are opened", opened(&after).await);
+}
