@@ -112,7 +112,7 @@ def peak(results, engine):
 
 def ours_bytes(data):
     """Everything that is kept for the tenant."""
-    return data["parquet_bytes"] + data["index_bytes"] + data["log_bytes"]
+    return data["parquet_bytes"] + data["index_in_use_bytes"] + data["log_bytes"]
 
 
 def _costs(results, engines):
@@ -124,7 +124,7 @@ def _costs(results, engines):
             kept = ours_bytes(data)
             what = (
                 f"{size(kept)} ({per_event(kept)} an event): Parquet {size(data['parquet_bytes'])} in"
-                f" {data['parquet_files']:,} files, index {size(data['index_bytes'])}, Delta log {size(data['log_bytes'])}"
+                f" {data['parquet_files']:,} files, index {size(data['index_in_use_bytes'])}, Delta log {size(data['log_bytes'])}"
             )
         elif engine == "clickhouse":
             what = (

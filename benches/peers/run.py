@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+import auditlake
 import chart
 import processes
 import report
@@ -108,6 +109,10 @@ def prepared(arguments, binary, folder):
     known = folder / "prepared.json"
     if arguments.reuse and known.exists():
         kept = json.loads(known.read_text())
+        if "index_in_use_bytes" not in kept["workload"]:
+            _, _, said = auditlake.command(binary, "compact", "--store", folder / "lake")
+            kept["workload"]["index_in_use_bytes"] = workload.index_in_use(said)
+            known.write_text(json.dumps(kept, indent=1))
         return kept["workload"], kept["chosen"]
     data = workload.prepare(binary, folder, arguments.events, tell)
     tell("choosing what to ask for")
