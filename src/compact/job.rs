@@ -24,9 +24,9 @@ const MERGED_BATCHES_AHEAD: usize = 2;
 
 /// The two threads that all jobs share.
 pub(crate) struct Lanes {
-    /// Decodes and merges.
+    /// Decodes, merges and indexes.
     pub(super) reading: Lane,
-    /// Encodes, compresses and indexes.
+    /// Encodes and compresses.
     writing: Lane,
 }
 
@@ -54,19 +54,14 @@ pub(crate) struct Done {
     pub(crate) bytes_out: u64,
 }
 
-/// What a merge read: of which files, and its digest.
+/// What a merge read: of which files, its digest, and its index.
 struct Merged {
     inputs: Vec<Arc<DataFile>>,
     digest: Digest,
+    /// The index of the rows, to be published once they are committed.
+    indexer: Indexer,
     /// Held until the job ends.
     _memory: Share,
-}
-
-/// A file being written, and its index.
-struct Output {
-    file: FileWriter,
-    /// To be published once the file is committed.
-    indexer: Indexer,
 }
 
 /// Runs `job` in `memory`.
@@ -80,9 +75,9 @@ pub(crate) async fn run(
 ) -> Result<Outcome> {
     let indexer = Indexer::new(indexes, table.tenant());
     match rewrite(lanes, table, indexer, job, memory, cancel).await? {
-        Some((file, indexer, merged)) => {
+        Some((file, merged)) => {
             let done = commit_checked(lanes, table, &merged.inputs, file, merged.digest).await?;
-            indexer.publish().await;
+            merged.indexer.publish().await;
             Ok(Outcome::Done(done))
         }
         None if cancel.is_cancelled() => Ok(Outcome::Cancelled),
@@ -126,27 +121,26 @@ async fn rewrite(
     job: &Job,
     memory: Share,
     cancel: &CancellationToken,
-) -> Result<Option<(DataFile, Indexer, Merged)>> {
+) -> Result<Option<(DataFile, Merged)>> {
     let mut writer = table.file_writer(job.day)?.encoding_in_place();
     if !job.inputs.iter().any(|input| table.remembers_ids(input)) {
         writer = writer.forgetting_ids();
     }
     indexer.begin_file(writer.path());
     let (sender, merged) = mpsc::channel(MERGED_BATCHES_AHEAD);
-    let reading = lanes.reading.run(merge(table.clone(), job.clone(), memory, sender));
-    let output = Output { file: writer, indexer };
-    let writing = lanes.writing.run(write(output, merged, cancel.clone()));
+    let reading = lanes.reading.run(merge(table.clone(), job.clone(), indexer, memory, sender));
+    let writing = lanes.writing.run(write(writer, merged, cancel.clone()));
     let (read, written) = tokio::join!(reading, writing);
-    let output = written?;
+    let writer = written?;
     match read {
         Ok(merged) if !cancel.is_cancelled() && merged.inputs.len() >= job.inputs.len().min(2) => {
-            let (mut file, indexer) = lanes.writing.run(finish(output)).await?;
+            let mut file = lanes.writing.run(writer.finish()).await?;
             // For the planner the file is as new as its newest event, not as the rewriting of old ones.
             file.added_at_ms = merged.inputs.iter().map(|input| input.added_at_ms).max().unwrap_or(0);
-            Ok(Some((file, indexer, merged)))
+            Ok(Some((file, merged)))
         }
         unfinished => {
-            let abandoned = output.file.abandon().await;
+            let abandoned = writer.abandon().await;
             // An error of the merge is the one to tell; what the upload leaves, the sweep finds.
             unfinished?;
             abandoned.map(|()| None)
@@ -154,47 +148,41 @@ async fn rewrite(
     }
 }
 
-/// Sends the merged rows of the job's inputs.
+/// Sends the merged rows of the job's inputs, and indexes them.
 async fn merge(
     table: Arc<Table>,
     job: Job,
+    mut indexer: Indexer,
     memory: Share,
     merged: mpsc::Sender<RecordBatch>,
 ) -> Result<Merged> {
     let mut merge = Merge::new(table, &job.inputs, memory, job.writing_bytes);
     while let Some(batch) = merge.next().await? {
+        indexer.add(&batch);
+        indexer.spill().await;
         if merged.send(batch).await.is_err() {
             break;
         }
     }
+    indexer.finish().await;
     let digest = merge.read();
     let (inputs, memory) = merge.end();
-    Ok(Merged { inputs, digest, _memory: memory })
+    Ok(Merged { inputs, digest, indexer, _memory: memory })
 }
 
-/// Encodes and indexes all batches, or those before the cancellation.
+/// Encodes all batches, or those before the cancellation.
 async fn write(
-    mut output: Output,
+    mut writer: FileWriter,
     mut merged: mpsc::Receiver<RecordBatch>,
     cancel: CancellationToken,
-) -> Result<Output> {
+) -> Result<FileWriter> {
     while let Some(batch) = merged.recv().await {
         if cancel.is_cancelled() {
             break;
         }
-        output.indexer.add(&batch);
-        output.indexer.spill().await;
-        output.file.write(batch).await?;
+        writer.write(batch).await?;
     }
-    Ok(output)
-}
-
-/// Completes the file and its index; neither is asked before it is committed.
-async fn finish(output: Output) -> Result<(DataFile, Indexer)> {
-    let Output { file, mut indexer } = output;
-    let file = file.finish().await?;
-    indexer.finish().await;
-    Ok((file, indexer))
+    Ok(writer)
 }
 
 /// Reads `file` back, in two halves at once.
