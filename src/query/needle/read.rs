@@ -26,7 +26,7 @@ use futures::TryStreamExt;
 use parquet::{
     arrow::{
         ParquetRecordBatchStreamBuilder, ProjectionMask,
-        arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, RowFilter, RowSelection},
+        arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, RowFilter},
         async_reader::AsyncFileReader,
     },
     file::metadata::ParquetMetaData,
@@ -90,7 +90,7 @@ impl Reading {
             .with_batch_size(self.batch_rows)
             .with_projection(mask(&metadata, &self.columns));
         if let Some(rows) = &file.kept.rows {
-            builder = builder.with_row_selection(RowSelection::from(selection(rows, file.kept.file.rows)));
+            builder = builder.with_row_selection(selection(rows, file.kept.file.rows));
         }
         if let Some(filter) = self.filter.clone() {
             builder = builder.with_row_filter(filter.for_file(&metadata, day));
