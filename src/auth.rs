@@ -21,10 +21,9 @@ pub use keys::{Described, Keys, Made, NewKey};
 pub use principal::{Principal, Reach};
 pub use root_key::{GeneratedKey, check_strength};
 
-use self::last_used::LastUsed;
 pub use crate::control::Scope;
 use crate::{
-    control::{Control, KeyId, KeyState},
+    control::{KeyId, KeyState},
     error::{Error, ErrorKind, Result},
     store::Store,
     telemetry::Clock,
@@ -55,7 +54,6 @@ impl KeyHash {
 pub struct Auth {
     root: KeyHash,
     keys: Keys,
-    used: LastUsed,
     clock: Clock,
 }
 
@@ -72,10 +70,8 @@ impl fmt::Debug for Auth {
 /// is no key at all.
 pub async fn open(store: &Store, given: Option<&str>, clock: &Clock) -> Result<(Auth, Option<GeneratedKey>)> {
     let (root, generated) = root_key::open(store, given, clock).await?;
-    let control = Control::open(store.clone(), clock.clone()).await?;
-    let used = LastUsed::open(store).await;
-    let keys = Keys::new(control, clock.clone(), Some(used.clone()));
-    Ok((Auth { root, keys, used, clock: clock.clone() }, generated))
+    let keys = Keys::open(store, clock).await?;
+    Ok((Auth { root, keys, clock: clock.clone() }, generated))
 }
 
 impl Auth {
@@ -107,7 +103,7 @@ impl Auth {
         let Some(known) = known else { return Err(refused("the key is not known")) };
         match known.state(now_ms) {
             KeyState::Active => {
-                self.used.note(&known.id, now_ms);
+                self.keys.used().note(&known.id, now_ms);
                 Ok(Principal::of_key(&known))
             }
             KeyState::Expired => Err(refused("the key has expired")),
@@ -126,7 +122,7 @@ impl Auth {
     /// As the store; everything stays as it was.
     pub async fn refresh(&self) -> Result<()> {
         self.keys.control().refresh().await?;
-        self.used.store().await
+        self.keys.used().store().await
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
     limits,
+    store::Store,
     telemetry::Clock,
 };
 
@@ -23,7 +24,7 @@ use crate::{
 pub struct Keys {
     control: Control,
     clock: Clock,
-    used: Option<LastUsed>,
+    used: LastUsed,
 }
 
 /// What a new key is to be.
@@ -77,13 +78,17 @@ pub struct Described {
 }
 
 impl Keys {
-    pub(super) fn new(control: Control, clock: Clock, used: Option<LastUsed>) -> Self {
-        Self { control, clock, used }
+    /// Reads the keys of a store.
+    ///
+    /// # Errors
+    /// As [`Control::open`].
+    pub async fn open(store: &Store, clock: &Clock) -> Result<Self> {
+        let control = Control::open(store.clone(), clock.clone()).await?;
+        Ok(Self { control, clock: clock.clone(), used: LastUsed::open(store).await })
     }
 
-    /// The keys of a store, for a process that is not its server.
-    pub fn of(control: Control, clock: Clock) -> Self {
-        Self::new(control, clock, None)
+    pub(super) fn used(&self) -> &LastUsed {
+        &self.used
     }
 
     pub(super) fn control(&self) -> &Control {
@@ -207,7 +212,7 @@ impl Keys {
             created_by: key.created_by.clone(),
             expires_at: key.expires_ms.map(time),
             earlier_secret_ends_at: earlier.map(time),
-            last_used_at: self.used.as_ref().and_then(|used| used.of(&key.id)).map(time),
+            last_used_at: self.used.of(&key.id).map(time),
             revoked_at: key.revoked_ms.map(time),
         }
     }

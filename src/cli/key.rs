@@ -16,7 +16,6 @@ use super::{Global, Outcome, client::Client, text};
 use crate::{
     auth::{Described, Keys, Made, NewKey, Principal, Scope},
     config::Config,
-    control::Control,
     error::{Error, ErrorKind, Result},
     event::TenantId,
     server::{Access, Lake},
@@ -104,8 +103,7 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
         Some(client) => Place::Server(client),
         None => {
             let lake = Lake::open(config, Access::Read).await?;
-            let control = Control::open(lake.store().clone(), clock.clone()).await?;
-            Place::Store(Keys::of(control, clock.clone()))
+            Place::Store(Keys::open(lake.store(), &clock).await?)
         }
     };
     match arguments.action {

@@ -203,6 +203,14 @@ async fn keys_are_made_by_the_command_line(place: &Place) {
     let id = made.stderr.split_whitespace().next().unwrap().to_owned();
     let listed = place.run(&["key", "list", "--tenant", "acme"]).quiet().stdout;
     assert!(listed.contains(&id) && listed.contains("ingest,read") && listed.contains("active"), "{listed}");
+    let last_used = || {
+        let keys: Value =
+            serde_json::from_str(&place.run(&["key", "list", "--json"]).quiet().stdout).unwrap();
+        keys[0]["last_used_at"].clone()
+    };
+    while last_used().is_null() {
+        tokio::task::yield_now().await;
+    }
     place.run(&["key", "revoke", &id]);
     while ask(sql(&server, &key, &one)).await.0 != 401 {
         tokio::task::yield_now().await;
