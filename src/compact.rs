@@ -10,7 +10,7 @@
 //! | [`plan`] | decides what to merge |
 //! | `decode`, `merge` | many sorted files → one sorted stream |
 //! | [`digest`] | fingerprint of a multiset of rows |
-//! | `job`, `lane` | merge, write, check, commit, on two threads of their own |
+//! | `job`, `lane` | merge, write, check, commit, on threads of their own |
 //! | `memory` | what jobs that run at once may take together |
 //! | [`upkeep`] | keeps the skip index complete and its segments few |
 
@@ -101,7 +101,7 @@ pub struct Progress<'a> {
 /// Compacts all tenants' tables until `policy` wants nothing more.
 ///
 /// A job that fails is reported and its day left alone; the others go on. `cancel` takes effect between batches.
-/// Takes two threads of its own; readers and writers are not delayed by more than that. Fails only if those cannot
+/// Takes three threads of its own; readers and writers are not delayed by more than that. Fails only if those cannot
 /// be started.
 pub async fn compact_all(
     tables: &Tables,

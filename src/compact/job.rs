@@ -22,17 +22,23 @@ use crate::{
 /// Merged batches that wait for the encoder.
 const MERGED_BATCHES_AHEAD: usize = 2;
 
-/// The two threads that all jobs share.
+/// The threads that all jobs share.
 pub(crate) struct Lanes {
-    /// Decodes, merges and indexes.
+    /// Decodes and merges.
     pub(super) reading: Lane,
     /// Encodes and compresses.
     writing: Lane,
+    /// Indexes.
+    indexing: Lane,
 }
 
 impl Lanes {
     pub(crate) fn start() -> Result<Self> {
-        Ok(Self { reading: Lane::start("compact-read")?, writing: Lane::start("compact-write")? })
+        Ok(Self {
+            reading: Lane::start("compact-read")?,
+            writing: Lane::start("compact-write")?,
+            indexing: Lane::start("compact-index")?,
+        })
     }
 }
 
@@ -54,12 +60,10 @@ pub(crate) struct Done {
     pub(crate) bytes_out: u64,
 }
 
-/// What a merge read: of which files, its digest, and its index.
+/// What a merge read: of which files, and its digest.
 struct Merged {
     inputs: Vec<Arc<DataFile>>,
     digest: Digest,
-    /// The index of the rows, to be published once they are committed.
-    indexer: Indexer,
     /// Held until the job ends.
     _memory: Share,
 }
@@ -75,9 +79,9 @@ pub(crate) async fn run(
 ) -> Result<Outcome> {
     let indexer = Indexer::new(indexes, table.tenant());
     match rewrite(lanes, table, indexer, job, memory, cancel).await? {
-        Some((file, merged)) => {
+        Some((file, indexer, merged)) => {
             let done = commit_checked(lanes, table, &merged.inputs, file, merged.digest).await?;
-            merged.indexer.publish().await;
+            indexer.publish().await;
             Ok(Outcome::Done(done))
         }
         None if cancel.is_cancelled() => Ok(Outcome::Cancelled),
@@ -121,23 +125,25 @@ async fn rewrite(
     job: &Job,
     memory: Share,
     cancel: &CancellationToken,
-) -> Result<Option<(DataFile, Merged)>> {
+) -> Result<Option<(DataFile, Indexer, Merged)>> {
     let mut writer = table.file_writer(job.day)?.encoding_in_place();
     if !job.inputs.iter().any(|input| table.remembers_ids(input)) {
         writer = writer.forgetting_ids();
     }
     indexer.begin_file(writer.path());
     let (sender, merged) = mpsc::channel(MERGED_BATCHES_AHEAD);
-    let reading = lanes.reading.run(merge(table.clone(), job.clone(), indexer, memory, sender));
+    let (to_index, indexed) = mpsc::channel(1);
+    let reading = lanes.reading.run(merge(table.clone(), job.clone(), memory, sender, to_index));
     let writing = lanes.writing.run(write(writer, merged, cancel.clone()));
-    let (read, written) = tokio::join!(reading, writing);
-    let writer = written?;
+    let indexing = lanes.indexing.run(index(indexer, indexed));
+    let (read, written, indexed) = tokio::join!(reading, writing, indexing);
+    let (writer, indexer) = (written?, indexed?);
     match read {
         Ok(merged) if !cancel.is_cancelled() && merged.inputs.len() >= job.inputs.len().min(2) => {
             let mut file = lanes.writing.run(writer.finish()).await?;
             // For the planner the file is as new as its newest event, not as the rewriting of old ones.
             file.added_at_ms = merged.inputs.iter().map(|input| input.added_at_ms).max().unwrap_or(0);
-            Ok(Some((file, merged)))
+            Ok(Some((file, indexer, merged)))
         }
         unfinished => {
             let abandoned = writer.abandon().await;
@@ -148,26 +154,35 @@ async fn rewrite(
     }
 }
 
-/// Sends the merged rows of the job's inputs, and indexes them.
+/// Sends the merged rows of the job's inputs to those who write and index them.
 async fn merge(
     table: Arc<Table>,
     job: Job,
-    mut indexer: Indexer,
     memory: Share,
     merged: mpsc::Sender<RecordBatch>,
+    to_index: mpsc::Sender<RecordBatch>,
 ) -> Result<Merged> {
     let mut merge = Merge::new(table, &job.inputs, memory, job.writing_bytes);
     while let Some(batch) = merge.next().await? {
-        indexer.add(&batch);
-        indexer.spill().await;
+        // That nobody indexes any more is an error which the task that did so tells.
+        let _told_there = to_index.send(batch.clone()).await;
         if merged.send(batch).await.is_err() {
             break;
         }
     }
-    indexer.finish().await;
     let digest = merge.read();
     let (inputs, memory) = merge.end();
-    Ok(Merged { inputs, digest, indexer, _memory: memory })
+    Ok(Merged { inputs, digest, _memory: memory })
+}
+
+/// Indexes all batches.
+async fn index(mut indexer: Indexer, mut merged: mpsc::Receiver<RecordBatch>) -> Result<Indexer> {
+    while let Some(batch) = merged.recv().await {
+        indexer.add(&batch);
+        indexer.spill().await;
+    }
+    indexer.finish().await;
+    Ok(indexer)
 }
 
 /// Encodes all batches, or those before the cancellation.

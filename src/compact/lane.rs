@@ -1,7 +1,7 @@
-//! A thread for work that mostly computes, so that compaction takes two cores' time and no one's place.
+//! A thread for work that mostly computes, so that compaction takes some cores' time and no one's place.
 //!
 //! In: futures. Out: their results. Guaranteed: all futures of a lane run on its one thread, taking turns where
-//! they wait; their I/O is the runtime's. One lane decodes and merges, the other encodes. Were this work spread
+//! they wait; their I/O is the runtime's. One lane decodes and merges, one encodes, one indexes. Were this work spread
 //! over the runtime's threads, it would delay requests, and each thread's share of the allocator would keep what
 //! the work needed at its peak.
 
