@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Api,
-    params::Params,
-    problem::{Problem, ProblemType},
+    params::{Params, in_path},
+    problem::Problem,
     sql,
 };
 use crate::{
@@ -72,7 +72,7 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Described>, Problem> {
     Params::parse(query.as_deref(), &[])?;
-    Ok(Json(api.auth.keys().get(&principal, &id_of(id)?)?))
+    Ok(Json(api.auth.keys().get(&principal, &in_path(id)?)?))
 }
 
 /// A new one.
@@ -109,7 +109,7 @@ pub(super) async fn rotate(
         if body.is_empty() { Rotation::default() } else { sql::parse(&body, ROTATION_FORM)? };
     let grace_ms =
         rotation.grace_seconds.map_or(limits::KEY_GRACE_MS, |seconds| seconds.saturating_mul(1_000));
-    made(api.auth.keys().rotate(&principal, &id_of(id)?, grace_ms).await?)
+    made(api.auth.keys().rotate(&principal, &in_path(id)?, grace_ms).await?)
 }
 
 /// The end of one of them.
@@ -120,12 +120,8 @@ pub(super) async fn delete(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
     Params::parse(query.as_deref(), &[])?;
-    api.auth.keys().revoke(&principal, &id_of(id)?).await?;
+    api.auth.keys().revoke(&principal, &in_path(id)?).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn id_of(id: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
-    id.map(|Path(id)| id).map_err(|error| Problem::new(ProblemType::BadRequest, error.body_text()))
 }
 
 /// 201 with the key, which no cache may keep.

@@ -1,5 +1,6 @@
 //! Query parameters: each known by name, given at most once; any other is an error that names it.
 
+use axum::extract::{Path, rejection::PathRejection};
 use url::form_urlencoded;
 
 use super::problem::{Problem, ProblemType};
@@ -49,6 +50,11 @@ impl Params {
     pub(super) fn tenant(&self) -> Result<Option<TenantId>, Problem> {
         Ok(self.get("tenant_id").map(TenantId::parse).transpose()?)
     }
+}
+
+/// The one variable part of a route's path; 400 if it is not text.
+pub(super) fn in_path(part: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    part.map(|Path(part)| part).map_err(|error| Problem::new(ProblemType::BadRequest, error.body_text()))
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Api,
-    params::Params,
-    problem::{Problem, ProblemType},
+    params::{Params, in_path},
+    problem::Problem,
     sql,
 };
 use crate::{auth::Principal, query::saved::Description};
@@ -53,7 +53,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let Path(name) = name.map_err(|error| Problem::new(ProblemType::BadRequest, error.body_text()))?;
+    let name = in_path(name)?;
     let params = Params::parse(query.as_deref(), &["format", "tenant_id"])?;
     let format = sql::format_of(&params, &headers)?;
     let investigation = api.saved.get(&name)?;
