@@ -1,4 +1,4 @@
-//! The control log: keys, and later tenants and policies, as a sequence of changes that is never rewritten.
+//! The control log: keys and tenants' settings, as a sequence of changes that is never rewritten.
 //!
 //! In: changes, each decided upon the newest state. Out: that state, and the history that led to it. Guaranteed: a change
 //! is durable when it is acknowledged; two processes that change at the same time take turns (create-if-absent of the
@@ -12,6 +12,7 @@ mod change;
 mod key;
 mod log;
 mod state;
+mod tenant;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use self::{
     key::{Key, KeyId, KeyState, Scope, Secret},
     log::SNAPSHOT_EVERY,
     state::State,
+    tenant::{Tenant, TenantLimits, TenantSettings, TenantVersion, VERSIONS_KEPT},
 };
 use crate::{
     error::{Error, ErrorKind, Result},

@@ -6,7 +6,11 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::key::{Key, KeyId, Secret};
+use super::{
+    key::{Key, KeyId, Secret},
+    tenant::TenantSettings,
+};
+use crate::event::TenantId;
 
 /// One version of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,5 +50,12 @@ pub enum Change {
     KeyRevoked {
         /// Which.
         id: KeyId,
+    },
+    /// A tenant has other settings, or its first.
+    TenantSet {
+        /// Which.
+        id: TenantId,
+        /// All of them.
+        settings: TenantSettings,
     },
 }

@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     change::{Change, Record},
     key::{Key, KeyId, Secret},
+    tenant::{Tenant, TenantSettings},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::TenantId,
+};
 
 /// Everything that is set, at one version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,9 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct State {
     version: u64,
     keys: BTreeMap<KeyId, Arc<Key>>,
+    /// Absent from what was written before tenants had settings.
+    #[serde(default)]
+    tenants: BTreeMap<TenantId, Arc<Tenant>>,
 }
 
 impl State {
@@ -35,6 +42,21 @@ impl State {
     /// All keys there ever were, by id.
     pub fn keys(&self) -> impl Iterator<Item = &Arc<Key>> {
         self.keys.values()
+    }
+
+    /// A tenant, if anything was ever set for it.
+    pub fn tenant(&self, id: &TenantId) -> Option<&Arc<Tenant>> {
+        self.tenants.get(id)
+    }
+
+    /// All tenants for which anything was ever set, by id.
+    pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.values()
+    }
+
+    /// What holds for a tenant: its settings, or the default.
+    pub fn settings(&self, id: &TenantId) -> TenantSettings {
+        self.tenants.get(id).map(|tenant| tenant.current().settings.clone()).unwrap_or_default()
     }
 
     /// The state after `record`.
@@ -70,6 +92,12 @@ impl State {
             Change::KeyRevoked { id } => self.edit(id, |key| {
                 key.revoked_ms.get_or_insert(record.at_ms);
             }),
+            Change::TenantSet { id, settings } => {
+                let new = || Tenant { id: id.clone(), created_ms: record.at_ms, versions: Vec::new() }.into();
+                let tenant = self.tenants.entry(id.clone()).or_insert_with(new);
+                Arc::make_mut(tenant).set(record.at_ms, &record.by, settings.clone());
+                true
+            }
         }
     }
 

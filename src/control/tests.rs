@@ -116,3 +116,24 @@ async fn what_is_not_understood_is_named() {
         }
     }
 }
+
+/// Would catch settings that lose their past, or that a start reads otherwise than they were made.
+#[tokio::test]
+async fn settings_are_versions() {
+    let store = store();
+    let control = open(&store).await;
+    let acme = crate::event::TenantId::parse("acme").unwrap();
+    assert_eq!(control.state().settings(&acme), TenantSettings::default());
+    for days in 1..=VERSIONS_KEPT as u32 + 2 {
+        let settings = TenantSettings { retention_days: Some(days), ..TenantSettings::default() };
+        let change = Change::TenantSet { id: acme.clone(), settings };
+        control.change("root", |_| Ok((change.clone(), ()))).await.unwrap();
+    }
+    let state = control.state();
+    let tenant = state.tenant(&acme).unwrap();
+    assert_eq!(tenant.current().settings.retention_days, Some(VERSIONS_KEPT as u32 + 2));
+    assert_eq!(tenant.current().version, VERSIONS_KEPT as u64 + 2);
+    assert_eq!(tenant.versions.first().unwrap().version, 3);
+    assert_eq!(tenant.versions.len(), VERSIONS_KEPT);
+    assert_eq!(open(&store).await.state(), state);
+}
