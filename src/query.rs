@@ -8,7 +8,8 @@
 //! 2. `job` runs it on the engine's threads: `guard` checks the text, `params` types the values, `session`
 //!    holds what it may use, `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
 //! 3. `provider` is the table (`columns`): `prune`, `partition` and `skip` (with `has_words`) decide which files and
-//!    rows can match, `scan` reads them (`readers`; `needle` if few rows are left), `statistics` counts the cost; two rules of the optimizer
+//!    rows can match, `scan` reads them (`readers`; `needle` if few rows are left), `narrow` hides what the reader may not see,
+//!    `statistics` counts the cost; two rules of the optimizer
 //!    need less than a scan: `counts` for how many, `newest` for the last ones;
 //! 4. [`mod@format`] turns the answer into bytes.
 //!
@@ -23,10 +24,12 @@ mod guard;
 mod has_words;
 mod job;
 mod joins;
+mod narrow;
 mod needle;
 mod newest;
 mod params;
 mod partition;
+mod pattern;
 mod plan;
 mod provider;
 mod prune;
@@ -42,6 +45,8 @@ mod statistics;
 mod tests;
 
 pub use engine::{Engine, Request, Scope, Settings};
+pub use narrow::Narrowing;
+pub use pattern::ActionPattern;
 pub use provider::Pushdown;
 pub use running::Running;
 pub use statistics::Statistics;

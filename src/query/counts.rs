@@ -131,7 +131,8 @@ fn counts_rows(expr: &Expr) -> bool {
 fn counts_of(scan: &TableScan) -> Option<CountsTable> {
     let source = (scan.source.as_ref() as &dyn std::any::Any).downcast_ref::<DefaultTableSource>()?;
     let events = (source.table_provider.as_ref() as &dyn std::any::Any).downcast_ref::<EventsTable>()?;
-    (events.indexes.is_some() && events.pruning && scan.fetch.is_none())
+    let whole = events.narrowing.is_empty() && scan.fetch.is_none();
+    (events.indexes.is_some() && events.pruning && whole)
         .then(|| CountsTable { events: events.clone(), schema: counted_columns() })
 }
 

@@ -26,6 +26,7 @@ use tokio::{
 
 use super::{
     job::Job,
+    narrow::Narrowing,
     provider::{EventsTable, Pushdown},
     readers::{SmallFilesWhole, WithPageIndex},
     running::{AbortOnDrop, Deadline, Running},
@@ -115,6 +116,8 @@ impl Settings {
 pub enum Scope {
     /// One tenant's; for a tenant of which nothing is stored the table is empty.
     Tenant(TenantId),
+    /// A part of one tenant's.
+    Part(TenantId, Arc<Narrowing>),
     /// Every tenant's.
     All,
 }
@@ -211,7 +214,10 @@ impl Engine {
     /// the [`Running`] ends the query. Needs a tokio runtime with a timer.
     pub async fn run(&self, request: Request) -> Result<Running> {
         let place = self.admit().await?;
-        let ledger = Ledger::start();
+        let ledger = match &request.scope {
+            Scope::Part(..) => Ledger::start_closed(),
+            Scope::Tenant(_) | Scope::All => Ledger::start(),
+        };
         let allowed = Duration::from_millis(self.shared.settings.deadline_ms);
         let deadline = Deadline { at: Instant::now() + allowed, allowed };
         let opened = timeout_at(deadline.at, self.open(request, place, deadline, ledger));
@@ -258,7 +264,7 @@ impl Engine {
             template: Arc::clone(&self.shared.template),
             settings: self.shared.settings.clone(),
             now: self.shared.clock.now(),
-            events: self.events(snapshots, Arc::clone(&ledger)),
+            events: self.events(snapshots, &request.scope, Arc::clone(&ledger)),
             deadline: deadline.at,
             sql: request.sql,
             params: request.params,
@@ -272,9 +278,14 @@ impl Engine {
         Ok(Running::new(schema, messages, deadline, task, ledger, runtime.clone()))
     }
 
-    fn events(&self, snapshots: Vec<Arc<Snapshot>>, ledger: Arc<Ledger>) -> Arc<EventsTable> {
+    fn events(&self, snapshots: Vec<Arc<Snapshot>>, scope: &Scope, ledger: Arc<Ledger>) -> Arc<EventsTable> {
+        let narrowing = match scope {
+            Scope::Part(_, narrowing) => narrowing.filters(),
+            Scope::Tenant(_) | Scope::All => Vec::new(),
+        };
         Arc::new(EventsTable {
             snapshots,
+            narrowing,
             store: self.shared.store.clone(),
             readers: Arc::clone(&self.shared.readers),
             needle_readers: Arc::clone(&self.shared.needle_readers),
@@ -288,7 +299,7 @@ impl Engine {
     /// One snapshot of each tenant in scope: what the query sees from here on.
     async fn pin(&self, scope: &Scope) -> Result<Vec<Arc<Snapshot>>> {
         let tenants = match scope {
-            Scope::Tenant(tenant) => vec![tenant.clone()],
+            Scope::Tenant(tenant) | Scope::Part(tenant, _) => vec![tenant.clone()],
             Scope::All => self.shared.tables.tenants(),
         };
         let tables = stream::iter(tenants)

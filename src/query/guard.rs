@@ -68,6 +68,11 @@ pub(crate) fn check(sql: &str) -> Result<Checked> {
     Ok(Checked { statement, placeholders: walk.placeholders })
 }
 
+/// Whether it is about how a query is run, and not about events.
+pub(crate) fn explains(statement: &Statement) -> bool {
+    matches!(statement, Statement::Explain(_))
+}
+
 fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
         .tokenize_with_location()

@@ -2,7 +2,8 @@
 //!
 //! In: the snapshots that the principal may see, pinned before planning. Out: a scan of exactly those.
 //! Guaranteed: a tenant's session holds that tenant's snapshot and no other, so no SQL can reach further;
-//! every scan of one query, however often it names `events`, sees the same state.
+//! every scan of one query, however often it names `events`, sees the same state; a narrowed session's scans give only
+//! what is within its narrowing.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -24,7 +25,7 @@ use datafusion::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    columns,
+    columns, narrow,
     partition::{Partition, by_partition},
     prune::{self, Kept, KeptFile},
     scan::Scan,
@@ -71,6 +72,8 @@ pub enum Pushdown {
 #[derive(Clone, Debug)]
 pub(crate) struct EventsTable {
     pub(crate) snapshots: Vec<Arc<Snapshot>>,
+    /// What every row passes that comes out; empty for who sees everything in the snapshots.
+    pub(crate) narrowing: Vec<Expr>,
     pub(crate) store: ObjectStoreUrl,
     pub(crate) readers: Arc<dyn ParquetFileReaderFactory>,
     pub(crate) needle_readers: Arc<dyn ParquetFileReaderFactory>,
@@ -92,10 +95,10 @@ impl TableProvider for EventsTable {
         TableType::Base
     }
 
-    /// Exact by tenant and day. Other filters prune files, row groups and pages, and the plan filters what is
+    /// Exact by tenant and day, unless narrowed. Other filters prune files, row groups and pages, and the plan filters what is
     /// left.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let support = |filter: &&Expr| match self.pruning && by_partition(filter) {
+        let support = |filter: &&Expr| match self.decides(filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Inexact,
         };
@@ -109,6 +112,9 @@ impl TableProvider for EventsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let asked = filters;
+        let filters: Vec<Expr> = asked.iter().chain(&self.narrowing).cloned().collect();
+        let filters = filters.as_slice();
         let predicate = self.predicate(state, filters)?;
         let mut kept = self.keep(state, predicate.as_ref(), filters)?;
         if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
@@ -119,8 +125,15 @@ impl TableProvider for EventsTable {
         prune::by_min_max(predicate.as_ref(), &mut kept);
         kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
         self.ledger.add_scan(&kept.counts);
-        let partition = self.partition(state, filters)?;
-        self.scan_kept(state, projection, filters, partition.as_ref(), limit, &kept)
+        let Some(narrowing) = conjunction(self.narrowing.iter().cloned()) else {
+            let partition = self.partition(state, filters)?;
+            return self.scan_kept(state, projection, filters, partition.as_ref(), limit, &kept);
+        };
+        // Of the query's filters nothing but what is pruned by them gets here.
+        let columns = narrow::widened(projection, &self.narrowing)?;
+        let scan = self.scan_kept(state, Some(&columns), &self.narrowing, None, None, &kept)?;
+        let width = projection.map_or(self.schema().fields().len(), Vec::len);
+        narrow::narrowed(scan, narrowing, width, state)
     }
 }
 
@@ -157,8 +170,14 @@ impl EventsTable {
         Ok(kept)
     }
 
+    /// Whether the scan applies `filter` in full, so that the plan need not.
+    fn decides(&self, filter: &Expr) -> bool {
+        self.pruning && self.narrowing.is_empty() && by_partition(filter)
+    }
+
     fn partition(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Partition>> {
-        if self.pruning { Partition::of(filters, state) } else { Ok(None) }
+        let of: Vec<Expr> = filters.iter().filter(|filter| self.decides(filter)).cloned().collect();
+        Partition::of(&of, state)
     }
 
     /// The plan that reads what is kept.

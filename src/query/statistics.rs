@@ -56,6 +56,8 @@ pub struct Statistics {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     started: Instant,
+    /// Whether what pruning and reading cost may be told.
+    open: bool,
     state: Mutex<State>,
 }
 
@@ -68,7 +70,12 @@ struct State {
 
 impl Ledger {
     pub(crate) fn start() -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), state: Mutex::default() })
+        Arc::new(Self { started: Instant::now(), open: true, state: Mutex::default() })
+    }
+
+    /// One that tells only the time and the rows of the answer: the rest would tell a reader of a part about the whole.
+    pub(crate) fn start_closed() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), open: false, state: Mutex::default() })
     }
 
     /// Adds one scan's counts.
@@ -119,8 +126,11 @@ impl Ledger {
 
     pub(crate) fn statistics(&self) -> Statistics {
         self.with(|state| {
-            let mut counts = state.counts.clone();
-            if let Some(plan) = &state.plan {
+            let mut counts = match self.open {
+                true => state.counts.clone(),
+                false => Statistics { rows_returned: state.counts.rows_returned, ..Statistics::default() },
+            };
+            if let Some(plan) = state.plan.as_ref().filter(|_| self.open) {
                 counts.bytes_read = bytes_read(plan);
             }
             let elapsed = state.ended.unwrap_or_else(Instant::now).duration_since(self.started);

@@ -4,4 +4,5 @@ mod answers;
 mod differential;
 pub(crate) mod fixture;
 mod limits;
+mod narrow;
 mod needle;
