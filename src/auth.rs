@@ -1,7 +1,8 @@
 //! Who asks: keys, and the principals that they stand for.
 //!
 //! In: an `Authorization` header. Out: a [`Principal`], which says whose events it reaches and what it may do with
-//! them, or 401. The root key reaches everything and is there to make the first keys; [`Keys`] makes, rotates and revokes them.
+//! them, or 401. The root key reaches everything and is there to make the first keys; [`Keys`] makes, rotates and revokes
+//! them; a [`Viewer`] reads with a token that a key has issued.
 //!
 //! Guaranteed: no key is stored or logged, only its SHA-256 hash is kept; hashes are compared in constant time; a key that is
 //! unknown, revoked or expired opens nothing, and a key revoked by another process none longer than it takes to
@@ -11,6 +12,8 @@ mod keys;
 mod last_used;
 mod principal;
 mod root_key;
+mod signer;
+mod viewer;
 
 use std::fmt;
 
@@ -20,6 +23,8 @@ use subtle::ConstantTimeEq as _;
 pub use keys::{Described, Keys, Made, NewKey};
 pub use principal::{Principal, Reach};
 pub use root_key::{GeneratedKey, check_strength};
+pub use signer::Signer;
+pub use viewer::{IssuedToken, NewViewer, Viewer};
 
 pub use crate::control::Scope;
 use crate::{
@@ -54,6 +59,7 @@ impl KeyHash {
 pub struct Auth {
     root: KeyHash,
     keys: Keys,
+    signer: Signer,
     clock: Clock,
 }
 
@@ -71,7 +77,8 @@ impl fmt::Debug for Auth {
 pub async fn open(store: &Store, given: Option<&str>, clock: &Clock) -> Result<(Auth, Option<GeneratedKey>)> {
     let (root, generated) = root_key::open(store, given, clock).await?;
     let keys = Keys::open(store, clock).await?;
-    Ok((Auth { root, keys, clock: clock.clone() }, generated))
+    let signer = Signer::open(store).await?;
+    Ok((Auth { root, keys, signer, clock: clock.clone() }, generated))
 }
 
 impl Auth {
@@ -90,6 +97,9 @@ impl Auth {
     }
 
     fn principal_of(&self, key: &str) -> Result<Principal> {
+        if let Some(token) = key.strip_prefix(viewer::PREFIX) {
+            return self.viewer_of(token);
+        }
         let hash = KeyHash::of(key);
         if hash.matches(&self.root) {
             return Ok(Principal::root());
@@ -109,6 +119,11 @@ impl Auth {
             KeyState::Expired => Err(refused("the key has expired")),
             KeyState::Revoked => Err(refused("the key was revoked")),
         }
+    }
+
+    /// Signs what clients carry back.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
     }
 
     /// Makes, rotates, revokes and lists keys.

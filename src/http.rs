@@ -9,7 +9,9 @@
 
 mod answer;
 mod body;
+mod browse;
 pub mod connections;
+mod cursor;
 mod encoding;
 mod events;
 mod health;
@@ -24,6 +26,7 @@ mod queries;
 mod request_id;
 mod sql;
 mod unread;
+mod viewer_tokens;
 
 use std::{
     num::NonZero,
@@ -169,9 +172,14 @@ impl Api {
     pub fn router(&self) -> Router {
         let ingest = Router::new().route("/v1/events", post(events::post));
         let read = Router::new()
+            .route("/v1/events", get(browse::list))
+            .route("/v1/events/histogram", get(browse::histogram))
+            .route("/v1/events/fields", get(browse::fields))
+            .route("/v1/events/{id}", get(browse::get))
             .route("/v1/sql", post(sql::post))
             .route("/v1/queries", get(queries::list))
-            .route("/v1/queries/{name}", post(queries::post));
+            .route("/v1/queries/{name}", post(queries::post))
+            .route("/v1/viewer-tokens", post(viewer_tokens::post));
         let admin = Router::new()
             .route("/v1/keys", get(keys::list).post(keys::post))
             .route("/v1/keys/{id}", get(keys::get).delete(keys::delete))

@@ -275,3 +275,35 @@ pub const KEY_NAME_BYTES_MAX: usize = 200;
 pub const KEY_GRACE_MS_MAX: i64 = 30 * 24 * 3_600_000;
 /// The same if nothing is said: a day.
 pub const KEY_GRACE_MS: i64 = 24 * 3_600_000;
+
+// Filters of events.
+
+/// Bytes of one value.
+pub const FILTER_VALUE_BYTES_MAX: usize = 2_048;
+/// Actions, each of which may match.
+pub const FILTER_ACTIONS_MAX: usize = 32;
+/// Keys of metadata, all of which have to match.
+pub const FILTER_METADATA_MAX: usize = 16;
+/// Words, all of which an event must have.
+pub const FILTER_WORDS_MAX: usize = 16;
+/// Events of a page.
+pub const EVENTS_PAGE_MAX: u64 = 1_000;
+/// Events of a page if nothing is said.
+pub const EVENTS_PAGE: u64 = 100;
+/// Bytes of a page, about: it ends with the event that passes them.
+pub const EVENTS_PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Rows of a histogram: intervals times values.
+pub const HISTOGRAM_ROWS_MAX: u64 = 10_000;
+/// Values of a field that are listed.
+pub const FIELD_VALUES_MAX: u64 = 1_000;
+/// The same if nothing is said.
+pub const FIELD_VALUES: u64 = 20;
+
+// Viewer tokens.
+
+/// Bytes of the subject of a viewer token.
+pub const VIEWER_SUBJECT_BYTES_MAX: usize = 256;
+/// For how long a viewer token may hold: a day.
+pub const VIEWER_TOKEN_MS_MAX: i64 = 24 * 3_600_000;
+/// The same if nothing is said: an hour.
+pub const VIEWER_TOKEN_MS: i64 = 3_600_000;

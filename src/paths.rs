@@ -164,6 +164,11 @@ fn version(digits: &str) -> Option<u64> {
     (digits.len() == 20).then(|| digits.parse().ok())?
 }
 
+/// What cursors and viewer tokens are signed with.
+pub fn signing_secret() -> Path {
+    Path::from("control/signing-secret.json")
+}
+
 /// When each key was last used.
 pub fn keys_last_used() -> Path {
     Path::from("control/keys-last-used.json")

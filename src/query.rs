@@ -13,14 +13,18 @@
 //!    need less than a scan: `counts` for how many, `newest` for the last ones;
 //! 4. [`mod@format`] turns the answer into bytes.
 //!
-//! [`saved`] holds the questions that have a name.
+//! [`saved`] holds the questions that have a name; [`browse`] answers those of the events API (`filter`, `pattern`).
 
+mod addresses;
+pub mod browse;
 mod columns;
 mod counts;
 mod engine;
 mod failure;
+mod filter;
 pub mod format;
 mod guard;
+mod has_target;
 mod has_words;
 mod job;
 mod joins;
@@ -44,7 +48,9 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::AddressBlock;
 pub use engine::{Engine, Request, Scope, Settings};
+pub use filter::{Filter, FilterError};
 pub use narrow::Narrowing;
 pub use pattern::ActionPattern;
 pub use provider::Pushdown;

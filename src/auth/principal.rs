@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use super::Viewer;
 use crate::{
     control::{Key, Scope},
     error::{Error, ErrorKind, Result},
     event::TenantId,
+    query,
 };
 
 /// Whose events a principal sees and sends.
@@ -23,12 +25,13 @@ pub struct Principal {
     id: Arc<str>,
     reach: Reach,
     scopes: Arc<BTreeSet<Scope>>,
+    viewer: Option<Arc<Viewer>>,
 }
 
 impl Principal {
     /// A principal known by `id`, which stands in logs and must not be a secret.
     pub fn new(id: &str, reach: Reach, scopes: impl IntoIterator<Item = Scope>) -> Self {
-        Self { id: id.into(), reach, scopes: Arc::new(scopes.into_iter().collect()) }
+        Self { id: id.into(), reach, scopes: Arc::new(scopes.into_iter().collect()), viewer: None }
     }
 
     /// Who has the root key.
@@ -40,6 +43,43 @@ impl Principal {
     pub(super) fn of_key(key: &Key) -> Self {
         let reach = key.tenant.clone().map_or(Reach::All, Reach::Tenant);
         Self::new(key.id.as_str(), reach, key.scopes.iter().copied())
+    }
+
+    /// Who has a viewer token.
+    pub(super) fn of_viewer(viewer: Viewer, tenant: TenantId) -> Self {
+        let id = format!("{} for {}", viewer.issued_by, viewer.subject);
+        let viewer = Some(Arc::new(viewer));
+        Self { viewer, ..Self::new(&id, Reach::Tenant(tenant), [Scope::Read]) }
+    }
+
+    /// Whoever reads with a viewer token.
+    pub fn viewer(&self) -> Option<&Viewer> {
+        self.viewer.as_deref()
+    }
+
+    /// Refuses viewers: they read events and nothing else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`].
+    pub fn require_key(&self) -> Result<()> {
+        match &self.viewer {
+            None => Ok(()),
+            Some(_) => Err(Error::new(ErrorKind::Forbidden, "a viewer token only reads events")),
+        }
+    }
+
+    /// What it sees of the events of the tenant that a request names, or of all that it reaches.
+    ///
+    /// # Errors
+    /// As [`Principal::tenant`].
+    pub fn scope(&self, named: Option<TenantId>) -> Result<query::Scope> {
+        Ok(match (self.tenant(named)?, &self.viewer) {
+            (Some(tenant), Some(viewer)) if !viewer.narrowing.is_empty() => {
+                query::Scope::Part(tenant, Arc::new(viewer.narrowing.clone()))
+            }
+            (Some(tenant), _) => query::Scope::Tenant(tenant),
+            (None, _) => query::Scope::All,
+        })
     }
 
     /// The name for logs and for keeping principals' idempotency keys apart.

@@ -4,7 +4,7 @@ use axum::extract::{Path, rejection::PathRejection};
 use url::form_urlencoded;
 
 use super::problem::{Problem, ProblemType};
-use crate::event::TenantId;
+use crate::{error::Error, event::TenantId};
 
 /// The query parameters of one request.
 #[derive(Debug)]
@@ -13,16 +13,29 @@ pub(super) struct Params(Vec<(String, String)>);
 impl Params {
     /// Reads a query string of which only `known` names may be used; 400 names any other and any repeated one.
     pub(super) fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
+        Self::parse_with(query, known, &[], |_, _| Ok(false))
+    }
+
+    /// The same; names that are not `known` are offered to `others`, which says whether it takes them. Its names are
+    /// `other_names`.
+    pub(super) fn parse_with(
+        query: Option<&str>,
+        known: &[&str],
+        other_names: &[&str],
+        mut others: impl FnMut(&str, &str) -> Result<bool, Problem>,
+    ) -> Result<Self, Problem> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !known.contains(&name.as_ref()) {
+                if others(&name, &value)? {
+                    continue;
+                }
+                let known: Vec<&str> = known.iter().chain(other_names).copied().collect();
                 let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-                let detail = format!("query parameter {name:?} is unknown; known are {known}");
-                return Err(Problem::new(ProblemType::BadRequest, detail));
+                return Err(wrong(&name, &format!("it is unknown; known are {known}")));
             }
             if pairs.iter().any(|(other, _)| *other == name) {
-                let detail = format!("query parameter {name:?} is given more than once");
-                return Err(Problem::new(ProblemType::BadRequest, detail));
+                return Err(wrong(&name, "it is given more than once"));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -39,17 +52,38 @@ impl Params {
         match self.get(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(other) => {
-                let detail = format!("query parameter {name} is {other:?}; it is true or false");
-                Err(Problem::new(ProblemType::BadRequest, detail))
-            }
+            Some(other) => Err(wrong(name, &format!("it is {other:?}; it is true or false"))),
         }
+    }
+
+    /// A number from 1 to `max`, if given.
+    pub(super) fn count(&self, name: &str, max: u64) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(count) if (1..=max).contains(&count) => Ok(Some(count)),
+            _ => Err(wrong(name, &format!("it is {text:?}; it is a number from 1 to {max}"))),
+        }
+    }
+
+    /// What `parse` makes of the value of `name`, if given.
+    pub(super) fn parsed<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, Error>,
+    ) -> Result<Option<T>, Problem> {
+        self.get(name).map(parse).transpose().map_err(|error| wrong(name, &error.to_string()))
     }
 
     /// The parameter `tenant_id`, if given.
     pub(super) fn tenant(&self) -> Result<Option<TenantId>, Problem> {
         Ok(self.get("tenant_id").map(TenantId::parse).transpose()?)
     }
+}
+
+/// 400 for a query parameter.
+pub(super) fn wrong(name: &str, detail: &str) -> Problem {
+    Problem::new(ProblemType::BadRequest, format!("query parameter {name:?}: {detail}"))
+        .with_member("parameter", name.into())
 }
 
 /// The one variable part of a route's path; 400 if it is not text.

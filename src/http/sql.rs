@@ -36,7 +36,7 @@ use crate::{
 
 /// What planning found out (files considered, pruned, kept), as JSON, for every format; what is known only at the
 /// end stands in the answer itself, where its format has room for it.
-const STATISTICS: HeaderName = HeaderName::from_static("auditlake-statistics");
+pub(super) const STATISTICS: HeaderName = HeaderName::from_static("auditlake-statistics");
 
 const QUESTION_FORM: &str = "{\"sql\", \"tenant_id\"?, \"params\"?}";
 
@@ -119,7 +119,7 @@ pub(super) fn parse<Q: DeserializeOwned>(body: &[u8], form: &str) -> Result<Q, P
 
 /// What the principal sees of the tenant that the body or the query parameter names.
 pub(super) fn scope(principal: &Principal, in_body: Option<&str>, params: &Params) -> Result<Scope, Problem> {
-    Ok(principal.tenant(named_tenant(in_body, params)?)?.map_or(Scope::All, Scope::Tenant))
+    Ok(principal.scope(named_tenant(in_body, params)?)?)
 }
 
 /// The tenant that the body or the query parameter names; both may, if they agree.
@@ -134,7 +134,7 @@ fn named_tenant(in_body: Option<&str>, params: &Params) -> Result<Option<TenantI
     }
 }
 
-fn statistics_header(statistics: &Statistics) -> Result<HeaderValue, Problem> {
+pub(super) fn statistics_header(statistics: &Statistics) -> Result<HeaderValue, Problem> {
     let json = serde_json::to_string(statistics).map_err(|error| Problem::internal(error.to_string()))?;
     HeaderValue::try_from(json).map_err(|error| Problem::internal(error.to_string()))
 }

@@ -26,7 +26,10 @@ use datafusion::{
     prelude::SessionConfig,
 };
 
-use super::{counts::FromCounts, engine::Settings, guard::REFUSED_FUNCTIONS, has_words, newest::NewestFirst};
+use super::{
+    addresses, counts::FromCounts, engine::Settings, guard::REFUSED_FUNCTIONS, has_target, has_words,
+    newest::NewestFirst,
+};
 
 const CATALOG: &str = "auditlake";
 const SCHEMA: &str = "public";
@@ -57,7 +60,9 @@ pub(crate) fn template(settings: &Settings, runtime: Arc<RuntimeEnv>) -> Result<
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .build();
     datafusion_functions_json::register_all(&mut state)?;
-    state.register_udf(has_words::function())?;
+    for function in [has_words::function(), has_target::function(), addresses::function()] {
+        state.register_udf(function)?;
+    }
     Ok(state)
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP API of the real program: what goes in, what comes out, and what a request that cannot be served is told.
 
 mod answers;
+mod browse;
 mod events;
 mod idempotency;
 mod keys;

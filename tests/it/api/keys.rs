@@ -70,6 +70,11 @@ async fn each_route_needs_its_scope() {
     let server = Server::start(&place.calm(), &[]).await;
     let routes = [
         (Method::POST, "/v1/events", "ingest"),
+        (Method::GET, "/v1/events", "read"),
+        (Method::GET, "/v1/events/histogram", "read"),
+        (Method::GET, "/v1/events/fields", "read"),
+        (Method::GET, "/v1/events/e1", "read"),
+        (Method::POST, "/v1/viewer-tokens", "read"),
         (Method::POST, "/v1/sql", "read"),
         (Method::GET, "/v1/queries", "read"),
         (Method::POST, "/v1/queries/who-deleted", "read"),

@@ -1,0 +1,159 @@
+//! `GET /v1/events`, `/v1/events/{id}`, `/v1/events/histogram`, `/v1/events/fields`: a log without SQL.
+//!
+//! In: filters as query parameters ([`Filter`]), `order`, `limit`, `cursor`, `tenant_id`. Out: events as they were sent, with
+//! the server's fields; counts. Guaranteed: an unknown parameter is an error that names it; a viewer sees what its token says;
+//! a walk from cursor to cursor gives every event once (see [`crate::query::browse`]).
+
+use axum::{
+    Extension, Json,
+    extract::{Path, RawQuery, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::json;
+
+use super::{
+    Api, cursor,
+    params::{self, Params, in_path},
+    problem::{Problem, ProblemType},
+    sql,
+};
+use crate::{
+    auth::Principal,
+    limits,
+    query::{
+        Filter, Statistics,
+        browse::{Field, Histogram, Interval, Order, Page, PageQuery},
+    },
+};
+
+/// A page of events, the newest first unless `order=asc`.
+pub(super) async fn list(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let (params, filter) = filtered(query.as_deref(), &["tenant_id", "order", "limit", "cursor"])?;
+    let scope = principal.scope(params.tenant()?)?;
+    let mut began_at = api.clock.now_micros();
+    let query = match params.get("cursor") {
+        Some(text) => {
+            let held = cursor::read(api.auth.signer(), &scope, text)?;
+            if filter != Filter::default() || params.get("order").is_some() {
+                return Err(params::wrong(
+                    "cursor",
+                    "it holds the whole question: send no filter and no order with it",
+                ));
+            }
+            let limit = params.count("limit", limits::EVENTS_PAGE_MAX)?.unwrap_or(held.limit);
+            began_at = held.after.as_ref().map_or(began_at, |(_, began_at)| *began_at);
+            PageQuery { limit, ..held }
+        }
+        None => PageQuery {
+            filter,
+            order: order(&params)?,
+            limit: params.count("limit", limits::EVENTS_PAGE_MAX)?.unwrap_or(limits::EVENTS_PAGE),
+            after: None,
+        },
+    };
+    let page = api.engine.page(scope.clone(), &query).await?;
+    let next = match page.end.clone() {
+        Some(end) => Some(cursor::write(api.auth.signer(), &scope, &query, end, began_at)?),
+        None => None,
+    };
+    answer(&page, next)
+}
+
+/// One event: of several with this id, on different days, the newest.
+pub(super) async fn get(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let params = Params::parse(query.as_deref(), &["tenant_id"])?;
+    let id = in_path(id)?;
+    let scope = principal.scope(params.tenant()?)?;
+    let not_there = || Problem::new(ProblemType::NotFound, format!("event '{id}' does not exist"));
+    let mut filter = Filter::default();
+    filter.set("id", &id).map_err(|_| not_there())?;
+    let query = PageQuery { filter, order: Order::Desc, limit: 2, after: None };
+    let page = api.engine.page(scope, &query).await?;
+    let Some(event) = page.events.first() else { return Err(not_there()) };
+    if page.tenants > 1 {
+        let detail = format!("several tenants have an event '{id}': name one with tenant_id");
+        return Err(Problem::new(ProblemType::Conflict, detail));
+    }
+    let mut response = Response::new(event.clone().into());
+    json_headers(response.headers_mut(), &page.statistics)?;
+    Ok(response)
+}
+
+/// Counts by time, and by a field if one is named.
+pub(super) async fn histogram(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Histogram>, Problem> {
+    let (params, filter) = filtered(query.as_deref(), &["tenant_id", "interval", "field"])?;
+    let scope = principal.scope(params.tenant()?)?;
+    let interval = params.parsed("interval", Interval::parse)?.unwrap_or_default();
+    let field = params.parsed("field", Field::parse)?;
+    Ok(Json(api.engine.histogram(scope, &filter, interval, field).await?))
+}
+
+/// The most frequent values of a field.
+pub(super) async fn fields(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let (params, filter) = filtered(query.as_deref(), &["tenant_id", "field", "limit"])?;
+    let scope = principal.scope(params.tenant()?)?;
+    let Some(field) = params.parsed("field", Field::parse)? else {
+        return Err(params::wrong("field", "it is missing: name the field to count by"));
+    };
+    let limit = params.count("limit", limits::FIELD_VALUES_MAX)?.unwrap_or(limits::FIELD_VALUES);
+    Ok(Json(api.engine.top_values(scope, &filter, field, limit).await?).into_response())
+}
+
+/// The parameters `own`, and all others as a filter.
+fn filtered(query: Option<&str>, own: &[&str]) -> Result<(Params, Filter), Problem> {
+    let mut filter = Filter::default();
+    let params = Params::parse_with(query, own, &Filter::NAMES, |name, value| {
+        if !Filter::knows(name) {
+            return Ok(false);
+        }
+        filter.set(name, value).map_err(|error| params::wrong(&error.parameter, &error.detail))?;
+        Ok(true)
+    })?;
+    Ok((params, filter))
+}
+
+fn order(params: &Params) -> Result<Order, Problem> {
+    match params.get("order") {
+        None | Some("desc") => Ok(Order::Desc),
+        Some("asc") => Ok(Order::Asc),
+        Some(other) => Err(params::wrong("order", &format!("it is {other:?}; it is asc or desc"))),
+    }
+}
+
+/// `{"events": […], "next_cursor": …}`, and the next page as a link (RFC 8288).
+fn answer(page: &Page, next: Option<String>) -> Result<Response, Problem> {
+    let body = format!("{{\"events\":[{}],\"next_cursor\":{}}}", page.events.join(","), json!(next));
+    let mut response = Response::new(body.into());
+    json_headers(response.headers_mut(), &page.statistics)?;
+    if let Some(next) = next {
+        let link = HeaderValue::try_from(format!("</v1/events?cursor={next}>; rel=\"next\""))
+            .map_err(|error| Problem::internal(error.to_string()))?;
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+fn json_headers(headers: &mut HeaderMap, statistics: &Statistics) -> Result<(), Problem> {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(sql::STATISTICS, sql::statistics_header(statistics)?);
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! One page of events.
+//!
+//! In: a filter, an order, and where the page before ended. Out: the next events as JSON, and where they end. Guaranteed:
+//! whoever walks from page to page is given every event once that was visible when the walk began, and none twice,
+//! whatever arrives, is committed or compacted meanwhile: the order is by what never changes of an event (`occurred_at`,
+//! then `tenant_id` and `id`, which no two share), and a page begins right after the last event of the one before. Events
+//! that arrive meanwhile are on a later page if they belong after its end. The records that reading itself leaves in the
+//! log are not, or a walk forwards would never end.
+
+use std::collections::BTreeSet;
+
+use arrow::{array::AsArray, datatypes::TimestampMicrosecondType};
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+
+use super::{missing, text_column};
+use crate::{
+    error::Result,
+    event::{
+        canonical::Rows,
+        schema::{ID, OCCURRED_AT, TENANT_ID},
+    },
+    limits::EVENTS_PAGE_BYTES_MAX,
+    query::{Engine, Filter, Request, Scope, Statistics, filter::Conditions},
+};
+
+/// Which events come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// The newest.
+    #[default]
+    Desc,
+    /// The oldest.
+    Asc,
+}
+
+impl Order {
+    fn sql(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Desc => ("DESC", "<"),
+            Self::Asc => ("ASC", ">"),
+        }
+    }
+}
+
+/// The place of an event in the order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Microseconds since 1970.
+    #[serde(rename = "t")]
+    pub occurred_at: i64,
+    /// Whose.
+    #[serde(rename = "n")]
+    pub tenant_id: String,
+    /// Which.
+    #[serde(rename = "i")]
+    pub id: String,
+}
+
+/// What to ask for.
+#[derive(Clone, Debug)]
+pub struct PageQuery {
+    /// Which events.
+    pub filter: Filter,
+    /// In which order.
+    pub order: Order,
+    /// How many at most.
+    pub limit: u64,
+    /// Where the page before ended, and when the walk began, in microseconds since 1970; `None` for the first page.
+    pub after: Option<(Position, i64)>,
+}
+
+/// Events and what follows.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Each as the API shows it.
+    pub events: Vec<String>,
+    /// How many tenants they are of.
+    pub tenants: usize,
+    /// Where the page ends; `None`: there is nothing after it.
+    pub end: Option<Position>,
+    /// What it cost.
+    pub statistics: Statistics,
+}
+
+impl PageQuery {
+    fn request(&self, scope: Scope) -> Request {
+        let mut conditions = self.filter.conditions();
+        let (direction, beyond) = self.order.sql();
+        if let Some((position, began_at)) = &self.after {
+            continue_after(&mut conditions, position, beyond);
+            leave_out_own_records(&mut conditions, *began_at);
+        }
+        let by = ["occurred_at", "tenant_id", "id"].map(|column| format!("{column} {direction}")).join(", ");
+        // One more, to know whether there is another page.
+        let rows = self.limit + 1;
+        let sql = format!("SELECT * FROM events {} ORDER BY {by} LIMIT {rows}", conditions.clause());
+        Request { sql, params: conditions.params, scope }
+    }
+}
+
+/// Only what comes after `position`.
+fn continue_after(conditions: &mut Conditions, position: &Position, beyond: &str) {
+    let time = conditions.bind(time(position.occurred_at));
+    let tenant = conditions.bind(position.tenant_id.as_str());
+    let id = conditions.bind(position.id.as_str());
+    // The first says nothing that the second does not; files are pruned by it.
+    conditions.add(format!("occurred_at {beyond}= {time}"));
+    conditions.add(format!(
+        "(occurred_at {beyond} {time} OR tenant_id {beyond} {tenant} OR (tenant_id = {tenant} AND id {beyond} {id}))"
+    ));
+}
+
+/// No record of reading that was made since the walk began.
+fn leave_out_own_records(conditions: &mut Conditions, began_at: i64) {
+    let began_at = conditions.bind(time(began_at));
+    conditions
+        .add(format!("NOT (received_at >= {began_at} AND action >= 'auditlog.' AND action < 'auditlog/')"));
+}
+
+fn time(micros: i64) -> String {
+    let time: DateTime<Utc> = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+impl Engine {
+    /// One page of the events of `scope`. It may have fewer events than asked for and not be the last one, if they are
+    /// large.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn page(&self, scope: Scope, query: &PageQuery) -> Result<Page> {
+        let mut running = self.run(query.request(scope)).await?;
+        let mut page = Page { events: Vec::new(), tenants: 0, end: None, statistics: Statistics::default() };
+        let (mut bytes, mut last, mut tenants) = (0, None, BTreeSet::new());
+        while let Some(batch) = running.next().await {
+            let batch = batch?;
+            let rows = Rows::new(&batch)?;
+            for row in 0..rows.len() {
+                if page.events.len() as u64 == query.limit || bytes > EVENTS_PAGE_BYTES_MAX {
+                    page.end = last;
+                    page.statistics = running.statistics();
+                    return Ok(page);
+                }
+                let mut event = String::new();
+                rows.push_api(row, &mut event);
+                bytes += event.len();
+                page.events.push(event);
+                let place = position(&batch, row)?;
+                tenants.insert(place.tenant_id.clone());
+                page.tenants = tenants.len();
+                last = Some(place);
+            }
+        }
+        page.statistics = running.statistics();
+        Ok(page)
+    }
+}
+
+fn position(batch: &arrow::array::RecordBatch, row: usize) -> Result<Position> {
+    let times = batch.column_by_name(OCCURRED_AT).ok_or_else(|| missing(OCCURRED_AT))?;
+    let times = times.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| missing(OCCURRED_AT))?;
+    let one = batch.slice(row, 1);
+    Ok(Position {
+        occurred_at: times.value(row),
+        tenant_id: text_column(&one, TENANT_ID)?.value(0).to_owned(),
+        id: text_column(&one, ID)?.value(0).to_owned(),
+    })
+}
