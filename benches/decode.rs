@@ -11,7 +11,8 @@ use auditlake::event::{
 use criterion::{Criterion, Throughput};
 
 const EVENTS: usize = 1_000;
-const CONTEXT: DecodeContext = DecodeContext { tenant: None, received_at_micros: 1_795_400_000_000_000 };
+const CONTEXT: DecodeContext =
+    DecodeContext { tenant: None, received_at_micros: 1_795_400_000_000_000, own: false };
 
 /// An event as a SaaS back end sends it: about 500 bytes, with a target, context and metadata.
 fn event(number: usize) -> String {

@@ -28,7 +28,7 @@ pub use viewer::{IssuedToken, NewViewer, Viewer};
 
 pub use crate::control::Scope;
 use crate::{
-    control::{KeyId, KeyState},
+    control::{Key, KeyId, KeyState},
     error::{Error, ErrorKind, Result},
     store::Store,
     telemetry::Clock,
@@ -119,6 +119,16 @@ impl Auth {
             KeyState::Expired => Err(refused("the key has expired")),
             KeyState::Revoked => Err(refused("the key was revoked")),
         }
+    }
+
+    /// The key in an `Authorization` header that opened something once: it is named by its id and proven by a secret that it
+    /// has or had.
+    pub fn lapsed_key(&self, authorization: &str) -> Option<std::sync::Arc<Key>> {
+        let text = authorization.split_once(' ')?.1.trim();
+        let key = self.keys.control().state().key(&KeyId::of_key(text)?).cloned()?;
+        let hash = KeyHash::of(text).hex();
+        let proven = key.secrets.iter().any(|secret| secret.sha256.as_bytes().ct_eq(hash.as_bytes()).into());
+        proven.then_some(key)
     }
 
     /// Signs what clients carry back.

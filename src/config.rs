@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth, compact,
     error::{Error, ErrorKind, Result},
-    http, index, ingest, limits, query, store, table,
+    http, index, ingest, limits, logbook, query, store, table,
     telemetry::log,
 };
 
@@ -57,6 +57,8 @@ pub struct Config {
     pub compact: compact::Policy,
     /// Limits of queries.
     pub query: query::Settings,
+    /// The log of the log.
+    pub logbook: logbook::Settings,
     /// Limits of connections and requests.
     pub http: http::Settings,
     /// Work that repeats while a server runs.
@@ -76,6 +78,7 @@ impl Default for Config {
             index: index::Settings::default(),
             compact: compact::Policy::default(),
             query: query::Settings::default(),
+            logbook: logbook::Settings::default(),
             http: http::Settings::default(),
             background: Background::default(),
         }

@@ -10,6 +10,7 @@
 mod answer;
 mod body;
 mod browse;
+mod caller;
 pub mod connections;
 mod cursor;
 mod encoding;
@@ -23,6 +24,7 @@ mod params;
 mod patience;
 mod problem;
 mod queries;
+mod record;
 mod request_id;
 mod sql;
 mod unread;
@@ -55,6 +57,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ingest::Ingest,
     limits,
+    logbook::Logbook,
     query::{Engine, saved::Catalogue},
     telemetry::{Clock, Metrics},
 };
@@ -130,6 +133,7 @@ pub struct Api {
     engine: Engine,
     saved: Catalogue,
     auth: Auth,
+    logbook: Logbook,
     clock: Clock,
     metrics: Metrics,
     settings: Arc<Settings>,
@@ -143,11 +147,16 @@ pub struct Api {
 
 impl Api {
     /// The API over an open lake.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another room of the program, and there is one caller"
+    )]
     pub fn new(
         ingest: Ingest,
         engine: Engine,
         saved: Catalogue,
         auth: Auth,
+        logbook: Logbook,
         clock: Clock,
         metrics: Metrics,
         settings: &Settings,
@@ -158,6 +167,7 @@ impl Api {
             engine,
             saved,
             auth,
+            logbook,
             clock,
             bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
             metrics,
@@ -187,6 +197,7 @@ impl Api {
         let with_key = with_scope(Scope::Ingest, ingest)
             .merge(with_scope(Scope::Read, read))
             .merge(with_scope(Scope::Admin, admin))
+            .route_layer(middleware::from_fn_with_state(self.clone(), record::refusals))
             .route_layer(middleware::from_fn_with_state(self.clone(), authenticate));
         let open = Router::new()
             .route("/healthz", get(health::healthz))
@@ -223,7 +234,16 @@ impl Api {
 /// (among the response's).
 async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let credentials = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let principal: Principal = api.auth.authenticate(credentials)?;
+    let principal: Principal = match api.auth.authenticate(credentials) {
+        Ok(principal) => principal,
+        Err(error) => {
+            let problem = Problem::from(error);
+            let refusal = record::Unauthorized::of(&api, &request);
+            drop(request);
+            refusal.write(&api, problem.detail()).await;
+            return Err(problem);
+        }
+    };
     request.extensions_mut().insert(principal.clone());
     let mut response = next.run(request).await;
     response.extensions_mut().insert(principal);

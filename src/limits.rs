@@ -307,3 +307,10 @@ pub const VIEWER_SUBJECT_BYTES_MAX: usize = 256;
 pub const VIEWER_TOKEN_MS_MAX: i64 = 24 * 3_600_000;
 /// The same if nothing is said: an hour.
 pub const VIEWER_TOKEN_MS: i64 = 3_600_000;
+
+// The log of the log.
+
+/// Tenants in each of whose logs a read of all is recorded; if there are more, only the operator's tells of it.
+pub const LOGBOOK_TENANTS_MAX: usize = 1_000;
+/// Bytes of one parameter or reason that are recorded.
+pub const LOGBOOK_TEXT_BYTES_MAX: usize = 2_048;

@@ -54,5 +54,5 @@ pub use filter::{Filter, FilterError};
 pub use narrow::Narrowing;
 pub use pattern::ActionPattern;
 pub use provider::Pushdown;
-pub use running::Running;
+pub use running::{Cost, Running};
 pub use statistics::Statistics;

@@ -22,6 +22,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     http::{Api, connections},
     ingest::Ingest,
+    logbook::Logbook,
     query::saved::Catalogue,
 };
 
@@ -75,7 +76,9 @@ async fn serve_requests(
     let settings = &lake.config().http;
     let metrics = lake.metrics().clone();
     let (engine, clock) = (lake.engine().clone(), lake.clock().clone());
-    let api = Api::new(ingest.clone(), engine, saved, auth.clone(), clock, metrics, settings);
+    let logbook =
+        Logbook::new(ingest.clone(), lake.tables().clone(), clock.clone(), lake.config().logbook.clone());
+    let api = Api::new(ingest.clone(), engine, saved, auth.clone(), logbook, clock, metrics, settings);
     let address = listener
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;

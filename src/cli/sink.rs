@@ -63,7 +63,8 @@ impl Sink {
 
 async fn append(lake: &Lake, body: Bytes, tenant: Option<TenantId>) -> Result<Sent> {
     let received_at_micros = lake.clock().now_micros();
-    let context = DecodeContext { tenant, received_at_micros };
+    // A log that is brought here from elsewhere brings the records of who read it.
+    let context = DecodeContext { tenant, received_at_micros, own: true };
     // Decoding takes milliseconds of pure computation: not on the threads that drive the store.
     let decoded = task::spawn_blocking(move || decode(&body, BodyFormat::Ndjson, &context));
     let decoded = decoded

@@ -41,6 +41,9 @@ use crate::{
     limits::{REQUEST_BYTES_MAX, REQUEST_EVENTS_MAX},
 };
 
+/// How the actions of the log's own records begin.
+pub const OWN_ACTIONS: &str = "auditlog.";
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Size of a small event: how many rows to make room for.
 const EVENT_BYTES_ESTIMATE: usize = 384;
@@ -62,6 +65,8 @@ pub struct DecodeContext {
     /// The moment of acceptance, microseconds since 1970: every row's `received_at`, and the clock against
     /// which `occurred_at` is checked.
     pub received_at_micros: i64,
+    /// Whether these are records of the log itself: nobody else may send actions that begin with [`OWN_ACTIONS`].
+    pub own: bool,
 }
 
 /// A body's events.
@@ -137,7 +142,7 @@ impl From<DecodeError> for Error {
 /// let body = br#"[{"tenant_id": "acme", "action": "user.login", "occurred_at": "2026-11-22T03:04:05Z",
 ///                  "actor": {"type": "user", "id": "u_1"}},
 ///                 {"action": "user.login"}]"#;
-/// let context = DecodeContext { tenant: None, received_at_micros: 1_795_400_000_000_000 };
+/// let context = DecodeContext { tenant: None, received_at_micros: 1_795_400_000_000_000, own: false };
 /// let decoded = decode(body, BodyFormat::Json, &context).unwrap();
 /// assert_eq!(decoded.batch.num_rows(), 1);
 /// assert_eq!(decoded.rejected[0].index, 1);

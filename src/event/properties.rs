@@ -257,7 +257,7 @@ fn escaped(json: &str) -> String {
 }
 
 fn decoded(body: &str) -> RecordBatch {
-    let context = DecodeContext { tenant: None, received_at_micros: NOW };
+    let context = DecodeContext { tenant: None, received_at_micros: NOW, own: false };
     let decoded = decode(body.as_bytes(), BodyFormat::Json, &context).unwrap();
     assert_eq!(decoded.rejected, vec![], "{body}");
     decoded.batch
@@ -346,7 +346,7 @@ proptest! {
             let end = (start + removed).min(body.len());
             body.splice(start..end, shard.iter().copied());
         }
-        let context = DecodeContext { tenant: None, received_at_micros: NOW };
+        let context = DecodeContext { tenant: None, received_at_micros: NOW, own: false };
         for format in [BodyFormat::Json, BodyFormat::Ndjson] {
             let Ok(found) = decode(&body, format, &context) else { continue };
             prop_assert_eq!(found.batch.num_rows() + found.rejected.len(), found.total);

@@ -19,6 +19,9 @@ use crate::{
     telemetry::metrics::{Held, QueryMetrics, observe_since},
 };
 
+/// An answer of fewer bytes is at hand as a whole before its first byte is sent.
+const SMALL_BYTES: usize = 128 * 1024;
+
 /// Counts one query: running until dropped, unfinished unless told otherwise.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -50,24 +53,55 @@ impl Drop for Tally {
     }
 }
 
-/// A body of `chunks`, once the first of them is there.
+/// An answer whose beginning is there.
+pub(super) struct Begun {
+    head: Vec<Bytes>,
+    rest: Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>,
+    /// Whether the beginning is all of it.
+    pub(super) whole: bool,
+}
+
+/// The beginning of `chunks`: all of a small answer, and of a large one as much as is small.
 ///
 /// # Errors
-/// The stream's, if that is what comes first.
-pub(super) async fn begin(
-    chunks: impl Stream<Item = Result<Bytes>> + Send + 'static,
-    tally: Tally,
-) -> Result<Body> {
-    let mut chunks = Box::pin(chunks);
-    let first = chunks.next().await.transpose()?;
-    let chunks = stream::iter(first.map(Ok)).chain(chunks);
-    Ok(Body::from_stream(Tallied { chunks, tally }))
+/// The stream's, if it comes before that.
+pub(super) async fn begin(chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Result<Begun> {
+    let mut rest: Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>> = Box::pin(chunks);
+    let (mut head, mut bytes) = (Vec::new(), 0);
+    while bytes < SMALL_BYTES {
+        match rest.next().await.transpose()? {
+            Some(chunk) => {
+                bytes += chunk.len();
+                head.push(chunk);
+            }
+            None => return Ok(Begun { head, rest, whole: true }),
+        }
+    }
+    Ok(Begun { head, rest, whole: false })
+}
+
+impl Begun {
+    /// The whole as a body; `at_end` is called once when it has ended, with whether it ended well.
+    pub(super) fn into_body(self, tally: Tally, at_end: impl FnOnce(bool) + Send + 'static) -> Body {
+        let rest = if self.whole { stream::empty().boxed() } else { self.rest };
+        let chunks = stream::iter(self.head.into_iter().map(Ok)).chain(rest);
+        Body::from_stream(Tallied { chunks, tally, at_end: Some(Box::new(at_end)) })
+    }
 }
 
 /// Chunks whose end finishes a tally.
 struct Tallied<S> {
     chunks: S,
     tally: Tally,
+    at_end: Option<Box<dyn FnOnce(bool) + Send>>,
+}
+
+impl<S> Drop for Tallied<S> {
+    fn drop(&mut self) {
+        if let Some(at_end) = self.at_end.take() {
+            at_end(self.tally.finished);
+        }
+    }
 }
 
 impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Tallied<S> {
@@ -82,6 +116,8 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Tallied<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use http_body_util::BodyExt as _;
 
     use super::*;
@@ -102,22 +138,37 @@ mod tests {
     #[tokio::test]
     async fn an_answer_begins_with_its_first_bytes() {
         let metrics = Metrics::default().query;
-        let failing = begin(chunks(vec![Err(limit())]), Tally::start(&metrics)).await;
-        assert_eq!(failing.unwrap_err().kind(), ErrorKind::Limit);
-        assert_eq!(metrics.unfinished.get(), 1);
-        let whole = begin(chunks(vec![Ok("a"), Ok("b")]), Tally::start(&metrics)).await.unwrap();
-        assert_eq!(whole.collect().await.unwrap().to_bytes(), "ab");
-        let empty = begin(chunks(vec![]), Tally::start(&metrics)).await.unwrap();
-        assert_eq!(empty.collect().await.unwrap().to_bytes(), "");
-        assert_eq!((metrics.unfinished.get(), metrics.running.get()), (1, 0));
+        let failing = begin(chunks(vec![Err(limit())])).await;
+        assert_eq!(failing.err().unwrap().kind(), ErrorKind::Limit);
+        for (parts, text) in [(vec!["a", "b"], "ab"), (vec![], "")] {
+            let begun = begin(chunks(parts.into_iter().map(Ok).collect())).await.unwrap();
+            assert!(begun.whole);
+            let ended = Arc::new(Mutex::new(Vec::new()));
+            let told = Arc::clone(&ended);
+            let body = begun.into_body(Tally::start(&metrics), move |whole| told.lock().unwrap().push(whole));
+            assert_eq!(body.collect().await.unwrap().to_bytes(), text);
+            assert_eq!(*ended.lock().unwrap(), [true]);
+        }
+        assert_eq!((metrics.unfinished.get(), metrics.running.get()), (0, 0));
     }
 
     /// Would catch a cut answer that ends as if it were whole, or that counts as finished.
     #[tokio::test]
     async fn a_late_failure_breaks_the_answer_off() {
         let metrics = Metrics::default().query;
-        let body = begin(chunks(vec![Ok("a"), Err(limit())]), Tally::start(&metrics)).await.unwrap();
-        body.collect().await.unwrap_err();
-        assert_eq!((metrics.unfinished.get(), metrics.running.get()), (1, 0));
+        let large: &'static str = "x".repeat(SMALL_BYTES).leak();
+        for early in [false, true] {
+            let begun = begin(chunks(vec![Ok(large), Ok("b"), Err(limit())])).await.unwrap();
+            assert!(!begun.whole);
+            let ended = Arc::new(Mutex::new(Vec::new()));
+            let told = Arc::clone(&ended);
+            let body = begun.into_body(Tally::start(&metrics), move |whole| told.lock().unwrap().push(whole));
+            match early {
+                true => drop(body),
+                false => drop(body.collect().await.unwrap_err()),
+            }
+            assert_eq!(*ended.lock().unwrap(), [false], "told once, however it ends");
+        }
+        assert_eq!((metrics.unfinished.get(), metrics.running.get()), (2, 0));
     }
 }

@@ -5,36 +5,38 @@
 //! a walk from cursor to cursor gives every event once (see [`crate::query::browse`]).
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use serde_json::json;
 
 use super::{
-    Api, cursor,
+    Api,
+    caller::Caller,
+    cursor,
     params::{self, Params, in_path},
     problem::{Problem, ProblemType},
+    record::Record,
     sql,
 };
 use crate::{
-    auth::Principal,
     limits,
     query::{
-        Filter, Statistics,
-        browse::{Field, Histogram, Interval, Order, Page, PageQuery},
+        Filter, Scope, Statistics,
+        browse::{Field, Fields, FieldsQuery, Histogram, HistogramQuery, Interval, Order, Page, PageQuery},
     },
 };
 
 /// A page of events, the newest first unless `order=asc`.
 pub(super) async fn list(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let (params, filter) = filtered(query.as_deref(), &["tenant_id", "order", "limit", "cursor"])?;
-    let scope = principal.scope(params.tenant()?)?;
+    let scope = caller.principal.scope(params.tenant()?)?;
     let mut began_at = api.clock.now_micros();
     let query = match params.get("cursor") {
         Some(text) => {
@@ -56,7 +58,10 @@ pub(super) async fn list(
             after: None,
         },
     };
-    let page = api.engine.page(scope.clone(), &query).await?;
+    let asked = json!({"filter": query.filter, "order": query.order, "limit": query.limit, "next_page": query.after.is_some()});
+    let record = Record::of(&api, &caller, "auditlog.read", &scope).with(asked);
+    let page = read(&api, &caller, &record, &query, scope.clone()).await?;
+    record.done(Some(page.events.len() as u64)).await?;
     let next = match page.end.clone() {
         Some(end) => Some(cursor::write(api.auth.signer(), &scope, &query, end, began_at)?),
         None => None,
@@ -67,18 +72,21 @@ pub(super) async fn list(
 /// One event: of several with this id, on different days, the newest.
 pub(super) async fn get(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let params = Params::parse(query.as_deref(), &["tenant_id"])?;
     let id = in_path(id)?;
-    let scope = principal.scope(params.tenant()?)?;
+    let scope = caller.principal.scope(params.tenant()?)?;
     let not_there = || Problem::new(ProblemType::NotFound, format!("event '{id}' does not exist"));
     let mut filter = Filter::default();
     filter.set("id", &id).map_err(|_| not_there())?;
     let query = PageQuery { filter, order: Order::Desc, limit: 2, after: None };
-    let page = api.engine.page(scope, &query).await?;
+    let record =
+        Record::of(&api, &caller, "auditlog.read", &scope).target("event", &*id).with(json!({"id": id}));
+    let page = read(&api, &caller, &record, &query, scope).await?;
+    record.done(Some(page.events.len().min(1) as u64)).await?;
     let Some(event) = page.events.first() else { return Err(not_there()) };
     if page.tenants > 1 {
         let detail = format!("several tenants have an event '{id}': name one with tenant_id");
@@ -92,29 +100,61 @@ pub(super) async fn get(
 /// Counts by time, and by a field if one is named.
 pub(super) async fn histogram(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Histogram>, Problem> {
     let (params, filter) = filtered(query.as_deref(), &["tenant_id", "interval", "field"])?;
-    let scope = principal.scope(params.tenant()?)?;
+    let scope = caller.principal.scope(params.tenant()?)?;
     let interval = params.parsed("interval", Interval::parse)?.unwrap_or_default();
     let field = params.parsed("field", Field::parse)?;
-    Ok(Json(api.engine.histogram(scope, &filter, interval, field).await?))
+    let query = HistogramQuery { filter, interval, field };
+    let record = Record::of(&api, &caller, "auditlog.count", &scope)
+        .with(json!({"filter": query.filter, "interval": interval, "field": field.map(Field::name)}));
+    let counted = async { Ok(query.read(sql::ask(&api, &caller, query.request(scope)).await?).await?) };
+    let histogram = recorded(&record, counted.await).await?;
+    record.done(Some(histogram.bars.len() as u64)).await?;
+    Ok(Json(histogram))
 }
 
 /// The most frequent values of a field.
 pub(super) async fn fields(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
+) -> Result<Json<Fields>, Problem> {
     let (params, filter) = filtered(query.as_deref(), &["tenant_id", "field", "limit"])?;
-    let scope = principal.scope(params.tenant()?)?;
+    let scope = caller.principal.scope(params.tenant()?)?;
     let Some(field) = params.parsed("field", Field::parse)? else {
         return Err(params::wrong("field", "it is missing: name the field to count by"));
     };
     let limit = params.count("limit", limits::FIELD_VALUES_MAX)?.unwrap_or(limits::FIELD_VALUES);
-    Ok(Json(api.engine.top_values(scope, &filter, field, limit).await?).into_response())
+    let query = FieldsQuery { filter, field, limit };
+    let record = Record::of(&api, &caller, "auditlog.count", &scope)
+        .with(json!({"filter": query.filter, "field": field.name(), "limit": limit}));
+    let counted = async { Ok(query.read(sql::ask(&api, &caller, query.request(scope)).await?).await?) };
+    let fields = recorded(&record, counted.await).await?;
+    record.done(Some(fields.values.len() as u64)).await?;
+    Ok(Json(fields))
+}
+
+/// A page, or why there is none, which is recorded.
+async fn read(
+    api: &Api,
+    caller: &Caller,
+    record: &Record,
+    query: &PageQuery,
+    scope: Scope,
+) -> Result<Page, Problem> {
+    let page = async { Ok(query.read(sql::ask(api, caller, query.request(scope)).await?).await?) };
+    recorded(record, page.await).await
+}
+
+/// Records a failure.
+async fn recorded<T>(record: &Record, result: Result<T, Problem>) -> Result<T, Problem> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(problem) => Err(record.failed(problem).await),
+    }
 }
 
 /// The parameters `own`, and all others as a filter.

@@ -98,7 +98,7 @@ async fn append(api: Api, mut sent: Sent) -> Result<Response, Problem> {
 fn prepare(sent: &mut Sent, received_at_micros: i64) -> Result<AppendRequest, Problem> {
     let packed = std::mem::take(&mut sent.body);
     let body = sent.encoding.unpack(packed, limits::REQUEST_BYTES_MAX, &mut sent.share)?;
-    let context = DecodeContext { tenant: sent.tenant.clone(), received_at_micros };
+    let context = DecodeContext { tenant: sent.tenant.clone(), received_at_micros, own: false };
     let decoded: Decoded = decode(&body, sent.format, &context).map_err(undecodable)?;
     let idempotency = sent.key.take().map(|(principal, key)| IdempotencyKey {
         principal,

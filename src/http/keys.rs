@@ -14,11 +14,14 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     Api,
+    caller::Caller,
     params::{Params, in_path},
     problem::Problem,
+    record::Record,
     sql,
 };
 use crate::{
@@ -78,7 +81,7 @@ pub(super) async fn get(
 /// A new one.
 pub(super) async fn post(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -91,13 +94,16 @@ pub(super) async fn post(
         tenant: wanted.tenant_id.as_deref().map(TenantId::parse).transpose()?,
         expires_ms: wanted.expires_at.map(|time| time.timestamp_millis()),
     };
-    made(api.auth.keys().create(&principal, wanted).await?)
+    let asked = json!({"name": wanted.name, "scopes": wanted.scopes, "expires_ms": wanted.expires_ms});
+    let new = api.auth.keys().create(&caller.principal, wanted).await?;
+    changed(&api, &caller, "auditlog.key.create", &new.described, asked).await;
+    made(new)
 }
 
 /// A new secret for one of them.
 pub(super) async fn rotate(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -109,19 +115,34 @@ pub(super) async fn rotate(
         if body.is_empty() { Rotation::default() } else { sql::parse(&body, ROTATION_FORM)? };
     let grace_ms =
         rotation.grace_seconds.map_or(limits::KEY_GRACE_MS, |seconds| seconds.saturating_mul(1_000));
-    made(api.auth.keys().rotate(&principal, &in_path(id)?, grace_ms).await?)
+    let new = api.auth.keys().rotate(&caller.principal, &in_path(id)?, grace_ms).await?;
+    changed(&api, &caller, "auditlog.key.rotate", &new.described, json!({"grace_ms": grace_ms})).await;
+    made(new)
 }
 
 /// The end of one of them.
 pub(super) async fn delete(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
     Params::parse(query.as_deref(), &[])?;
-    api.auth.keys().revoke(&principal, &in_path(id)?).await?;
+    let id = in_path(id)?;
+    api.auth.keys().revoke(&caller.principal, &id).await?;
+    let revoked = api.auth.keys().get(&caller.principal, &id)?;
+    changed(&api, &caller, "auditlog.key.revoke", &revoked, json!({})).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Records a change of a key, in the log of the tenant that it is bound to.
+async fn changed(api: &Api, caller: &Caller, action: &'static str, key: &Described, asked: Value) {
+    let tenant = key.tenant_id.as_deref().and_then(|tenant| TenantId::parse(tenant).ok());
+    Record::of_change(api, caller, action, tenant)
+        .target("api_key", &*key.id)
+        .with(asked)
+        .done_already()
+        .await;
 }
 
 /// 201 with the key, which no cache may keep.

@@ -136,6 +136,16 @@ impl Problem {
         self
     }
 
+    /// What kind of problem it is.
+    pub(super) fn kind(&self) -> ProblemType {
+        self.kind
+    }
+
+    /// What the client is told.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// What the log should say beyond the status, if anything.
     pub(super) fn report(&self) -> Option<&str> {
         self.report.as_deref()

@@ -5,22 +5,24 @@
 //! query (404, with the names that are near), or the parameter and what was expected (422).
 
 use axum::{
-    Extension, Json,
+    Json,
     body::Body,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::HeaderMap,
     response::Response,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Api,
+    caller::Caller,
     params::{Params, in_path},
     problem::Problem,
+    record::Record,
     sql,
 };
-use crate::{auth::Principal, query::saved::Description};
+use crate::query::saved::Description;
 
 const FORM: &str = "{\"params\"?, \"tenant_id\"?}";
 
@@ -47,7 +49,7 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> R
 /// The answer to one of them.
 pub(super) async fn post(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -59,7 +61,10 @@ pub(super) async fn post(
     let investigation = api.saved.get(&name)?;
     let body = sql::read_question(&api, &headers, body).await?;
     let question = if body.is_empty() { Question::default() } else { sql::parse(&body, FORM)? };
-    let scope = sql::scope(&principal, question.tenant_id.as_deref(), &params)?;
+    let scope = sql::scope(&caller.principal, question.tenant_id.as_deref(), &params)?;
+    let record = Record::of(&api, &caller, "auditlog.query", &scope)
+        .target("saved_query", name)
+        .with(json!({"params": question.params, "format": format.name()}));
     let request = investigation.request(&question.params, scope, api.clock.now().date_naive())?;
-    sql::run(&api, request, format).await
+    sql::run(&api, &caller, record, request, format).await
 }

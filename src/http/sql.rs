@@ -2,10 +2,10 @@
 //!
 //! In: `{"sql", "tenant_id"?, "params"?}`; the format by `?format=` or `Accept`. Out: rows in that format, or a
 //! problem. The answer begins when its first bytes are there, so that what fails early has a proper status; what
-//! fails later breaks the connection off (see [`answer`](super::answer)). A query ends with its client.
+//! fails later breaks the connection off (see [`answer`](super::answer)). A query ends with its client. Guaranteed: it is
+//! recorded before its answer begins.
 
 use axum::{
-    Extension,
     body::Body,
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
@@ -13,23 +13,25 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Api,
     answer::{self, Tally},
     body,
+    caller::Caller,
     encoding::Encoding,
     media::Media,
     params::Params,
     problem::{Problem, ProblemType},
+    record::Record,
 };
 use crate::{
     auth::Principal,
     event::TenantId,
     limits,
     query::{
-        Request, Scope, Statistics,
+        Request, Running, Scope, Statistics,
         format::{Format, encode},
     },
 };
@@ -53,7 +55,7 @@ struct Question {
 /// The handler.
 pub(super) async fn post(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -61,25 +63,64 @@ pub(super) async fn post(
     let params = Params::parse(query.as_deref(), &["format", "tenant_id"])?;
     let format = format_of(&params, &headers)?;
     let question: Question = parse(&read_question(&api, &headers, body).await?, QUESTION_FORM)?;
-    let scope = scope(&principal, question.tenant_id.as_deref(), &params)?;
-    run(&api, Request { sql: question.sql, params: question.params, scope }, format).await
+    let scope = scope(&caller.principal, question.tenant_id.as_deref(), &params)?;
+    let record = Record::of(&api, &caller, "auditlog.sql", &scope)
+        .with(json!({"sql": question.sql, "params": question.params, "format": format.name()}));
+    let request = Request { sql: question.sql, params: question.params, scope };
+    run(&api, &caller, record, request, format).await
 }
 
-/// Runs a query and begins its answer.
-pub(super) async fn run(api: &Api, request: Request, format: Format) -> Result<Response, Problem> {
+/// Runs a query, records it, and begins its answer.
+pub(super) async fn run(
+    api: &Api,
+    caller: &Caller,
+    record: Record,
+    request: Request,
+    format: Format,
+) -> Result<Response, Problem> {
+    match begin(api, caller, &record, request, format).await {
+        Ok(response) => Ok(response),
+        Err(problem) => Err(record.failed(problem).await),
+    }
+}
+
+async fn begin(
+    api: &Api,
+    caller: &Caller,
+    record: &Record,
+    request: Request,
+    format: Format,
+) -> Result<Response, Problem> {
     let tally = Tally::start(&api.metrics.query);
-    let running = api.engine.run(request).await?;
+    let running = ask(api, caller, request).await?;
     let planned = running.statistics();
     api.metrics.query.files_pruned.inc_by(planned.files_considered.saturating_sub(planned.files_kept));
     api.metrics.query.files_kept.inc_by(planned.files_kept);
 
-    let mut response = Response::new(answer::begin(encode(running, format), tally).await?);
+    let cost = running.cost();
+    let begun = answer::begin(encode(running, format)).await?;
+    let whole = begun.whole;
+    record.done(whole.then(|| cost.statistics().rows_returned)).await?;
+    let (tasks, record) = (api.appends.clone(), record.clone());
+    let at_end = move |ended_well| {
+        if !whole {
+            tasks.spawn(async move {
+                record.ended("auditlog.answer_ended", cost.statistics().rows_returned, ended_well).await;
+            });
+        }
+    };
+    let mut response = Response::new(begun.into_body(tally, at_end));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(STATISTICS, statistics_header(&planned)?);
     Ok(response)
+}
+
+/// Runs a query of the API.
+pub(super) async fn ask(api: &Api, _: &Caller, request: Request) -> Result<Running, Problem> {
+    Ok(api.engine.run(request).await?)
 }
 
 /// `?format=` if given, else `Accept`, else JSON.

@@ -4,17 +4,18 @@
 //! more than the key that asks for it, and only for reading.
 
 use axum::{
-    Extension, Json,
+    Json,
     body::Body,
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{Api, params::Params, problem::Problem, sql};
+use super::{Api, caller::Caller, params::Params, problem::Problem, record::Record, sql};
 use crate::{
-    auth::{NewViewer, Principal},
+    auth::NewViewer,
     event::TenantId,
     limits,
     query::{ActionPattern, Narrowing},
@@ -50,7 +51,7 @@ pub(super) struct Made {
 /// The handler.
 pub(super) async fn post(
     State(api): State<Api>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -66,7 +67,12 @@ pub(super) async fn post(
         narrowing: narrowing.clone(),
         lives_ms: seconds.unwrap_or(limits::VIEWER_TOKEN_MS),
     };
-    let issued = api.auth.issue_viewer_token(&principal, new)?;
+    let asked = json!({"subject": new.subject, "lives_ms": new.lives_ms, "narrowing": new.narrowing});
+    let issued = api.auth.issue_viewer_token(&caller.principal, new)?;
+    // Nothing else keeps a token: without its record it is not given out.
+    let record =
+        Record::of_change(&api, &caller, "auditlog.viewer_token.create", Some(issued.tenant.clone()));
+    record.target("viewer", wanted.subject.trim()).with(asked).done(None).await?;
     let expires_at: DateTime<Utc> = DateTime::from_timestamp_millis(issued.expires_ms).unwrap_or_default();
     let made = Made {
         token: issued.token,

@@ -14,8 +14,8 @@ use arrow::{
 };
 
 pub use self::{
-    fields::{FieldValue, Fields},
-    histogram::{Bar, Histogram, Interval},
+    fields::{FieldValue, Fields, FieldsQuery},
+    histogram::{Bar, Histogram, HistogramQuery, Interval},
     page::{Order, Page, PageQuery, Position},
 };
 use crate::error::{Error, ErrorKind, Result};

@@ -58,6 +58,17 @@ impl Deadline {
     }
 }
 
+/// The cost of an answer that another reads.
+#[derive(Clone, Debug)]
+pub struct Cost(Arc<Ledger>);
+
+impl Cost {
+    /// What the query cost so far; final once the answer has ended.
+    pub fn statistics(&self) -> Statistics {
+        self.0.statistics()
+    }
+}
+
 /// The answer of [`Engine::run`](super::Engine::run): a stream of record batches.
 #[derive(Debug)]
 pub struct Running {
@@ -98,10 +109,9 @@ impl Running {
         self.runtime.clone()
     }
 
-    /// Lets tests look at the cost while another owns the answer.
-    #[cfg(test)]
-    pub(crate) fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(&self.ledger)
+    /// Lets one look at the cost while another owns the answer.
+    pub fn cost(&self) -> Cost {
+        Cost(Arc::clone(&self.ledger))
     }
 
     fn finish(&mut self) {

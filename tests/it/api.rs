@@ -5,6 +5,7 @@ mod browse;
 mod events;
 mod idempotency;
 mod keys;
+mod logbook;
 mod problems;
 mod queries;
 mod saved;

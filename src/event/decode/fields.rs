@@ -7,7 +7,7 @@
 //! must be there must be complete), so they are stored as not there. Empty prose is kept.
 
 use super::{
-    DecodeContext,
+    DecodeContext, OWN_ACTIONS,
     batch::{Event, Value},
     json::{Canonicalizer, Members},
     problems::{Path, Problems, quoted},
@@ -72,6 +72,7 @@ impl<'j> EventReader<'j> {
             }
         }
         self.settle_tenant(given | self.wrapped.unwrap_or_default());
+        self.refuse_own_actions();
         let bytes = self.event.text_bytes();
         if bytes > EVENT_BYTES_MAX {
             self.problems.push(
@@ -314,6 +315,15 @@ impl<'j> EventReader<'j> {
         if bytes > METADATA_BYTES_MAX {
             let detail = format_args!("is {bytes} bytes of JSON, more than the {METADATA_BYTES_MAX} allowed");
             self.problems.push(path, detail);
+        }
+    }
+
+    /// A record of who read the log must come from the log.
+    fn refuse_own_actions(&mut self) {
+        let own = self.event.get(Column::Action).is_some_and(|action| action.starts_with(OWN_ACTIONS));
+        if own && !self.context.own {
+            let detail = format!("begins with '{OWN_ACTIONS}', which only the log itself uses");
+            self.problems.push(&Path::Root.key("action"), detail);
         }
     }
 

@@ -109,8 +109,11 @@ fn real_files_are_read_completely_and_repeatably() {
         (bodies, reader.counts())
     };
     let (bodies, counts) = read();
-    let context =
-        DecodeContext { tenant: TenantId::parse("acme").ok(), received_at_micros: 1_800_000_000_000_000 };
+    let context = DecodeContext {
+        tenant: TenantId::parse("acme").ok(),
+        received_at_micros: 1_800_000_000_000_000,
+        own: false,
+    };
     let decoded = decode(&bodies, BodyFormat::Ndjson, &context).unwrap();
     assert_eq!(
         (decoded.batch.num_rows(), decoded.rejected.len()),

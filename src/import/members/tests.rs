@@ -155,8 +155,11 @@ pub(in crate::import) fn map_lines(
 pub(in crate::import) fn assert_decodes(path: &std::path::Path, source: Source) -> u64 {
     let inputs = Input::find(&[path.to_owned()]).unwrap();
     let mut reader = Reader::new(inputs, source, Settings::default());
-    let context =
-        DecodeContext { tenant: TenantId::parse("acme").ok(), received_at_micros: 1_800_000_000_000_000 };
+    let context = DecodeContext {
+        tenant: TenantId::parse("acme").ok(),
+        received_at_micros: 1_800_000_000_000_000,
+        own: false,
+    };
     for step in reader.by_ref() {
         if let Step::Batch(batch) = step {
             let decoded = decode(&batch.body, BodyFormat::Ndjson, &context).unwrap();

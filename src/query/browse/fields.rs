@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Field, counts, text_column};
 use crate::{
     error::Result,
-    query::{Engine, Filter, Request, Scope},
+    query::{Filter, Request, Running, Scope},
 };
 
 /// One value.
@@ -35,28 +35,39 @@ pub struct Fields {
     pub values: Vec<FieldValue>,
 }
 
-impl Engine {
-    /// The `limit` most frequent values of `field` among the events of `scope` that pass `filter`.
-    ///
-    /// # Errors
-    /// As [`Engine::run`].
-    pub async fn top_values(
-        &self,
-        scope: Scope,
-        filter: &Filter,
-        field: Field,
-        limit: u64,
-    ) -> Result<Fields> {
-        let conditions = filter.conditions_by_day();
+/// What to count.
+#[derive(Clone, Debug)]
+pub struct FieldsQuery {
+    /// Which events.
+    pub filter: Filter,
+    /// By which values.
+    pub field: Field,
+    /// How many values at most.
+    pub limit: u64,
+}
+
+impl FieldsQuery {
+    /// The question of [`FieldsQuery::read`].
+    pub fn request(&self, scope: Scope) -> Request {
+        let conditions = self.filter.conditions_by_day();
         let sql = format!(
             "WITH counted AS (SELECT {field} AS value, count(*) AS count FROM events {} GROUP BY {field}) \
-             SELECT value, count, CAST(sum(count) OVER () AS BIGINT) AS events, count(value) OVER () AS distinct_values \
+             SELECT value, count, CAST(sum(count) OVER () AS BIGINT) AS events, \
+             count(value) OVER () AS distinct_values \
              FROM counted ORDER BY count DESC, value NULLS LAST LIMIT {limit}",
             conditions.clause(),
-            field = field.name(),
+            field = self.field.name(),
+            limit = self.limit,
         );
-        let mut running = self.run(Request { sql, params: conditions.params, scope }).await?;
-        let mut fields = Fields { field: field.name(), events: 0, distinct: 0, values: Vec::new() };
+        Request { sql, params: conditions.params, scope }
+    }
+
+    /// The values that the answer to [`FieldsQuery::request`] is.
+    ///
+    /// # Errors
+    /// The answer's.
+    pub async fn read(&self, mut running: Running) -> Result<Fields> {
+        let mut fields = Fields { field: self.field.name(), events: 0, distinct: 0, values: Vec::new() };
         while let Some(batch) = running.next().await {
             let batch = batch?;
             let values = text_column(&batch, "value")?;

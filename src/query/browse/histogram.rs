@@ -17,7 +17,7 @@ use super::{Field, counts, missing, text_column};
 use crate::{
     error::{Error, ErrorKind, Result},
     limits::HISTOGRAM_ROWS_MAX,
-    query::{Engine, Filter, Request, Scope},
+    query::{Filter, Request, Running, Scope},
 };
 
 /// How long one interval is, in UTC.
@@ -97,28 +97,51 @@ pub struct Histogram {
 /// An interval and a value.
 type Kind = (i64, Option<String>);
 
-impl Engine {
-    /// Counts the events of `scope` that pass `filter`.
+/// What to count.
+#[derive(Clone, Debug)]
+pub struct HistogramQuery {
+    /// Which events.
+    pub filter: Filter,
+    /// How long each interval is.
+    pub interval: Interval,
+    /// What else to count by.
+    pub field: Option<Field>,
+}
+
+impl HistogramQuery {
+    /// The question of [`HistogramQuery::read`].
+    pub fn request(&self, scope: Scope) -> Request {
+        let conditions = match self.interval {
+            Interval::Hour => self.filter.conditions(),
+            _ => self.filter.conditions_by_day(),
+        };
+        // Days are what the index keeps counts by; longer intervals are made of them.
+        let start = if self.interval == Interval::Hour { "date_trunc('hour', occurred_at)" } else { "day" };
+        let (value, by_value) = match self.field {
+            Some(Field(field)) => (format!(", {field} AS value"), format!(", {field}")),
+            None => (String::new(), String::new()),
+        };
+        let sql = format!(
+            "SELECT {start} AS start{value}, count(*) AS count FROM events {} GROUP BY {start}{by_value}",
+            conditions.clause()
+        );
+        Request { sql, params: conditions.params, scope }
+    }
+
+    /// The counts that the answer to [`HistogramQuery::request`] is.
     ///
     /// # Errors
-    /// [`ErrorKind::Limit`] if there are more than [`HISTOGRAM_ROWS_MAX`] counts; as [`Engine::run`].
-    pub async fn histogram(
-        &self,
-        scope: Scope,
-        filter: &Filter,
-        interval: Interval,
-        field: Option<Field>,
-    ) -> Result<Histogram> {
-        let mut running = self.run(request(scope, filter, interval, field)).await?;
+    /// [`ErrorKind::Limit`] if there are more than [`HISTOGRAM_ROWS_MAX`]; the answer's.
+    pub async fn read(&self, mut running: Running) -> Result<Histogram> {
         let mut sums: BTreeMap<Kind, u64> = BTreeMap::new();
         while let Some(batch) = running.next().await {
             let batch = batch?;
             let count = counts(&batch, "count")?;
-            let values = field.map(|_| text_column(&batch, "value")).transpose()?;
+            let values = self.field.map(|_| text_column(&batch, "value")).transpose()?;
             for row in 0..batch.num_rows() {
                 let value =
                     values.as_ref().filter(|values| values.is_valid(row)).map(|values| values.value(row));
-                let kind = (start(&batch, row, interval)?, value.map(str::to_owned));
+                let kind = (start(&batch, row, self.interval)?, value.map(str::to_owned));
                 *sums.entry(kind).or_default() += count.value(row) as u64;
             }
             if sums.len() as u64 > HISTOGRAM_ROWS_MAX {
@@ -130,36 +153,16 @@ impl Engine {
         }
         let bar = |((start, value), count): (Kind, u64)| Bar {
             start: rfc3339(start),
-            value: field.map(|_| value),
+            value: self.field.map(|_| value),
             count,
         };
         Ok(Histogram {
-            interval,
-            field: field.map(Field::name),
+            interval: self.interval,
+            field: self.field.map(Field::name),
             events: sums.values().sum(),
             bars: sums.into_iter().map(bar).collect(),
         })
     }
-}
-
-fn request(scope: Scope, filter: &Filter, interval: Interval, field: Option<Field>) -> Request {
-    let conditions = match interval {
-        Interval::Hour => filter.conditions(),
-        _ => filter.conditions_by_day(),
-    };
-    // Days are what the index keeps counts by; longer intervals are made of them.
-    let start = if interval == Interval::Hour { "date_trunc('hour', occurred_at)" } else { "day" };
-    let sql = match field {
-        Some(Field(field)) => format!(
-            "SELECT {start} AS start, {field} AS value, count(*) AS count FROM events {} GROUP BY {start}, {field}",
-            conditions.clause()
-        ),
-        None => format!(
-            "SELECT {start} AS start, count(*) AS count FROM events {} GROUP BY {start}",
-            conditions.clause()
-        ),
-    };
-    Request { sql, params: conditions.params, scope }
 }
 
 /// When the interval of a row begins, in microseconds since 1970.

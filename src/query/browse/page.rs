@@ -22,7 +22,7 @@ use crate::{
         schema::{ID, OCCURRED_AT, TENANT_ID},
     },
     limits::EVENTS_PAGE_BYTES_MAX,
-    query::{Engine, Filter, Request, Scope, Statistics, filter::Conditions},
+    query::{Filter, Request, Running, Scope, Statistics, filter::Conditions},
 };
 
 /// Which events come first.
@@ -73,7 +73,7 @@ pub struct PageQuery {
 }
 
 /// Events and what follows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     /// Each as the API shows it.
     pub events: Vec<String>,
@@ -86,7 +86,8 @@ pub struct Page {
 }
 
 impl PageQuery {
-    fn request(&self, scope: Scope) -> Request {
+    /// The question of [`PageQuery::read`].
+    pub fn request(&self, scope: Scope) -> Request {
         let mut conditions = self.filter.conditions();
         let (direction, beyond) = self.order.sql();
         if let Some((position, began_at)) = &self.after {
@@ -98,6 +99,38 @@ impl PageQuery {
         let rows = self.limit + 1;
         let sql = format!("SELECT * FROM events {} ORDER BY {by} LIMIT {rows}", conditions.clause());
         Request { sql, params: conditions.params, scope }
+    }
+
+    /// The page that the answer to [`PageQuery::request`] is. It may have fewer events than asked for and not be the last
+    /// one, if they are large.
+    ///
+    /// # Errors
+    /// The answer's.
+    pub async fn read(&self, mut running: Running) -> Result<Page> {
+        let mut page = Page::default();
+        let mut tenants = BTreeSet::new();
+        let (mut bytes, mut last) = (0, None);
+        while let Some(batch) = running.next().await {
+            let batch = batch?;
+            let rows = Rows::new(&batch)?;
+            for row in 0..rows.len() {
+                if page.events.len() as u64 == self.limit || bytes > EVENTS_PAGE_BYTES_MAX {
+                    page.end = last;
+                    page.statistics = running.statistics();
+                    return Ok(page);
+                }
+                let mut event = String::new();
+                rows.push_api(row, &mut event);
+                bytes += event.len();
+                page.events.push(event);
+                let place = position(&batch, row)?;
+                tenants.insert(place.tenant_id.clone());
+                page.tenants = tenants.len();
+                last = Some(place);
+            }
+        }
+        page.statistics = running.statistics();
+        Ok(page)
     }
 }
 
@@ -123,40 +156,6 @@ fn leave_out_own_records(conditions: &mut Conditions, began_at: i64) {
 fn time(micros: i64) -> String {
     let time: DateTime<Utc> = DateTime::from_timestamp_micros(micros).unwrap_or_default();
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-impl Engine {
-    /// One page of the events of `scope`. It may have fewer events than asked for and not be the last one, if they are
-    /// large.
-    ///
-    /// # Errors
-    /// As [`Engine::run`].
-    pub async fn page(&self, scope: Scope, query: &PageQuery) -> Result<Page> {
-        let mut running = self.run(query.request(scope)).await?;
-        let mut page = Page { events: Vec::new(), tenants: 0, end: None, statistics: Statistics::default() };
-        let (mut bytes, mut last, mut tenants) = (0, None, BTreeSet::new());
-        while let Some(batch) = running.next().await {
-            let batch = batch?;
-            let rows = Rows::new(&batch)?;
-            for row in 0..rows.len() {
-                if page.events.len() as u64 == query.limit || bytes > EVENTS_PAGE_BYTES_MAX {
-                    page.end = last;
-                    page.statistics = running.statistics();
-                    return Ok(page);
-                }
-                let mut event = String::new();
-                rows.push_api(row, &mut event);
-                bytes += event.len();
-                page.events.push(event);
-                let place = position(&batch, row)?;
-                tenants.insert(place.tenant_id.clone());
-                page.tenants = tenants.len();
-                last = Some(place);
-            }
-        }
-        page.statistics = running.statistics();
-        Ok(page)
-    }
 }
 
 fn position(batch: &arrow::array::RecordBatch, row: usize) -> Result<Position> {

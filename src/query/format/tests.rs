@@ -216,7 +216,7 @@ async fn a_slow_reader_slows_the_query_down() {
     let sql =
         "SELECT a.metadata FROM events a CROSS JOIN events b CROSS JOIN (SELECT id FROM events LIMIT 100) c";
     let running = engine.run(request(sql)).await.unwrap();
-    let ledger = running.ledger();
+    let ledger = running.cost();
     let mut chunks = encode(running, Format::Ndjson);
     for _ in 0..3 {
         chunks.next().await.unwrap().unwrap();

@@ -13,7 +13,10 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::telemetry::Metrics;
+use crate::{
+    logbook::{self, Logbook},
+    telemetry::Metrics,
+};
 
 /// Serves `router` alone, until the token is cancelled.
 async fn serve_router(router: Router, settings: Settings) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
@@ -132,7 +135,9 @@ async fn a_batch_that_was_read_outlives_its_client() {
     let (ingest, engine) = (lake.ingest().unwrap().clone(), lake.engine().clone());
     let metrics = lake.metrics().clone();
     let (saved, clock) = (Catalogue::load(None).unwrap(), lake.clock().clone());
-    let api = Api::new(ingest, engine, saved, auth, clock, metrics.clone(), &Settings::default());
+    let logbook =
+        Logbook::new(ingest.clone(), lake.tables().clone(), clock.clone(), logbook::Settings::default());
+    let api = Api::new(ingest, engine, saved, auth, logbook, clock, metrics.clone(), &Settings::default());
 
     let (sent, all_read) = oneshot::channel();
     let end = stream::once(async move {

@@ -77,7 +77,7 @@ fn passes(event: &Value, name: &str, value: &str) -> bool {
         "session_id" | "request_id" => event["context"][name] == value,
         "correlation_id" => event["correlation_id"] == value,
         "metadata.plan" => event["metadata"]["plan"] == value,
-        "metadata.seats" => event["metadata"]["seats"].to_string() == value,
+        "metadata.seats" => event["metadata"]["seats"] == value.parse::<i64>().unwrap(),
         "metadata.a.b" => event["metadata"]["a.b"] == value,
         "q" => value.split(' ').all(|word| event.to_string().to_lowercase().contains(&word.to_lowercase())),
         other => panic!("no such filter: {other}"),

@@ -60,6 +60,7 @@ pub(crate) fn decoded(events: &[Value], clock: &Clock) -> Decoded {
     let context = DecodeContext {
         tenant: Some(TenantId::parse("acme").unwrap()),
         received_at_micros: clock.now_micros(),
+        own: false,
     };
     let decoded = decode(&body, BodyFormat::Json, &context).unwrap();
     assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
@@ -234,7 +235,7 @@ impl Client {
 impl Batch {
     fn request(&self, clock: &Clock) -> AppendRequest {
         let body = serde_json::to_vec(&self.events).unwrap();
-        let context = DecodeContext { tenant: None, received_at_micros: clock.now_micros() };
+        let context = DecodeContext { tenant: None, received_at_micros: clock.now_micros(), own: false };
         let decoded = decode(&body, BodyFormat::Json, &context).unwrap();
         assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
         AppendRequest { decoded, atomic: false, idempotency: self.idempotency.clone() }
