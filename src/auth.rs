@@ -1,7 +1,8 @@
 //! Who asks: keys, and the principals that they stand for.
 //!
 //! In: an `Authorization` header. Out: a [`Principal`], which says whose events it reaches and what it may do with
-//! them, or 401. The root key reaches everything and is there to make the first keys; [`Keys`] makes, rotates and revokes them.
+//! them, or 401. The root key reaches everything and is there to make the first keys; [`Keys`] makes, rotates and revokes them;
+//! [`Tenants`] shows each principal the tenants that it reaches, and changes what is set for them.
 //!
 //! Guaranteed: no key is stored or logged, only its SHA-256 hash is kept; hashes are compared in constant time; a key that is
 //! unknown, revoked or expired opens nothing, and a key revoked by another process none longer than it takes to
@@ -9,8 +10,10 @@
 
 mod keys;
 mod last_used;
+mod patch;
 mod principal;
 mod root_key;
+mod tenants;
 
 use std::fmt;
 
@@ -18,14 +21,17 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 pub use keys::{Described, Keys, Made, NewKey};
+pub use patch::Patch;
 pub use principal::{Principal, Reach};
 pub use root_key::{GeneratedKey, check_strength};
+pub use tenants::{DescribedTenant, TenantPage, TenantWindow, Tenants, VersionOfTenant};
 
 pub use crate::control::Scope;
 use crate::{
-    control::{KeyId, KeyState},
+    control::{Control, KeyId, KeyState},
     error::{Error, ErrorKind, Result},
     store::Store,
+    table::Tables,
     telemetry::Clock,
 };
 
@@ -54,6 +60,7 @@ impl KeyHash {
 pub struct Auth {
     root: KeyHash,
     keys: Keys,
+    tenants: Tenants,
     clock: Clock,
 }
 
@@ -63,15 +70,23 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// The keys of a store, after `given` (if any) was made the root key. Only the store's writer may call this.
+/// The keys and tenants of a store, whose control log is `control`, after `given` (if any) was made the root key. Only the
+/// store's writer may call this.
 ///
 /// # Errors
 /// As the store; [`ErrorKind::Corrupt`] if a document is not one of ours; [`ErrorKind::Invalid`] if `given`
 /// is no key at all.
-pub async fn open(store: &Store, given: Option<&str>, clock: &Clock) -> Result<(Auth, Option<GeneratedKey>)> {
+pub async fn open(
+    store: &Store,
+    control: &Control,
+    tables: &Tables,
+    given: Option<&str>,
+    clock: &Clock,
+) -> Result<(Auth, Option<GeneratedKey>)> {
     let (root, generated) = root_key::open(store, given, clock).await?;
-    let keys = Keys::open(store, clock).await?;
-    Ok((Auth { root, keys, clock: clock.clone() }, generated))
+    let keys = Keys::open(store, control.clone(), clock).await;
+    let tenants = Tenants::new(control.clone(), tables.clone());
+    Ok((Auth { root, keys, tenants, clock: clock.clone() }, generated))
 }
 
 impl Auth {
@@ -114,6 +129,11 @@ impl Auth {
     /// Makes, rotates, revokes and lists keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Shows tenants and changes their settings.
+    pub fn tenants(&self) -> &Tenants {
+        &self.tenants
     }
 
     /// Takes in what other processes have changed, and stores when keys were last used.

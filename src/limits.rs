@@ -275,3 +275,12 @@ pub const KEY_NAME_BYTES_MAX: usize = 200;
 pub const KEY_GRACE_MS_MAX: i64 = 30 * 24 * 3_600_000;
 /// The same if nothing is said: a day.
 pub const KEY_GRACE_MS: i64 = 24 * 3_600_000;
+
+// Tenants.
+
+/// Days that a tenant's events may be kept: a hundred years.
+pub const RETENTION_DAYS_MAX: u32 = 36_500;
+/// Tenants in one answer, if nothing is said.
+pub const TENANTS_PAGE: usize = 100;
+/// Tenants in one answer.
+pub const TENANTS_PAGE_MAX: usize = 1_000;

@@ -71,7 +71,8 @@ async fn serve_requests(
 ) -> Result<()> {
     let ingest = lake.ingest()?.clone();
     let root_key = lake.config().root_key.as_ref().map(|key| key.expose());
-    let (auth, generated) = auth::open(lake.store(), root_key, lake.clock()).await?;
+    let (auth, generated) =
+        auth::open(lake.store(), lake.control(), lake.tables(), root_key, lake.clock()).await?;
     let settings = &lake.config().http;
     let metrics = lake.metrics().clone();
     let (engine, clock) = (lake.engine().clone(), lake.clock().clone());
