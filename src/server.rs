@@ -5,6 +5,7 @@
 //! every acknowledged event is committed or safe in the WAL, and the lease is given up.
 
 mod background;
+mod expire;
 mod lake;
 mod signals;
 
@@ -13,6 +14,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use expire::expire;
 pub use lake::{Access, Lake};
 pub use signals::shutdown_on_signal;
 

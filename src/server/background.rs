@@ -1,5 +1,5 @@
-//! Work that repeats while a server runs: compaction, the sweep for files that nothing refers to any more, and the look for
-//! keys that others have changed.
+//! Work that repeats while a server runs: compaction, retention, the sweep for files that nothing refers to any more, and the
+//! look for keys and settings that others have changed.
 //!
 //! Each is one named task of its own. A round that fails or panics is logged and tried again after the pause; a
 //! shutdown ends it between two batches or objects.
@@ -10,7 +10,7 @@ use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::Lake;
+use super::{Lake, expire::expire};
 use crate::{
     auth::Auth,
     compact::{self, Policy},
@@ -28,6 +28,17 @@ pub(super) fn start(lake: &Lake, auth: &Auth, work: &TaskTracker, stop: &Cancell
     let (policy, metrics) = (lake.config().compact.clone(), lake.metrics().clone());
     repeat(work, "compaction", settings.compact_every_ms, stop, move |stop| {
         compact(tables.clone(), indexes.clone(), policy.clone(), clock.clone(), metrics.clone(), stop)
+    });
+    let (tables, control) = (lake.tables().clone(), lake.control().clone());
+    repeat(work, "retention", settings.retention_every_ms, stop, move |stop| {
+        let (tables, control) = (tables.clone(), control.clone());
+        async move {
+            let report = expire(&tables, &control, &stop).await?;
+            for (tenant, error) in &report.failures {
+                tracing::error!(%tenant, report = error.report(), "expired days were not removed; trying again later");
+            }
+            Ok(())
+        }
     });
     let auth = auth.clone();
     repeat(work, "keys", settings.keys_every_ms, stop, move |_| {
