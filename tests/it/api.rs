@@ -7,6 +7,7 @@ mod keys;
 mod problems;
 mod queries;
 mod saved;
+mod tenants;
 
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
