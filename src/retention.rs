@@ -10,7 +10,7 @@
 //!
 //! | part | does |
 //! |---|---|
-//! | [`plan`] | decides what has expired |
+//! | [`mod@plan`] | decides what has expired |
 
 pub mod plan;
 
