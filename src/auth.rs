@@ -2,7 +2,8 @@
 //!
 //! In: an `Authorization` header. Out: a [`Principal`], which says whose events it reaches and what it may do with
 //! them, or 401. The root key reaches everything and is there to make the first keys; [`Keys`] makes, rotates and revokes
-//! them; a [`Viewer`] reads with a token that a key has issued.
+//! them; a [`Viewer`] reads with a token that a key has issued. [`Tenants`] shows each principal the tenants that it
+//! reaches, and changes what is set for them.
 //!
 //! Guaranteed: no key is stored or logged, only its SHA-256 hash is kept; hashes are compared in constant time; a key that is
 //! unknown, revoked or expired opens nothing, and a key revoked by another process none longer than it takes to
@@ -10,9 +11,11 @@
 
 mod keys;
 mod last_used;
+mod patch;
 mod principal;
 mod root_key;
 mod signer;
+mod tenants;
 mod viewer;
 
 use std::fmt;
@@ -21,16 +24,19 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 pub use keys::{Described, Keys, Made, NewKey};
+pub use patch::Patch;
 pub use principal::{Principal, Reach};
 pub use root_key::{GeneratedKey, check_strength};
 pub use signer::Signer;
+pub use tenants::{DescribedTenant, TenantPage, TenantWindow, Tenants, VersionOfTenant};
 pub use viewer::{IssuedToken, NewViewer, Viewer};
 
 pub use crate::control::Scope;
 use crate::{
-    control::{Key, KeyId, KeyState},
+    control::{Control, Key, KeyId, KeyState},
     error::{Error, ErrorKind, Result},
     store::Store,
+    table::Tables,
     telemetry::Clock,
 };
 
@@ -60,6 +66,7 @@ pub struct Auth {
     root: KeyHash,
     keys: Keys,
     signer: Signer,
+    tenants: Tenants,
     clock: Clock,
 }
 
@@ -69,16 +76,24 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// The keys of a store, after `given` (if any) was made the root key. Only the store's writer may call this.
+/// The keys and tenants of a store, whose control log is `control`, after `given` (if any) was made the root key. Only the
+/// store's writer may call this.
 ///
 /// # Errors
 /// As the store; [`ErrorKind::Corrupt`] if a document is not one of ours; [`ErrorKind::Invalid`] if `given`
 /// is no key at all.
-pub async fn open(store: &Store, given: Option<&str>, clock: &Clock) -> Result<(Auth, Option<GeneratedKey>)> {
+pub async fn open(
+    store: &Store,
+    control: &Control,
+    tables: &Tables,
+    given: Option<&str>,
+    clock: &Clock,
+) -> Result<(Auth, Option<GeneratedKey>)> {
     let (root, generated) = root_key::open(store, given, clock).await?;
-    let keys = Keys::open(store, clock).await?;
+    let keys = Keys::open(store, control.clone(), clock).await;
+    let tenants = Tenants::new(control.clone(), tables.clone());
     let signer = Signer::open(store).await?;
-    Ok((Auth { root, keys, signer, clock: clock.clone() }, generated))
+    Ok((Auth { root, keys, signer, tenants, clock: clock.clone() }, generated))
 }
 
 impl Auth {
@@ -139,6 +154,11 @@ impl Auth {
     /// Makes, rotates, revokes and lists keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Shows tenants and changes their settings.
+    pub fn tenants(&self) -> &Tenants {
+        &self.tenants
     }
 
     /// Takes in what other processes have changed, and stores when keys were last used.

@@ -14,9 +14,11 @@ mod key;
 mod pipeline;
 mod progress;
 mod query;
+mod retention;
 mod serve;
 mod sink;
 mod sql;
+mod tenant;
 mod text;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -93,8 +95,12 @@ enum Command {
     Query(query::Arguments),
     /// Merge the small files of each day into few large ones
     Compact(compact::Arguments),
+    /// Remove the days that tenants no longer keep
+    Retention(retention::Arguments),
     /// Make, list, rotate and revoke keys
     Key(key::Arguments),
+    /// Show tenants and change what is set for them
+    Tenant(tenant::Arguments),
     /// Write the events of a synthetic company as NDJSON
     Generate(generate::Arguments),
     /// Make a sample company, investigate it, and serve it
@@ -144,7 +150,9 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Sql(arguments) => sql::run(arguments, &global, config).await,
             Command::Query(arguments) => query::run(arguments, &global, config).await,
             Command::Compact(arguments) => compact::run(&arguments, config).await,
+            Command::Retention(arguments) => retention::run(&arguments, config).await,
             Command::Key(arguments) => key::run(arguments, &global, config).await,
+            Command::Tenant(arguments) => tenant::run(arguments, &global, config).await,
             Command::Generate(arguments) => generate::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments, config).await,
         }

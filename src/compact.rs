@@ -134,6 +134,8 @@ pub async fn compact_all(
             jobs_left -= 1;
             match outcome {
                 Ok(Outcome::Done(done)) => report.add(&done),
+                // The next round plans on what is there now.
+                Ok(Outcome::Outdated) => {}
                 Ok(Outcome::Cancelled | Outcome::LacksMemory) => report.cancelled = true,
                 Err(error) => {
                     report.failures.push(Failure {

@@ -95,7 +95,10 @@ pub struct Background {
     pub sweep_every_ms: u64,
     /// How long such files stay, for queries and other readers that still use them.
     pub sweep_grace_ms: u64,
-    /// Pause between two looks for keys that other processes have made or revoked; 0 turns that off.
+    /// Pause between two removals of days that tenants no longer keep; 0 leaves it to `auditlake retention`. Until it comes,
+    /// such days are not shown any more.
+    pub retention_every_ms: u64,
+    /// Pause between two looks for keys and settings of tenants that other processes have made or changed; 0 turns that off.
     pub keys_every_ms: u64,
 }
 
@@ -105,6 +108,7 @@ impl Default for Background {
             compact_every_ms: 60_000,
             sweep_every_ms: 3_600_000,
             sweep_grace_ms: 24 * 3_600_000,
+            retention_every_ms: 3_600_000,
             keys_every_ms: 10_000,
         }
     }

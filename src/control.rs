@@ -18,7 +18,8 @@ mod tests;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::Mutex;
+use chrono::NaiveDate;
+use tokio::sync::{Mutex, MutexGuard};
 
 use self::log::{Appended, Log};
 pub use self::{
@@ -30,6 +31,7 @@ pub use self::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
+    event::TenantId,
     store::Store,
     telemetry::{self, Clock},
 };
@@ -50,6 +52,27 @@ struct Shared {
     state: RwLock<Arc<State>>,
     /// Held while the log is read on or written.
     reading: Mutex<()>,
+}
+
+/// The newest state, which nobody in this process changes while this is held. For what must not be done once a change
+/// (a legal hold, say) has been acknowledged: hold it from the decision to the end of the deed, and no longer.
+#[must_use]
+pub struct Still<'control> {
+    state: Arc<State>,
+    today: NaiveDate,
+    _reading: MutexGuard<'control, ()>,
+}
+
+impl Still<'_> {
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The day (UTC) on which it was taken.
+    pub fn today(&self) -> NaiveDate {
+        self.today
+    }
 }
 
 impl std::fmt::Debug for Control {
@@ -82,6 +105,27 @@ impl Control {
     pub async fn refresh(&self) -> Result<()> {
         let _reading = self.shared.reading.lock().await;
         self.catch_up().await
+    }
+
+    /// The first day whose events are kept for a tenant now; `None`: all are. What is older is not shown, not accepted and
+    /// on its way out.
+    pub fn first_day(&self, tenant: &TenantId) -> Option<NaiveDate> {
+        self.state().first_day(tenant, self.today())
+    }
+
+    /// The day (UTC) that it is.
+    pub fn today(&self) -> NaiveDate {
+        self.shared.clock.now().date_naive()
+    }
+
+    /// Reads what other processes have changed since, and keeps this one from changing anything until the result is dropped.
+    ///
+    /// # Errors
+    /// As [`Control::open`].
+    pub async fn still(&self) -> Result<Still<'_>> {
+        let reading = self.shared.reading.lock().await;
+        self.catch_up().await?;
+        Ok(Still { state: self.state(), today: self.today(), _reading: reading })
     }
 
     /// Makes the change that `decide` wants of the newest state, in the name of `by`, and returns what it gives beside.

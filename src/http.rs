@@ -27,6 +27,7 @@ mod queries;
 mod record;
 mod request_id;
 mod sql;
+mod tenants;
 mod unread;
 mod viewer_tokens;
 
@@ -46,7 +47,7 @@ use axum::{
     http::{Method, Uri, header},
     middleware::{self, Next},
     response::Response,
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -193,10 +194,16 @@ impl Api {
         let admin = Router::new()
             .route("/v1/keys", get(keys::list).post(keys::post))
             .route("/v1/keys/{id}", get(keys::get).delete(keys::delete))
-            .route("/v1/keys/{id}/rotate", post(keys::rotate));
-        let with_key = with_scope(Scope::Ingest, ingest)
-            .merge(with_scope(Scope::Read, read))
-            .merge(with_scope(Scope::Admin, admin))
+            .route("/v1/keys/{id}/rotate", post(keys::rotate))
+            .route("/v1/tenants/{id}", patch(tenants::patch));
+        let tenants = Router::new()
+            .route("/v1/tenants", get(tenants::list))
+            .route("/v1/tenants/{id}", get(tenants::get))
+            .route("/v1/tenants/{id}/versions", get(tenants::versions));
+        let with_key = with_scope(&[Scope::Ingest], ingest)
+            .merge(with_scope(&[Scope::Read], read))
+            .merge(with_scope(&[Scope::Read, Scope::Admin], tenants))
+            .merge(with_scope(&[Scope::Admin], admin))
             .route_layer(middleware::from_fn_with_state(self.clone(), record::refusals))
             .route_layer(middleware::from_fn_with_state(self.clone(), authenticate));
         let open = Router::new()
@@ -250,16 +257,20 @@ async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) 
     Ok(response)
 }
 
-/// `routes` for principals with `scope`.
-fn with_scope(scope: Scope, routes: Router<Api>) -> Router<Api> {
-    routes.route_layer(middleware::from_fn_with_state(scope, require))
+/// `routes` for principals with one of `scopes`.
+fn with_scope(scopes: &'static [Scope], routes: Router<Api>) -> Router<Api> {
+    routes.route_layer(middleware::from_fn_with_state(scopes, require))
 }
 
-async fn require(State(scope): State<Scope>, request: Request, next: Next) -> Result<Response, Problem> {
+async fn require(
+    State(scopes): State<&'static [Scope]>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let principal = request.extensions().get::<Principal>();
     principal
         .ok_or_else(|| Problem::internal("a route that needs a scope has no principal"))?
-        .require(scope)?;
+        .require_one(scopes)?;
     Ok(next.run(request).await)
 }
 

@@ -4,6 +4,7 @@
 //! visible; then, per tenant and by rows, bytes or age, one Delta commit. Guaranteed:
 //!
 //! - Order: durable → visible → acknowledged. No acknowledged event is lost, whatever dies when.
+//! - An event of a day that its tenant no longer keeps is refused; one that waits when its day's time is over is not committed.
 //! - An `id` is accepted once: the same content again is a duplicate, whether it is committed or not.
 //! - Memory for uncommitted events is bounded in real bytes; past the cap a request is refused with
 //!   [`ErrorKind::Busy`] and nothing of it is kept.
@@ -22,6 +23,7 @@ mod pieces;
 mod policy;
 mod rows;
 mod settings;
+mod window;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -31,10 +33,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use answers::IdempotencyKey;
-pub use open::read_uncommitted;
+pub use open::{Parts, read_uncommitted};
 pub use settings::Settings;
 
 use crate::{
+    control::Control,
     error::{Error, ErrorKind, Result},
     event::decode::{Decoded, Rejected},
     index::Indexes,
@@ -98,6 +101,7 @@ pub(crate) struct Shared {
     store: Store,
     tables: Tables,
     indexes: Indexes,
+    control: Control,
     clock: Clock,
     settings: Settings,
     metrics: Metrics,

@@ -8,7 +8,7 @@
 //! | 7 | [`cli`], [`config`], [`server`]: the program |
 //! | 6 | [`http`]: the API |
 //! | 5 | [`auth`]: who asks; [`logbook`]: what is told of it |
-//! | 4 | [`ingest`], [`compact`], [`query`], [`import`], [`generate`]: what it does |
+//! | 4 | [`ingest`], [`compact`], [`retention`], [`query`], [`import`], [`generate`]: what it does |
 //! | 3 | [`wal`], [`table`], [`index`], [`control`]: what it keeps |
 //! | 2 | [`store`], [`paths`]: where it keeps it |
 //! | 1 | [`event`]: what an event is |
@@ -28,6 +28,7 @@ pub mod generate;
 pub mod import;
 pub mod ingest;
 pub mod query;
+pub mod retention;
 
 pub mod control;
 pub mod index;

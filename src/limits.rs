@@ -314,3 +314,11 @@ pub const VIEWER_TOKEN_MS: i64 = 3_600_000;
 pub const LOGBOOK_TENANTS_MAX: usize = 1_000;
 /// Bytes of one parameter or reason that are recorded.
 pub const LOGBOOK_TEXT_BYTES_MAX: usize = 2_048;
+// Tenants.
+
+/// Days that a tenant's events may be kept: a hundred years.
+pub const RETENTION_DAYS_MAX: u32 = 36_500;
+/// Tenants in one answer, if nothing is said.
+pub const TENANTS_PAGE: usize = 100;
+/// Tenants in one answer.
+pub const TENANTS_PAGE_MAX: usize = 1_000;

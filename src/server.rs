@@ -5,6 +5,7 @@
 //! every acknowledged event is committed or safe in the WAL, and the lease is given up.
 
 mod background;
+mod expire;
 mod lake;
 mod signals;
 
@@ -13,6 +14,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use expire::expire;
 pub use lake::{Access, Lake};
 pub use signals::shutdown_on_signal;
 
@@ -22,7 +24,6 @@ use crate::{
     error::{Error, ErrorKind, Result},
     http::{Api, connections},
     ingest::Ingest,
-    logbook::Logbook,
     query::saved::Catalogue,
 };
 
@@ -72,18 +73,19 @@ async fn serve_requests(
 ) -> Result<()> {
     let ingest = lake.ingest()?.clone();
     let root_key = lake.config().root_key.as_ref().map(|key| key.expose());
-    let (auth, generated) = auth::open(lake.store(), root_key, lake.clock()).await?;
+    let (auth, generated) =
+        auth::open(lake.store(), lake.control(), lake.tables(), root_key, lake.clock()).await?;
     let settings = &lake.config().http;
     let metrics = lake.metrics().clone();
     let (engine, clock) = (lake.engine().clone(), lake.clock().clone());
-    let logbook =
-        Logbook::new(ingest.clone(), lake.tables().clone(), clock.clone(), lake.config().logbook.clone());
-    let api = Api::new(ingest.clone(), engine, saved, auth.clone(), logbook, clock, metrics, settings);
+    let logbook = lake.logbook()?;
+    let api =
+        Api::new(ingest.clone(), engine, saved, auth.clone(), logbook.clone(), clock, metrics, settings);
     let address = listener
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;
     let work = TaskTracker::new();
-    background::start(lake, &auth, &work, shutdown);
+    background::start(lake, &logbook, &auth, &work, shutdown);
     announce(lake, address, generated);
 
     let watched = watch_writer(&ingest, shutdown);

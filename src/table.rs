@@ -47,7 +47,7 @@ pub use self::{
     ids::IdCache,
     maintain::{Pace, maintain_aside},
     read::{BatchStream, OpenFile, ReadOptions},
-    snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted},
+    snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted, has_before, start_micros},
     tenant::Table,
 };
 use crate::{error::Result, event::TenantId, paths, store::Store, telemetry::Clock};

@@ -65,8 +65,8 @@ fn indexes(store: &Store) -> Indexes {
 async fn idle(folder: &str) {
     let started = Instant::now();
     let (store, tables) = open(folder).await;
-    let _engine =
-        Engine::new(&store, tables, indexes(&store), Clock::system(), Default::default()).expect("an engine");
+    let _engine = Engine::new(&store, tables, indexes(&store), None, Clock::system(), Default::default())
+        .expect("an engine");
     tell(0, started.elapsed(), "");
 }
 
@@ -92,7 +92,8 @@ async fn compact(folder: &str) {
 async fn select(format: &str, folder: &str) {
     let (store, tables) = open(folder).await;
     let settings = auditlake::query::Settings { deadline_ms: 3_600_000, ..Default::default() };
-    let engine = Engine::new(&store, tables, indexes(&store), Clock::system(), settings).expect("an engine");
+    let engine =
+        Engine::new(&store, tables, indexes(&store), None, Clock::system(), settings).expect("an engine");
     let started = Instant::now();
     let request =
         Request { sql: "SELECT * FROM events".into(), params: Default::default(), scope: Scope::All };

@@ -78,13 +78,9 @@ pub struct Described {
 }
 
 impl Keys {
-    /// Reads the keys of a store.
-    ///
-    /// # Errors
-    /// As [`Control::open`].
-    pub async fn open(store: &Store, clock: &Clock) -> Result<Self> {
-        let control = Control::open(store.clone(), clock.clone()).await?;
-        Ok(Self { control, clock: clock.clone(), used: LastUsed::open(store).await })
+    /// The keys of a store, whose control log is `control`.
+    pub async fn open(store: &Store, control: Control, clock: &Clock) -> Self {
+        Self { control, clock: clock.clone(), used: LastUsed::open(store).await }
     }
 
     pub(super) fn used(&self) -> &LastUsed {
@@ -230,7 +226,7 @@ fn new_secret(id: &KeyId) -> (String, Secret) {
     (text, secret)
 }
 
-fn checked_name(name: &str) -> Result<String> {
+pub(super) fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
     let max = limits::KEY_NAME_BYTES_MAX;
     match !name.is_empty() && name.len() <= max && !name.chars().any(char::is_control) {
@@ -242,7 +238,7 @@ fn checked_name(name: &str) -> Result<String> {
     }
 }
 
-fn time(ms: i64) -> String {
+pub(super) fn time(ms: i64) -> String {
     let time: DateTime<Utc> = DateTime::from_timestamp_millis(ms).unwrap_or_default();
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -97,13 +97,20 @@ impl Principal {
     /// # Errors
     /// [`ErrorKind::Forbidden`], naming the scope.
     pub fn require(&self, scope: Scope) -> Result<()> {
-        match self.scopes.contains(&scope) {
-            true => Ok(()),
-            false => {
-                let message = format!("this needs a key with the scope '{}'", scope.name());
-                Err(Error::new(ErrorKind::Forbidden, message))
-            }
+        self.require_one(&[scope])
+    }
+
+    /// Refuses who has none of `scopes`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], naming them.
+    pub fn require_one(&self, scopes: &[Scope]) -> Result<()> {
+        if scopes.iter().any(|scope| self.scopes.contains(scope)) {
+            return Ok(());
         }
+        let names: Vec<String> = scopes.iter().map(|scope| format!("'{}'", scope.name())).collect();
+        let message = format!("this needs a key with the scope {}", names.join(" or "));
+        Err(Error::new(ErrorKind::Forbidden, message))
     }
 
     /// The tenant that a request is about, given the one it names; `None` means all.

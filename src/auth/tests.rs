@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::{event::TenantId, limits};
+use crate::{control::Control, event::TenantId, limits, table::Tables};
 
 const ROOT: &str = "alk_root_key_of_these_tests_0123456789";
 const HOUR_MS: i64 = 3_600_000;
@@ -13,7 +13,9 @@ async fn memory() -> Store {
 }
 
 async fn open_on(store: &Store, clock: &Clock) -> Auth {
-    open(store, Some(ROOT), clock).await.unwrap().0
+    let control = Control::open(store.clone(), clock.clone()).await.unwrap();
+    let tables = Tables::open(store.clone(), clock.clone(), Default::default()).await.unwrap();
+    open(store, &control, &tables, Some(ROOT), clock).await.unwrap().0
 }
 
 fn tenant(text: &str) -> TenantId {

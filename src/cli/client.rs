@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    auth::TenantPage,
     error::{Error, ErrorKind, Result},
     event::TenantId,
     limits,
@@ -126,6 +127,10 @@ impl Client {
         if let Some(json) = body {
             request = request.json(json);
         }
+        self.json(path, request).await
+    }
+
+    async fn json<T: DeserializeOwned>(&self, path: &str, request: RequestBuilder) -> Result<T> {
         let response = self.send(request).await?;
         if !response.status().is_success() {
             return Err(problem(response).await);
@@ -139,6 +144,12 @@ impl Client {
                 error,
             )
         })
+    }
+
+    /// The tenants that follow `after`.
+    pub(super) async fn tenants(&self, after: Option<&TenantId>) -> Result<TenantPage> {
+        let url = self.url("v1/tenants", after.map(|after| ("after", after.as_str())));
+        self.json("v1/tenants", self.http.get(url)).await
     }
 
     /// The saved questions that the server knows.

@@ -103,7 +103,7 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
         Some(client) => Place::Server(client),
         None => {
             let lake = Lake::open(config, Access::Read).await?;
-            Place::Store(Keys::open(lake.store(), &clock).await?)
+            Place::Store(Keys::open(lake.store(), lake.control().clone(), &clock).await)
         }
     };
     match arguments.action {

@@ -47,6 +47,8 @@ impl Lanes {
 pub(crate) enum Outcome {
     Done(Done),
     Cancelled,
+    /// Some of its files went while they were merged (their days have expired), and so does what came of them.
+    Outdated,
     /// Its files take more memory than was thought, and others have what it would need.
     LacksMemory,
 }
@@ -80,13 +82,26 @@ pub(crate) async fn run(
     let indexer = Indexer::new(indexes, table.tenant());
     match rewrite(lanes, table, indexer, job, memory, cancel).await? {
         Some((file, indexer, merged)) => {
-            let done = commit_checked(lanes, table, &merged.inputs, file, merged.digest).await?;
-            indexer.publish().await;
-            Ok(Outcome::Done(done))
+            match commit_checked(lanes, table, &merged.inputs, file, merged.digest).await {
+                Ok(done) => {
+                    indexer.publish().await;
+                    Ok(Outcome::Done(done))
+                }
+                // Of the merged file nobody knows: the sweep takes it.
+                Err(error) if error.kind() == ErrorKind::Conflict && !are_live(table, &merged.inputs) => {
+                    Ok(Outcome::Outdated)
+                }
+                Err(error) => Err(error),
+            }
         }
         None if cancel.is_cancelled() => Ok(Outcome::Cancelled),
         None => Ok(Outcome::LacksMemory),
     }
+}
+
+fn are_live(table: &Table, inputs: &[Arc<DataFile>]) -> bool {
+    let snapshot = table.snapshot();
+    inputs.iter().all(|input| snapshot.files.iter().any(|file| file.path == input.path))
 }
 
 /// Commits `file` in place of `inputs` if it has exactly the rows that were `read`, and deletes it if not.

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -57,6 +58,11 @@ impl State {
     /// What holds for a tenant: its settings, or the default.
     pub fn settings(&self, id: &TenantId) -> TenantSettings {
         self.tenants.get(id).map(|tenant| tenant.current().settings.clone()).unwrap_or_default()
+    }
+
+    /// The first day whose events are kept for a tenant, on `today`; `None`: all are.
+    pub fn first_day(&self, id: &TenantId, today: NaiveDate) -> Option<NaiveDate> {
+        self.tenants.get(id)?.current().settings.first_day(today)
     }
 
     /// The state after `record`.

@@ -3,6 +3,7 @@
 //! A tenant exists by its first event or by its first setting. Guaranteed: a change of settings is a version of its own, with
 //! who made it and when; the newest is what holds. The log keeps every version; the state the last [`VERSIONS_KEPT`].
 
+use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::event::TenantId;
@@ -22,6 +23,14 @@ pub struct TenantSettings {
     pub legal_hold: bool,
     /// What takes the place of the configuration's limits.
     pub limits: TenantLimits,
+}
+
+impl TenantSettings {
+    /// The first day whose events are kept, on `today`; `None`: all are.
+    pub fn first_day(&self, today: NaiveDate) -> Option<NaiveDate> {
+        let days = self.retention_days.filter(|_| !self.legal_hold)?;
+        today.checked_sub_days(Days::new(days.into()))
+    }
 }
 
 /// Rate limits of a tenant; `None`: the configuration's.

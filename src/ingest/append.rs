@@ -20,7 +20,11 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{canonical::content_hashes, decode::Decoded, schema},
+    event::{
+        canonical::content_hashes,
+        decode::{Decoded, Rejected},
+        schema,
+    },
 };
 
 impl Ingest {
@@ -54,9 +58,16 @@ impl Ingest {
         }
         let reservation = shared.budget.reserve(batch.get_array_memory_size())?;
         let mut receipt = Receipt { rejected, ..Receipt::default() };
-        let answer = idempotency.map(|key| Answer::new(&key, &receipt, shared.clock.now_millis()));
-        let pieces = shared.cut(batch, &given_ids).await?;
         let places = Places { indexes, lines };
+        let mut pieces = shared.cut(batch, &given_ids).await?;
+        let expired = shared.refuse_expired(&mut pieces, &places)?;
+        shared.metrics.events_rejected(expired.len());
+        let is_refused = atomic && !expired.is_empty();
+        receipt.refuse(expired);
+        if is_refused || pieces.iter().all(|piece| piece.batch.num_rows() == 0) {
+            return Ok(receipt);
+        }
+        let answer = idempotency.map(|key| Answer::new(&key, &receipt, shared.clock.now_millis()));
         let mut job = Box::new(Job { pieces, atomic, places, duplicates: 0, answer, reservation });
         loop {
             shared.drop_committed(&mut job).await?;
@@ -67,12 +78,18 @@ impl Ingest {
                     receipt.accepted = accepted;
                     receipt.duplicates = duplicates;
                     receipt.conflicts = conflicts.len();
-                    receipt.rejected.extend(conflicts);
-                    receipt.rejected.sort_by_key(|rejected| rejected.index);
+                    receipt.refuse(conflicts);
                     return Ok(receipt);
                 }
             }
         }
+    }
+}
+
+impl Receipt {
+    fn refuse(&mut self, rejected: Vec<Rejected>) {
+        self.rejected.extend(rejected);
+        self.rejected.sort_by_key(|rejected| rejected.index);
     }
 }
 

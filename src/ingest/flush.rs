@@ -11,12 +11,13 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use tokio::sync::oneshot;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     Shared, State,
     answers::Answer,
     rows::{Day, SortedRows},
+    window,
     writer::Message,
 };
 use crate::{
@@ -121,9 +122,13 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     let rows: usize = uncommitted.flushing.iter().map(RecordBatch::num_rows).sum();
     if rows > 0 {
         let batches = uncommitted.flushing.clone();
-        let sorted = tokio::task::spawn_blocking(move || Arc::new(SortedRows::new(batches, first_seq)))
+        // Until the commit is made: a legal hold that was acknowledged meanwhile would come too late.
+        let (first_day, _still) = window::to_commit(shared, table.tenant(), &batches).await?;
+        let sorted = move || Arc::new(SortedRows::new(batches, first_seq, first_day));
+        let sorted = tokio::task::spawn_blocking(sorted)
             .await
             .map_err(|error| Error::with_source(ErrorKind::Internal, "sorting events failed", error))?;
+        let kept = sorted.count();
         let mut add = Vec::new();
         let mut indexer = Indexer::new(&shared.indexes, table.tenant());
         for day in sorted.days() {
@@ -139,14 +144,17 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
             remove: Vec::new(),
             data_change: true,
             wal_through: Some(uncommitted.flushing_through),
-            next_seq: Some(first_seq + rows as i64),
+            next_seq: Some(first_seq + kept as i64),
         };
         if let Err(error) = table.commit(commit).await {
             return Err(check_ownership(shared, table, snapshot.wal_through, error));
         }
         indexer.publish().await;
-        shared.metrics.commit(rows);
-        debug!(tenant = %table.tenant(), rows, "committed");
+        shared.metrics.commit(kept);
+        debug!(tenant = %table.tenant(), rows = kept, "committed");
+        if kept < rows {
+            info!(tenant = %table.tenant(), rows = rows - kept, "left out events whose days expired while they waited");
+        }
     }
     let tenant = table.tenant().clone();
     let gone = |_| Error::new(ErrorKind::Unavailable, "the writer stopped");

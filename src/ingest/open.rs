@@ -15,6 +15,7 @@ use super::{
     writer::{Message, Writer},
 };
 use crate::{
+    control::Control,
     error::{Error, ErrorKind, Result},
     index::Indexes,
     limits::FLUSH_KIB_AT_ONCE,
@@ -28,6 +29,23 @@ use crate::{
 /// Requests that may wait for the writer before senders have to wait themselves.
 const INBOX_MESSAGES: usize = 1_024;
 
+/// What ingest works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Store,
+    /// The tenants' tables.
+    pub tables: Tables,
+    /// Their skip indexes.
+    pub indexes: Indexes,
+    /// What is set for each tenant.
+    pub control: Control,
+    /// The time.
+    pub clock: Clock,
+    /// The numbers of this process.
+    pub metrics: Metrics,
+}
+
 impl Ingest {
     /// Opens a store for writing. When it returns, everything that was ever acknowledged is committed or
     /// visible, and no older writer can acknowledge anything.
@@ -36,15 +54,8 @@ impl Ingest {
     /// [`ErrorKind::Conflict`] while another writer holds the lease (unless `take_over`),
     /// [`ErrorKind::Invalid`] if the store overwrites what it should only create,
     /// [`ErrorKind::Corrupt`] if acknowledged events cannot be read back; otherwise as the store.
-    pub async fn open(
-        store: Store,
-        tables: Tables,
-        indexes: Indexes,
-        clock: Clock,
-        metrics: Metrics,
-        settings: Settings,
-        take_over: bool,
-    ) -> Result<Self> {
+    pub async fn open(parts: Parts, settings: Settings, take_over: bool) -> Result<Self> {
+        let Parts { store, tables, indexes, control, clock, metrics } = parts;
         settings.validate()?;
         store.require_exclusive_create(&paths::exclusive_create_check()).await?;
         let epoch =
@@ -64,6 +75,7 @@ impl Ingest {
             store,
             tables,
             indexes,
+            control,
             clock,
             settings,
             metrics,

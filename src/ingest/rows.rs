@@ -14,7 +14,7 @@ use arrow::{
 };
 use chrono::{DateTime, NaiveDate};
 
-use crate::{event::schema, limits::FLUSH_ROWS_AT_ONCE};
+use crate::{event::schema, limits::FLUSH_ROWS_AT_ONCE, table::start_micros};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -43,21 +43,28 @@ pub(super) struct Day {
 
 impl SortedRows {
     /// Numbers the events in the order of their acceptance from `first_seq` on and sorts them by `occurred_at` (equal
-    /// times by `seq`). The batches have the accepted columns.
-    pub(super) fn new(batches: Vec<RecordBatch>, first_seq: i64) -> Self {
+    /// times by `seq`). Those that occurred before `first_day`, if there is one, get no number and are left out. The batches
+    /// have the accepted columns.
+    pub(super) fn new(batches: Vec<RecordBatch>, first_seq: i64, first_day: Option<NaiveDate>) -> Self {
+        let start = first_day.map_or(i64::MIN, start_micros);
         let mut order: Vec<Row> = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
         for (batch, events) in (0..).zip(&batches) {
             let times = events
                 .column_by_name(schema::OCCURRED_AT)
                 .expect("an accepted batch has occurred_at")
                 .as_primitive::<TimestampMicrosecondType>();
-            for (row, occurred_at) in (0..).zip(times.values()) {
+            for (row, occurred_at) in (0..).zip(times.values()).filter(|(_, time)| **time >= start) {
                 let seq = first_seq + order.len() as i64;
                 order.push(Row { occurred_at: *occurred_at, seq, batch, row });
             }
         }
         order.sort_unstable_by_key(|row| (row.occurred_at, row.seq));
         Self { batches, order }
+    }
+
+    /// How many events there are.
+    pub(super) fn count(&self) -> usize {
+        self.order.len()
     }
 
     /// The days that have events, oldest first.
@@ -131,7 +138,7 @@ mod tests {
                 }).collect();
                 accepted(&events)
             });
-            let sorted = SortedRows::new(batches.collect(), 100);
+            let sorted = SortedRows::new(batches.collect(), 100, None);
             let mut seen = BTreeMap::new();
             for day in sorted.days() {
                 let mut last = (i64::MIN, i64::MIN);

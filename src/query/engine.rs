@@ -34,12 +34,13 @@ use super::{
     statistics::Ledger,
 };
 use crate::{
+    control::Control,
     error::{Error, ErrorKind, Result},
     event::TenantId,
     index::Indexes,
     limits::{QUERY_STACK_BYTES, RESULT_BATCHES_QUEUED_MAX},
     store::Store,
-    table::{Tables, snapshot::Snapshot},
+    table::{Table, Tables, snapshot::Snapshot},
     telemetry::{self, Clock},
 };
 
@@ -142,6 +143,7 @@ pub struct Engine {
 struct Shared {
     tables: Tables,
     indexes: Option<Indexes>,
+    control: Option<Control>,
     clock: Clock,
     settings: Settings,
     places: Arc<Semaphore>,
@@ -169,11 +171,13 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Starts the threads; nothing is read.
+    /// Starts the threads; nothing is read. Days that a tenant's settings in `control` no longer keep are not seen by any
+    /// query; without it, all that is stored is.
     pub fn new(
         store: &Store,
         tables: Tables,
         indexes: Indexes,
+        control: Option<Control>,
         clock: Clock,
         settings: Settings,
     ) -> Result<Self> {
@@ -195,6 +199,7 @@ impl Engine {
         let shared = Shared {
             tables,
             indexes,
+            control,
             clock,
             settings,
             places,
@@ -307,9 +312,16 @@ impl Engine {
             .buffered(TABLES_LOADED_AT_ONCE);
         // A tenant that vanished since it was listed has no table, and no events.
         tables
-            .try_filter_map(|table| async move { Ok(table.map(|table| table.snapshot())) })
+            .try_filter_map(|table| async move { Ok(table.map(|table| self.kept(&table))) })
             .try_collect()
             .await
+    }
+
+    /// What is stored of a tenant, without the days whose time is over and that are only not removed yet.
+    fn kept(&self, table: &Table) -> Arc<Snapshot> {
+        let snapshot = table.snapshot();
+        let first = self.shared.control.as_ref().and_then(|control| control.first_day(table.tenant()));
+        first.map_or_else(|| Arc::clone(&snapshot), |first| snapshot.since(first))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Work that repeats while a server runs: compaction, the sweep for files that nothing refers to any more, and the look for
-//! keys that others have changed.
+//! Work that repeats while a server runs: compaction, retention, the sweep for files that nothing refers to any more, and the
+//! look for keys and settings that others have changed.
 //!
 //! Each is one named task of its own. A round that fails or panics is logged and tried again after the pause; a
 //! shutdown ends it between two batches or objects.
@@ -10,24 +10,45 @@ use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::Lake;
+use super::{Lake, expire::expire_with};
 use crate::{
     auth::Auth,
     compact::{self, Policy},
     error::Result,
     index::Indexes,
+    logbook::Logbook,
     table::Tables,
     telemetry::{Clock, Metrics},
 };
 
+/// How long the first round waits at most: a server that is often started anew does its work, too.
+const FIRST_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// Starts all of it in `work`; it ends once `stop` is cancelled.
-pub(super) fn start(lake: &Lake, auth: &Auth, work: &TaskTracker, stop: &CancellationToken) {
+pub(super) fn start(
+    lake: &Lake,
+    logbook: &Logbook,
+    auth: &Auth,
+    work: &TaskTracker,
+    stop: &CancellationToken,
+) {
     let settings = lake.config().background.clone();
     let (tables, clock) = (lake.tables().clone(), lake.clock().clone());
     let indexes = lake.indexes().clone();
     let (policy, metrics) = (lake.config().compact.clone(), lake.metrics().clone());
     repeat(work, "compaction", settings.compact_every_ms, stop, move |stop| {
         compact(tables.clone(), indexes.clone(), policy.clone(), clock.clone(), metrics.clone(), stop)
+    });
+    let (logbook, tables, control) = (logbook.clone(), lake.tables().clone(), lake.control().clone());
+    repeat(work, "retention", settings.retention_every_ms, stop, move |stop| {
+        let (logbook, tables, control) = (logbook.clone(), tables.clone(), control.clone());
+        async move {
+            let report = expire_with(&logbook, &tables, &control, &stop).await?;
+            for (tenant, error) in &report.failures {
+                tracing::error!(%tenant, report = error.report(), "expired days were not removed; trying again later");
+            }
+            Ok(())
+        }
     });
     let auth = auth.clone();
     repeat(work, "keys", settings.keys_every_ms, stop, move |_| {
@@ -57,7 +78,9 @@ fn repeat<Round, Rounds>(
     }
     let stop = stop.clone();
     let repeated = async move {
-        while stop.run_until_cancelled(time::sleep(Duration::from_millis(pause_ms))).await.is_some() {
+        let mut pause = Duration::from_millis(pause_ms).min(FIRST_PAUSE_MAX);
+        while stop.run_until_cancelled(time::sleep(pause)).await.is_some() {
+            pause = Duration::from_millis(pause_ms);
             // A task of its own, so that a panic ends this round and not the work.
             let result = tokio::spawn(round(stop.clone()).in_current_span()).await;
             match result {

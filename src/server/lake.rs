@@ -6,9 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    control::Control,
     error::{Error, ErrorKind, Result},
     index::Indexes,
-    ingest::{self, Ingest},
+    ingest::{self, Ingest, Parts},
+    logbook::Logbook,
     paths,
     query::Engine,
     store::Store,
@@ -36,6 +38,7 @@ pub struct Lake {
     store: Store,
     tables: Tables,
     indexes: Indexes,
+    control: Control,
     engine: Engine,
     ingest: Option<Ingest>,
 }
@@ -80,20 +83,26 @@ impl Lake {
         let tables = Tables::open(store.clone(), clock.clone(), config.table.clone()).await?;
         // Before the lease is taken, which a failure here would leave behind.
         let indexes = Indexes::open(store.clone(), clock.clone(), config.index.clone());
-        let engine =
-            Engine::new(&store, tables.clone(), indexes.clone(), clock.clone(), config.query.clone())?;
+        let control = Control::open(store.clone(), clock.clone()).await?;
+        let engine = Engine::new(
+            &store,
+            tables.clone(),
+            indexes.clone(),
+            Some(control.clone()),
+            clock.clone(),
+            config.query.clone(),
+        )?;
         let ingest = match access {
             Access::Write { take_over } => {
-                let opening = Ingest::open(
-                    store.clone(),
-                    tables.clone(),
-                    indexes.clone(),
-                    clock.clone(),
-                    metrics.clone(),
-                    config.ingest.clone(),
-                    take_over,
-                );
-                Some(opening.await?)
+                let parts = Parts {
+                    store: store.clone(),
+                    tables: tables.clone(),
+                    indexes: indexes.clone(),
+                    control: control.clone(),
+                    clock: clock.clone(),
+                    metrics: metrics.clone(),
+                };
+                Some(Ingest::open(parts, config.ingest.clone(), take_over).await?)
             }
             Access::Read => {
                 require_written(&store).await?;
@@ -101,7 +110,7 @@ impl Lake {
                 None
             }
         };
-        Ok(Self { config, clock, metrics, store, tables, indexes, engine, ingest })
+        Ok(Self { config, clock, metrics, store, tables, indexes, control, engine, ingest })
     }
 
     /// The way in.
@@ -119,6 +128,15 @@ impl Lake {
         &self.engine
     }
 
+    /// The log of the log.
+    ///
+    /// # Errors
+    /// As [`Lake::ingest`].
+    pub fn logbook(&self) -> Result<Logbook> {
+        let (ingest, settings) = (self.ingest()?.clone(), self.config.logbook.clone());
+        Ok(Logbook::new(ingest, self.tables.clone(), self.clock.clone(), settings))
+    }
+
     /// All tenants' tables.
     pub fn tables(&self) -> &Tables {
         &self.tables
@@ -127,6 +145,11 @@ impl Lake {
     /// All tenants' skip indexes.
     pub fn indexes(&self) -> &Indexes {
         &self.indexes
+    }
+
+    /// Keys and tenants' settings; the one of this process.
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// Where everything is kept.

@@ -21,7 +21,7 @@ pub(crate) const WAL_APP_ID: &str = "auditlake-wal";
 pub(crate) const SEQ_APP_ID: &str = "auditlake-seq";
 /// Highest protocol versions that auditlake reads and writes.
 pub(crate) const READER_VERSION: i32 = 1;
-/// See [`READER_VERSION`]; writer 2 is what `delta.appendOnly` needs.
+/// See [`READER_VERSION`]. No table is `delta.appendOnly`: that would forbid retention to remove what has expired.
 pub(crate) const WRITER_VERSION: i32 = 2;
 
 #[derive(Serialize)]
@@ -203,7 +203,6 @@ fn commit_info<'a>(commit: &Commit, context: &EntryContext<'a>) -> CommitInfo<'a
 
 fn meta_data<'a>(context: &EntryContext<'a>, table: TableConfiguration) -> MetaData<'a> {
     let configuration = [
-        ("delta.appendOnly", "true".to_owned()),
         ("delta.checkpointInterval", table.checkpoint_commits.to_string()),
         ("delta.logRetentionDuration", format!("interval {} hours", table.log_retention_hours)),
         (

@@ -5,11 +5,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arrow::array::RecordBatch;
-use chrono::NaiveDate;
+use arrow::{
+    array::{AsArray, BooleanArray, RecordBatch},
+    compute,
+    datatypes::TimestampMicrosecondType,
+};
+use chrono::{NaiveDate, NaiveTime};
 use datafusion::scalar::ScalarValue;
 
-use crate::event::TenantId;
+use crate::event::{TenantId, schema};
 
 /// Smallest and largest value of one column in one file, and how many are null.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,8 +101,50 @@ impl Snapshot {
         }
     }
 
+    /// The same state without what occurred before `first`, committed or not.
+    pub fn since(self: &Arc<Self>, first: NaiveDate) -> Arc<Self> {
+        // Files are sorted by day.
+        let expired = self.files.partition_point(|file| file.day < first);
+        let has_expired = expired > 0 || self.uncommitted.batches().any(|batch| has_before(batch, first));
+        if !has_expired {
+            return Arc::clone(self);
+        }
+        let cut = |batches: &[RecordBatch]| -> Vec<RecordBatch> {
+            batches.iter().map(|batch| since(batch, first)).filter(|batch| batch.num_rows() > 0).collect()
+        };
+        let uncommitted = Uncommitted {
+            flushing: cut(&self.uncommitted.flushing),
+            active: cut(&self.uncommitted.active),
+            ..*self.uncommitted
+        };
+        let files = Arc::new(self.files[expired..].to_vec());
+        Arc::new(Self { files, uncommitted: Arc::new(uncommitted), ..Self::clone(self) })
+    }
+
     /// Number of events, committed or not.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum::<u64>() + self.uncommitted.rows() as u64
     }
+}
+
+/// The first moment of `day`, microseconds since 1970.
+pub fn start_micros(day: NaiveDate) -> i64 {
+    day.and_time(NaiveTime::MIN).and_utc().timestamp_micros()
+}
+
+/// Whether an event of an accepted batch occurred before `first`.
+pub fn has_before(batch: &RecordBatch, first: NaiveDate) -> bool {
+    let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>();
+    compute::min(times).is_some_and(|earliest| earliest < start_micros(first))
+}
+
+/// The events of an accepted batch that occurred on `first` or later.
+fn since(batch: &RecordBatch, first: NaiveDate) -> RecordBatch {
+    if !has_before(batch, first) {
+        return batch.clone();
+    }
+    let start = start_micros(first);
+    let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>();
+    let kept: BooleanArray = times.values().iter().map(|time| Some(*time >= start)).collect();
+    compute::filter_record_batch(batch, &kept).expect("there is one flag a row")
 }

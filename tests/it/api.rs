@@ -9,6 +9,7 @@ mod logbook;
 mod problems;
 mod queries;
 mod saved;
+mod tenants;
 
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};

@@ -15,6 +15,7 @@ mod keys;
 mod readers;
 mod readme;
 mod recovery;
+mod retention;
 mod saas;
 mod saved;
 mod shell;

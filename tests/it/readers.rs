@@ -11,7 +11,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use auditlake::{event::TenantId, paths};
+use auditlake::{event::TenantId, paths, telemetry::Clock};
+use chrono::NaiveDate;
 use deltalake_core::open_table;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -103,7 +104,7 @@ fn theirs(python: &PathBuf, place: &Place, tenant: &TenantId) -> (u64, Value) {
     (files.as_u64().unwrap(), found)
 }
 
-in_every_place!(python_reads_the_same_events_before_and_after_compaction);
+in_every_place!(python_reads_the_same_events_before_and_after_compaction, python_sees_expired_days_go);
 
 /// Would catch a table that only auditlake can read: wrong types, partitions, statistics or paths in the log, files that
 /// were merged and still count, and statistics by which another reader skips what it should not.
@@ -117,6 +118,25 @@ async fn python_reads_the_same_events_before_and_after_compaction(place: &Place)
     assert_eq!(theirs(&python, place, tenant), (days * IMPORTS as u64, expected.clone()));
     place.run(&["compact"]).quiet();
     assert_eq!(theirs(&python, place, tenant), (days, expected));
+}
+
+/// Would catch a removal that only auditlake understands, or that takes more or less than it says.
+async fn python_sees_expired_days_go(place: &Place) {
+    let Some(python) = python() else { return };
+    let tenants = fill(place);
+    let tenant = &tenants[0];
+    let days = ours(place, tenant)["days"].clone();
+    let days: Vec<NaiveDate> = days.as_object().unwrap().keys().map(|day| day.parse().unwrap()).collect();
+    let kept = (Clock::system().now().date_naive() - days[1]).num_days().to_string();
+    place.run(&["tenant", "set", tenant.as_str(), "--retention-days", &kept]).quiet();
+    let hidden = ours(place, tenant);
+    place.run(&["retention"]).quiet();
+    let (files, found) = theirs(&python, place, tenant);
+    assert_eq!(files, ((days.len() - 1) * IMPORTS) as u64);
+    for member in ["events", "events_by_log", "ids", "days", "actions"] {
+        assert_eq!(found[member], hidden[member], "{member}");
+    }
+    assert!(!found["days"].as_object().unwrap().contains_key(&days[0].to_string()), "{found}");
 }
 
 /// Would catch an entry of the log that the Rust loader cannot parse, or whose statistics it does not find.

@@ -186,7 +186,7 @@ impl Lake {
     /// The same, reading files through another store.
     pub(crate) fn engine_on(&self, store: Arc<dyn ObjectStore>, settings: Settings) -> Engine {
         let store = Store::from_object_store(store);
-        Engine::new(&store, self.tables.clone(), self.indexes.clone(), Clock::manual(START), settings)
+        Engine::new(&store, self.tables.clone(), self.indexes.clone(), None, Clock::manual(START), settings)
             .unwrap()
     }
 }

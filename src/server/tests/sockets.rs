@@ -131,7 +131,8 @@ async fn a_query_without_its_client_is_counted_as_unfinished() {
 async fn a_batch_that_was_read_outlives_its_client() {
     let config = Config { store: "memory://".into(), ..Config::default() };
     let lake = Lake::open(config, Access::Write { take_over: false }).await.unwrap();
-    let (auth, _) = auth::open(lake.store(), Some(KEY), lake.clock()).await.unwrap();
+    let opened = auth::open(lake.store(), lake.control(), lake.tables(), Some(KEY), lake.clock());
+    let (auth, _) = opened.await.unwrap();
     let (ingest, engine) = (lake.ingest().unwrap().clone(), lake.engine().clone());
     let metrics = lake.metrics().clone();
     let (saved, clock) = (Catalogue::load(None).unwrap(), lake.clock().clone());

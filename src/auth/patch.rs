@@ -1,0 +1,173 @@
+//! A change of a tenant's settings, as a JSON merge patch (RFC 7396).
+//!
+//! In: JSON, and the settings before. Out: the settings after. Guaranteed: a member that is left out stays as it is, `null` clears
+//! it; a member that does not exist, a value of the wrong kind or beyond its range is an error that names it.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::keys::checked_name;
+use crate::{
+    control::{TenantLimits, TenantSettings},
+    error::{Error, ErrorKind, Result},
+    limits,
+};
+
+/// A change of settings, as a JSON merge patch (RFC 7396): a member that is left out stays, `null` clears.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct Patch(Members);
+
+/// For each member: not given, or its new value, if it has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Members {
+    #[serde(deserialize_with = "given")]
+    name: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    retention_days: Option<Option<u32>>,
+    #[serde(deserialize_with = "given")]
+    legal_hold: Option<Option<bool>>,
+    #[serde(deserialize_with = "given")]
+    limits: Option<Option<LimitsPatch>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+struct LimitsPatch(LimitsMembers);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitsMembers {
+    #[serde(deserialize_with = "given")]
+    requests_per_second: Option<Option<u32>>,
+    #[serde(deserialize_with = "given")]
+    events_per_second: Option<Option<u32>>,
+    #[serde(deserialize_with = "given")]
+    query_seconds_per_minute: Option<Option<u32>>,
+}
+
+/// A member that is given, be it as `null`.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+// Through a map: a struct would be read from an array as well.
+impl TryFrom<Map<String, Value>> for Patch {
+    type Error = serde_json::Error;
+
+    fn try_from(members: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(Value::Object(members)).map(Self)
+    }
+}
+
+impl TryFrom<Map<String, Value>> for LimitsPatch {
+    type Error = serde_json::Error;
+
+    fn try_from(members: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(Value::Object(members)).map(Self)
+    }
+}
+
+impl Patch {
+    /// Whether it names what only the operator sets.
+    pub(super) fn is_operators(&self) -> bool {
+        let Members { name: _, retention_days, legal_hold, limits } = &self.0;
+        retention_days.is_some() || legal_hold.is_some() || limits.is_some()
+    }
+
+    /// The settings after it.
+    pub(super) fn apply(&self, settings: &TenantSettings) -> Result<TenantSettings> {
+        let Members { name, retention_days, legal_hold, limits } = self.0.clone();
+        let mut next = settings.clone();
+        if let Some(name) = name {
+            next.name = name.map(|name| checked_name(&name)).transpose()?;
+        }
+        if let Some(days) = retention_days {
+            next.retention_days = checked("retention_days", days, limits::RETENTION_DAYS_MAX)?;
+        }
+        if let Some(hold) = legal_hold {
+            next.legal_hold = hold.unwrap_or_default();
+        }
+        match limits {
+            None => {}
+            Some(None) => next.limits = TenantLimits::default(),
+            Some(Some(LimitsPatch(members))) => {
+                let set = |name: &str, limit: &mut Option<u32>, wanted: Option<Option<u32>>| {
+                    if let Some(wanted) = wanted {
+                        *limit = checked(&format!("limits.{name}"), wanted, u32::MAX)?;
+                    }
+                    Ok::<(), Error>(())
+                };
+                let limits = &mut next.limits;
+                set("requests_per_second", &mut limits.requests_per_second, members.requests_per_second)?;
+                set("events_per_second", &mut limits.events_per_second, members.events_per_second)?;
+                let (limit, wanted) =
+                    (&mut limits.query_seconds_per_minute, members.query_seconds_per_minute);
+                set("query_seconds_per_minute", limit, wanted)?;
+            }
+        }
+        Ok(next)
+    }
+}
+
+fn checked(name: &str, wanted: Option<u32>, max: u32) -> Result<Option<u32>> {
+    match wanted {
+        Some(number) if !(1..=max).contains(&number) => {
+            Err(Error::new(ErrorKind::Invalid, format!("{name}: {number} is not from 1 to {max}")))
+        }
+        wanted => Ok(wanted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patched(settings: &TenantSettings, patch: &str) -> Result<TenantSettings, String> {
+        let patch: Patch = serde_json::from_str(patch).map_err(|error| error.to_string())?;
+        patch.apply(settings).map_err(|error| error.to_string())
+    }
+
+    /// Would catch a member that changes although nobody named it, and a null that does not clear.
+    #[test]
+    fn a_patch_changes_what_it_names() {
+        let limits =
+            TenantLimits { requests_per_second: Some(5), events_per_second: Some(6), ..Default::default() };
+        let before =
+            TenantSettings { name: Some("Acme".into()), retention_days: Some(30), legal_hold: true, limits };
+        let same = |patch| assert_eq!(patched(&before, patch).as_ref(), Ok(&before), "{patch}");
+        same("{}");
+        same(r#"{"limits": {}}"#);
+        same(r#"{"name": " Acme ", "retention_days": 30}"#);
+        let next =
+            patched(&before, r#"{"retention_days": null, "limits": {"requests_per_second": null}}"#).unwrap();
+        let expected = TenantLimits { requests_per_second: None, ..limits };
+        assert_eq!(next, TenantSettings { retention_days: None, limits: expected, ..before.clone() });
+        let cleared = r#"{"name": null, "retention_days": null, "legal_hold": null, "limits": null}"#;
+        assert_eq!(patched(&before, cleared), Ok(TenantSettings::default()));
+    }
+
+    /// Would catch a mistyped member that is passed over: a hold that does not hold, or days that nobody counts.
+    #[test]
+    fn what_is_no_setting_is_named() {
+        for (patch, part) in [
+            (r#"{"legal_holt": true}"#, "legal_holt"),
+            (r#"{"limits": {"requests": 1}}"#, "requests"),
+            (r#"{"retention_days": 0}"#, "retention_days: 0"),
+            (r#"{"retention_days": 36501}"#, "36501"),
+            (r#"{"retention_days": -1}"#, "-1"),
+            (r#"{"retention_days": 1.5}"#, "1.5"),
+            (r#"{"retention_days": "30"}"#, "30"),
+            (r#"{"legal_hold": "yes"}"#, "yes"),
+            (r#"{"name": ""}"#, "name"),
+            (r#"{"limits": {"events_per_second": 0}}"#, "limits.events_per_second"),
+            (r#"{"limits": [1, 2, 3]}"#, "map"),
+            ("[null, 30]", "map"),
+            ("null", "map"),
+        ] {
+            let error = patched(&TenantSettings::default(), patch).unwrap_err();
+            assert!(error.contains(part), "{patch}: {error}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! `auditlake tenant`: show tenants and change what is set for them, in a store or through a server.
+//!
+//! In: which tenant, and what. Out: what is set then, on stdout. Guaranteed: a server that runs on the store meanwhile knows of a
+//! change made here within `background.keys_every_ms`; with `--server`, at once.
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Global, Outcome, client::Client, text};
+use crate::{
+    auth::{DescribedTenant, Patch, Principal, TenantPage, Tenants},
+    config::Config,
+    error::{Error, ErrorKind, Result},
+    event::TenantId,
+    limits,
+    server::{Access, Lake},
+};
+
+const AFTER_HELP: &str = "\
+Examples:
+  auditlake tenant list
+  auditlake tenant set acme --name 'Acme Inc.' --retention-days 365
+  auditlake tenant set acme --legal-hold true
+  auditlake tenant set acme --retention-days none --events-per-second 5000
+  auditlake tenant show acme";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the tenants
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one tenant, as JSON
+    Show {
+        /// Which
+        id: String,
+    },
+    /// Change what is set for a tenant, and make it if it is not there; `none` clears
+    Set(Box<Set>),
+}
+
+#[derive(Debug, Args)]
+struct Set {
+    /// Which
+    id: String,
+    /// What people call it
+    #[arg(long)]
+    name: Option<String>,
+    /// Days that its events are kept, by the day they occurred on
+    #[arg(long, value_name = "DAYS", value_parser = number_or_none)]
+    retention_days: Option<Value>,
+    /// Whether nothing is removed, whatever the days
+    #[arg(long, value_name = "BOOL")]
+    legal_hold: Option<bool>,
+    /// Requests in a second
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    requests_per_second: Option<Value>,
+    /// Events taken in, in a second
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    events_per_second: Option<Value>,
+    /// Seconds that queries run, all together, in a minute
+    #[arg(long, value_name = "N", value_parser = number_or_none)]
+    query_seconds_per_minute: Option<Value>,
+}
+
+fn number_or_none(given: &str) -> Result<Value, String> {
+    match given {
+        "none" => Ok(Value::Null),
+        number => {
+            let number: Result<u32, _> = number.parse();
+            number.map(Value::from).map_err(|_| format!("{given:?} is neither a number nor none"))
+        }
+    }
+}
+
+impl Set {
+    /// The merge patch that it is.
+    fn patch(&self) -> Value {
+        let limits = members([
+            ("requests_per_second", &self.requests_per_second),
+            ("events_per_second", &self.events_per_second),
+            ("query_seconds_per_minute", &self.query_seconds_per_minute),
+        ]);
+        let name = self.name.as_deref().map(|name| if name == "none" { Value::Null } else { name.into() });
+        let limits = Some(Value::Object(limits)).filter(|limits| *limits != json!({}));
+        Value::Object(members([
+            ("name", &name),
+            ("retention_days", &self.retention_days),
+            ("legal_hold", &self.legal_hold.map(Value::from)),
+            ("limits", &limits),
+        ]))
+    }
+}
+
+fn members<const N: usize>(named: [(&str, &Option<Value>); N]) -> Map<String, Value> {
+    let given = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+    given.collect()
+}
+
+/// Where the tenants are.
+enum Place {
+    Server(Client),
+    Store(Tenants),
+}
+
+pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
+    let place = match global.client()? {
+        Some(client) => Place::Server(client),
+        None => {
+            let lake = Lake::open(config, Access::Read).await?;
+            Place::Store(Tenants::new(lake.control().clone(), lake.tables().clone()))
+        }
+    };
+    let shown = match arguments.action {
+        Action::List { json } => {
+            let tenants = place.list().await?;
+            if json { as_json(&tenants)? } else { as_table(&tenants) }
+        }
+        Action::Show { id } => as_json(&place.get(&TenantId::parse(&id)?).await?)?,
+        Action::Set(set) => as_json(&place.set(&TenantId::parse(&set.id)?, &set.patch()).await?)?,
+    };
+    text::write_stdout(shown.as_bytes())?;
+    Ok(Outcome::Complete)
+}
+
+impl Place {
+    /// All of them, page by page.
+    async fn list(&self) -> Result<Vec<DescribedTenant>> {
+        let mut tenants = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.page(after.as_ref()).await?;
+            tenants.extend(page.tenants);
+            match page.next {
+                Some(next) => after = Some(TenantId::parse(&next)?),
+                None => return Ok(tenants),
+            }
+        }
+    }
+
+    async fn page(&self, after: Option<&TenantId>) -> Result<TenantPage> {
+        match self {
+            Self::Server(client) => client.tenants(after).await,
+            Self::Store(tenants) => tenants.list(&Principal::root(), after, limits::TENANTS_PAGE_MAX).await,
+        }
+    }
+
+    async fn get(&self, id: &TenantId) -> Result<DescribedTenant> {
+        match self {
+            Self::Server(client) => client.call(Method::GET, &format!("v1/tenants/{id}"), None, None).await,
+            Self::Store(tenants) => tenants.get(&Principal::root(), id).await,
+        }
+    }
+
+    async fn set(&self, id: &TenantId, patch: &Value) -> Result<DescribedTenant> {
+        match self {
+            Self::Server(client) => {
+                client.call(Method::PATCH, &format!("v1/tenants/{id}"), None, Some(patch)).await
+            }
+            Self::Store(tenants) => {
+                let patch: Patch = serde_json::from_value(patch.clone())
+                    .map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))?;
+                tenants.set(&Principal::root(), id, &patch).await
+            }
+        }
+    }
+}
+
+fn as_json(value: &impl Serialize) -> Result<String> {
+    let json = serde_json::to_string_pretty(value);
+    json.map(|json| json + "\n")
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "write the tenants", error))
+}
+
+fn as_table(tenants: &[DescribedTenant]) -> String {
+    let mut table = format!(
+        "{:20}  {:>14}  {:10}  {:10}  {:>8}  {:4}  name\n",
+        "id", "events", "first day", "last day", "days", "hold"
+    );
+    let day = |day: Option<chrono::NaiveDate>| day.map_or("-".to_owned(), |day| day.to_string());
+    for tenant in tenants {
+        let settings = &tenant.settings;
+        let _ = writeln!(
+            table,
+            "{:20}  {:>14}  {:10}  {:10}  {:>8}  {:4}  {}",
+            tenant.id,
+            text::count(tenant.events),
+            day(tenant.window.first_day),
+            day(tenant.window.last_day),
+            settings.retention_days.map_or("all".to_owned(), |days| days.to_string()),
+            if settings.legal_hold { "yes" } else { "no" },
+            settings.name.as_deref().unwrap_or("-"),
+        );
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a flag that was not given and clears what is set, or `none` that is sent as a text.
+    #[test]
+    fn only_what_is_given_is_patched() {
+        let set = Set {
+            id: "acme".into(),
+            name: None,
+            retention_days: Some(number_or_none("none").unwrap()),
+            legal_hold: Some(true),
+            requests_per_second: None,
+            events_per_second: Some(number_or_none("7").unwrap()),
+            query_seconds_per_minute: None,
+        };
+        let expected =
+            json!({"retention_days": null, "legal_hold": true, "limits": {"events_per_second": 7}});
+        assert_eq!(set.patch(), expected);
+        let nothing = Set { retention_days: None, legal_hold: None, events_per_second: None, ..set };
+        assert_eq!(nothing.patch(), json!({}));
+        assert!(number_or_none("-1").is_err() && number_or_none("a year").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! `/v1/tenants`: show tenants, and change what is set for them.
+//!
+//! In: ids, and JSON merge patches (RFC 7396). Out: settings, their versions, and the days that can be queried. Guaranteed: a key
+//! bound to a tenant sees that one; another is 404 in the same words as for one that does not exist.
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::{Path, RawQuery, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderValue, header},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Api,
+    caller::Caller,
+    params::{Params, in_path},
+    problem::Problem,
+    record::Record,
+    sql,
+};
+use crate::{
+    auth::{DescribedTenant, Patch, Principal, TenantPage, VersionOfTenant},
+    event::TenantId,
+    limits,
+};
+
+const FORM: &str = "{\"name\"?, \"retention_days\"?, \"legal_hold\"?, \"limits\"?}";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// What was set for a tenant.
+#[derive(Debug, Serialize)]
+pub(super) struct Versions {
+    versions: Vec<VersionOfTenant>,
+}
+
+/// Those that the principal may see, by id: `limit` of them that follow `after`.
+pub(super) async fn list(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<TenantPage>, Problem> {
+    let params = Params::parse(query.as_deref(), &["after", "limit"])?;
+    principal.require_key()?;
+    let after = params.get("after").map(TenantId::parse).transpose()?;
+    let limit = params.count("limit", limits::TENANTS_PAGE_MAX as u64)?;
+    let limit = limit.map_or(limits::TENANTS_PAGE, |limit| limit as usize);
+    Ok(Json(api.auth.tenants().list(&principal, after.as_ref(), limit).await?))
+}
+
+/// One of them.
+pub(super) async fn get(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<DescribedTenant>, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    principal.require_key()?;
+    Ok(Json(api.auth.tenants().get(&principal, &named(id)?).await?))
+}
+
+/// What was set for one of them, newest first.
+pub(super) async fn versions(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Versions>, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    principal.require_key()?;
+    let versions = api.auth.tenants().versions(&principal, &named(id)?).await?;
+    Ok(Json(Versions { versions }))
+}
+
+/// Changes what is set for one of them.
+pub(super) async fn patch(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    mut headers: HeaderMap,
+    body: Body,
+) -> Result<Json<DescribedTenant>, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    let id = named(id)?;
+    if headers.get(header::CONTENT_TYPE).is_some_and(|value| value == MERGE_PATCH) {
+        // To the reader of bodies it is JSON.
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let body = sql::read_question(&api, &headers, body).await?;
+    let patch: Patch = sql::parse(&body, FORM)?;
+    let asked = json!({"patch": sql::parse::<Value>(&body, FORM)?});
+    let set = api.auth.tenants().set(&caller.principal, &id, &patch).await?;
+    let record = Record::of_change(&api, &caller, "auditlog.tenant.update", Some(id.clone()));
+    record.target("tenant", id.as_str()).with(asked).done_already().await;
+    Ok(Json(set))
+}
+
+fn named(id: Result<Path<String>, PathRejection>) -> Result<TenantId, Problem> {
+    Ok(TenantId::parse(&in_path(id)?)?)
+}
