@@ -3,5 +3,6 @@
 mod answers;
 mod differential;
 pub(crate) mod fixture;
+mod greedy;
 mod limits;
 mod needle;
