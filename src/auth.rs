@@ -23,8 +23,9 @@ pub use root_key::{GeneratedKey, check_strength};
 
 pub use crate::control::Scope;
 use crate::{
-    control::{KeyId, KeyState},
+    control::{KeyId, KeyState, TenantLimits},
     error::{Error, ErrorKind, Result},
+    event::TenantId,
     store::Store,
     telemetry::Clock,
 };
@@ -114,6 +115,12 @@ impl Auth {
     /// Makes, rotates, revokes and lists keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// The rate limits that are set for a tenant.
+    pub fn tenant_limits(&self, tenant: &TenantId) -> TenantLimits {
+        let state = self.keys.control().state();
+        state.tenant(tenant).map(|tenant| tenant.current().settings.limits).unwrap_or_default()
     }
 
     /// Takes in what other processes have changed, and stores when keys were last used.

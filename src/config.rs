@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth, compact,
     error::{Error, ErrorKind, Result},
-    http, index, ingest, limits, query, store, table,
+    http, index, ingest, limits, query, rate, store, table,
     telemetry::log,
 };
 
@@ -59,6 +59,8 @@ pub struct Config {
     pub query: query::Settings,
     /// Limits of connections and requests.
     pub http: http::Settings,
+    /// Rate limits of keys, tenants and addresses.
+    pub rate: rate::Settings,
     /// Work that repeats while a server runs.
     pub background: Background,
 }
@@ -77,6 +79,7 @@ impl Default for Config {
             compact: compact::Policy::default(),
             query: query::Settings::default(),
             http: http::Settings::default(),
+            rate: rate::Settings::default(),
             background: Background::default(),
         }
     }
@@ -202,6 +205,7 @@ impl Config {
         }
         self.log.validate()?;
         self.ingest.validate()?;
+        self.rate.validate()?;
         self.http.validate()
     }
 

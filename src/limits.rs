@@ -275,3 +275,10 @@ pub const KEY_NAME_BYTES_MAX: usize = 200;
 pub const KEY_GRACE_MS_MAX: i64 = 30 * 24 * 3_600_000;
 /// The same if nothing is said: a day.
 pub const KEY_GRACE_MS: i64 = 24 * 3_600_000;
+
+// Rates.
+
+/// Keys, tenants and addresses whose spending is remembered, each: past it, who owes least is forgotten.
+pub const RATE_HOLDERS_MAX: usize = 65_536;
+/// The most seconds of a rate that may be spent at once.
+pub const RATE_BURST_SECONDS_MAX: u32 = 3_600;
