@@ -9,11 +9,14 @@
 
 mod answer;
 mod body;
+mod bounds;
 pub mod connections;
 mod encoding;
 mod events;
+mod gate;
 mod health;
 mod idempotency;
+mod json;
 mod keys;
 mod media;
 mod observe;
@@ -37,10 +40,9 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{Method, Uri, header},
-    middleware::{self, Next},
-    response::Response,
+    extract::DefaultBodyLimit,
+    http::{Method, Uri},
+    middleware,
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
@@ -48,15 +50,17 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    auth::{Auth, Principal, Scope},
+    auth::{Auth, Scope},
     error::{Error, ErrorKind, Result},
     ingest::Ingest,
     limits,
     query::{Engine, saved::Catalogue},
+    rate::Rate,
     telemetry::{Clock, Metrics},
 };
 use body::BodyBudget;
-use problem::{Problem, ProblemType};
+use problem::Problem;
+pub use problem::ProblemType;
 
 /// Section `[http]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +72,8 @@ pub struct Settings {
     pub head_timeout_ms: u64,
     /// Time for a request's body to arrive.
     pub body_timeout_ms: u64,
+    /// Time from a request's head to its answer's first byte, whatever it waits for: longer than a query may wait and run.
+    pub request_timeout_ms: u64,
     /// How long an answer may wait for a client that does not read.
     pub write_stall_ms: u64,
     /// Request bodies in memory at once, as sent and decompressed; past it, 429.
@@ -82,6 +88,7 @@ impl Default for Settings {
             connections_max: 1_024,
             head_timeout_ms: 30_000,
             body_timeout_ms: 30_000,
+            request_timeout_ms: 120_000,
             write_stall_ms: 30_000,
             bodies_bytes_max: 128 << 20,
             drain_ms: 20_000,
@@ -95,6 +102,7 @@ impl Settings {
         let times = [
             ("head_timeout_ms", self.head_timeout_ms),
             ("body_timeout_ms", self.body_timeout_ms),
+            ("request_timeout_ms", self.request_timeout_ms),
             ("write_stall_ms", self.write_stall_ms),
         ];
         if let Some((name, _)) = times.into_iter().find(|(_, value)| *value == 0) {
@@ -115,6 +123,10 @@ impl Settings {
         Ok(())
     }
 
+    fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
     fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)
     }
@@ -127,6 +139,7 @@ pub struct Api {
     engine: Engine,
     saved: Catalogue,
     auth: Auth,
+    rate: Rate,
     clock: Clock,
     metrics: Metrics,
     settings: Arc<Settings>,
@@ -140,11 +153,16 @@ pub struct Api {
 
 impl Api {
     /// The API over an open lake.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another room of the program, and there is one caller"
+    )]
     pub fn new(
         ingest: Ingest,
         engine: Engine,
         saved: Catalogue,
         auth: Auth,
+        rate: Rate,
         clock: Clock,
         metrics: Metrics,
         settings: &Settings,
@@ -155,6 +173,7 @@ impl Api {
             engine,
             saved,
             auth,
+            rate,
             clock,
             bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
             metrics,
@@ -179,17 +198,20 @@ impl Api {
         let with_key = with_scope(Scope::Ingest, ingest)
             .merge(with_scope(Scope::Read, read))
             .merge(with_scope(Scope::Admin, admin))
-            .route_layer(middleware::from_fn_with_state(self.clone(), authenticate));
+            .route_layer(middleware::from_fn_with_state(self.clone(), gate::authenticate));
         let open = Router::new()
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
-            .route("/metrics", get(health::metrics));
+            .route("/metrics", get(health::metrics))
+            .route("/problems/{name}", get(problem::explain));
         with_key
             .merge(open)
             .fallback(no_such_route)
             .method_not_allowed_fallback(no_such_method)
             // Bodies are read by `body::read`, which has a cap, a deadline and a memory budget of its own.
             .layer(DefaultBodyLimit::disable())
+            .layer(middleware::from_fn(bounds::no_stray_body))
+            .layer(middleware::from_fn_with_state(self.clone(), bounds::in_time))
             .layer(middleware::map_request_with_state(self.clone(), unread::lend_body))
             .layer(middleware::from_fn_with_state(self.metrics.http.clone(), observe::observe))
             .with_state(self.clone())
@@ -211,28 +233,9 @@ impl Api {
     }
 }
 
-/// Finds out who asks, for the handler ([`Principal`] among the request's extensions) and for the access log
-/// (among the response's).
-async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let credentials = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let principal: Principal = api.auth.authenticate(credentials)?;
-    request.extensions_mut().insert(principal.clone());
-    let mut response = next.run(request).await;
-    response.extensions_mut().insert(principal);
-    Ok(response)
-}
-
 /// `routes` for principals with `scope`.
 fn with_scope(scope: Scope, routes: Router<Api>) -> Router<Api> {
-    routes.route_layer(middleware::from_fn_with_state(scope, require))
-}
-
-async fn require(State(scope): State<Scope>, request: Request, next: Next) -> Result<Response, Problem> {
-    let principal = request.extensions().get::<Principal>();
-    principal
-        .ok_or_else(|| Problem::internal("a route that needs a scope has no principal"))?
-        .require(scope)?;
-    Ok(next.run(request).await)
+    routes.route_layer(middleware::from_fn_with_state(scope, gate::require))
 }
 
 async fn no_such_route(uri: Uri) -> Problem {

@@ -4,9 +4,10 @@
 //! patience with a slow client are bounded; after `shutdown` no connection is accepted, requests in flight get
 //! `drain_ms`, and what is left is cut off.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, extract::Request};
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -18,6 +19,7 @@ use tokio::{
     time,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::util::MapRequest;
 
 use super::{Settings, patience::Patient};
 use crate::{
@@ -29,6 +31,10 @@ use crate::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often an idle HTTP/2 client is asked whether it is still there, and how long it may think.
 const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// Among each request's extensions: the other end of its connection, which may be a proxy.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerAddr(pub SocketAddr);
 
 /// Serves until `shutdown` is cancelled and the connections have ended.
 pub async fn serve(
@@ -43,9 +49,9 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
-    while let Some((stream, slot)) = next(&listener, &slots, shutdown).await {
+    while let Some((stream, peer, slot)) = next(&listener, &slots, shutdown).await {
         let io = patient(stream, settings);
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(MapRequest::new(router.clone(), from(peer)));
         let connection = builder.serve_connection(io, service).into_owned();
         let connection = graceful.watch(connection);
         let (cut, open) = (cut.clone(), Held::one(&metrics.connections));
@@ -70,18 +76,26 @@ pub async fn serve(
     connections.wait().await;
 }
 
-/// The next connection and its slot; `None` once `shutdown` is cancelled. A slot comes first, so that surplus
+/// Tells each request where it comes from.
+fn from(peer: SocketAddr) -> impl Fn(Request<Incoming>) -> Request<Incoming> + Clone {
+    move |mut request| {
+        request.extensions_mut().insert(PeerAddr(peer));
+        request
+    }
+}
+
+/// The next connection, its other end and its slot; `None` once `shutdown` is cancelled. A slot comes first, so that surplus
 /// clients wait in the kernel's queue and cost no memory here.
 async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     shutdown: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let accepted = async {
         let slot = Arc::clone(slots).acquire_owned().await.expect("the slots' semaphore is never closed");
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return (stream, slot),
+                Ok((stream, peer)) => return (stream, peer, slot),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");

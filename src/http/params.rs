@@ -18,11 +18,11 @@ impl Params {
             if !known.contains(&name.as_ref()) {
                 let known = if known.is_empty() { "none".into() } else { known.join(", ") };
                 let detail = format!("query parameter {name:?} is unknown; known are {known}");
-                return Err(Problem::new(ProblemType::BadRequest, detail));
+                return Err(Problem::new(ProblemType::BadRequest, detail).of_parameter(&name));
             }
             if pairs.iter().any(|(other, _)| *other == name) {
                 let detail = format!("query parameter {name:?} is given more than once");
-                return Err(Problem::new(ProblemType::BadRequest, detail));
+                return Err(Problem::new(ProblemType::BadRequest, detail).of_parameter(&name));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -41,14 +41,15 @@ impl Params {
             Some("true") => Ok(true),
             Some(other) => {
                 let detail = format!("query parameter {name} is {other:?}; it is true or false");
-                Err(Problem::new(ProblemType::BadRequest, detail))
+                Err(Problem::new(ProblemType::BadRequest, detail).of_parameter(name))
             }
         }
     }
 
     /// The parameter `tenant_id`, if given.
     pub(super) fn tenant(&self) -> Result<Option<TenantId>, Problem> {
-        Ok(self.get("tenant_id").map(TenantId::parse).transpose()?)
+        let parsed = self.get("tenant_id").map(TenantId::parse).transpose();
+        parsed.map_err(|error| Problem::from(error).of_parameter("tenant_id"))
     }
 }
 

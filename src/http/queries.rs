@@ -61,5 +61,5 @@ pub(super) async fn post(
     let question = if body.is_empty() { Question::default() } else { sql::parse(&body, FORM)? };
     let scope = sql::scope(&principal, question.tenant_id.as_deref(), &params)?;
     let request = investigation.request(&question.params, scope, api.clock.now().date_naive())?;
-    sql::run(&api, request, format).await
+    sql::run(&api, &principal, request, format).await
 }

@@ -12,14 +12,16 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub(super) use super::json::parse;
 use super::{
     Api,
     answer::{self, Tally},
     body,
     encoding::Encoding,
+    gate::{self, About},
     media::Media,
     params::Params,
     problem::{Problem, ProblemType},
@@ -62,13 +64,24 @@ pub(super) async fn post(
     let format = format_of(&params, &headers)?;
     let question: Question = parse(&read_question(&api, &headers, body).await?, QUESTION_FORM)?;
     let scope = scope(&principal, question.tenant_id.as_deref(), &params)?;
-    run(&api, Request { sql: question.sql, params: question.params, scope }, format).await
+    let request = Request { sql: question.sql, params: question.params, scope };
+    // What is wrong with a question and is about nothing else is about its text.
+    run(&api, &principal, request, format).await.map_err(|problem| match problem.kind() {
+        ProblemType::Invalid => problem.at("/sql"),
+        _ => problem,
+    })
 }
 
 /// Runs a query and begins its answer.
-pub(super) async fn run(api: &Api, request: Request, format: Format) -> Result<Response, Problem> {
+pub(super) async fn run(
+    api: &Api,
+    principal: &Principal,
+    request: Request,
+    format: Format,
+) -> Result<Response, Problem> {
     let tally = Tally::start(&api.metrics.query);
-    let running = api.engine.run(request).await?;
+    let scope = request.scope.clone();
+    let running = gate::query(api, principal, request).await?;
     let planned = running.statistics();
     api.metrics.query.files_pruned.inc_by(planned.files_considered.saturating_sub(planned.files_kept));
     api.metrics.query.files_kept.inc_by(planned.files_kept);
@@ -79,13 +92,18 @@ pub(super) async fn run(api: &Api, request: Request, format: Format) -> Result<R
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(STATISTICS, statistics_header(&planned)?);
+    if let Scope::Tenant(tenant) = scope {
+        response.extensions_mut().insert(About(tenant));
+    }
     Ok(response)
 }
 
 /// `?format=` if given, else `Accept`, else JSON.
 pub(super) fn format_of(params: &Params, headers: &HeaderMap) -> Result<Format, Problem> {
     if let Some(name) = params.get("format") {
-        let unknown = |error: crate::error::Error| Problem::new(ProblemType::BadRequest, error.to_string());
+        let unknown = |error: crate::error::Error| {
+            Problem::new(ProblemType::BadRequest, error.to_string()).of_parameter("format")
+        };
         return Format::from_name(name).map_err(unknown);
     }
     let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -95,43 +113,46 @@ pub(super) fn format_of(params: &Params, headers: &HeaderMap) -> Result<Format, 
     }
     Format::from_accept(&accept).ok_or_else(|| {
         Problem::new(ProblemType::NotAcceptable, format!("no format of an answer matches Accept: {accept}"))
+            .of_header("accept")
     })
 }
 
 /// The bytes of a question's body.
 pub(super) async fn read_question(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if Media::of(headers)? != Media::Json || Encoding::of(headers)? != Encoding::Identity {
-        let detail = "a question is application/json without a content encoding";
-        return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
+        let detail = "this body is application/json without a content encoding";
+        return Err(Problem::new(ProblemType::UnsupportedMediaType, detail).of_header("content-type"));
     }
     let mut share = api.bodies.share();
     let timeout = api.settings.body_timeout();
     body::read(body, limits::SQL_REQUEST_BYTES_MAX, timeout, &mut share).await
 }
 
-/// 400 for a body that is not JSON, 422 for JSON that does not have the form of a question; both say where.
-pub(super) fn parse<Q: DeserializeOwned>(body: &[u8], form: &str) -> Result<Q, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let kind = if error.is_data() { ProblemType::Invalid } else { ProblemType::BadRequest };
-        Problem::new(kind, format!("the body is not {form}: {error}"))
-    })
-}
-
 /// What the principal sees of the tenant that the body or the query parameter names.
 pub(super) fn scope(principal: &Principal, in_body: Option<&str>, params: &Params) -> Result<Scope, Problem> {
-    Ok(principal.tenant(named_tenant(in_body, params)?)?.map_or(Scope::All, Scope::Tenant))
+    let named = named_tenant(in_body, params)?;
+    let seen = principal.tenant(named).map_err(|error| match in_body {
+        Some(_) => Problem::from(error).at("/tenant_id"),
+        None => Problem::from(error).of_parameter("tenant_id"),
+    })?;
+    Ok(seen.map_or(Scope::All, Scope::Tenant))
 }
 
 /// The tenant that the body or the query parameter names; both may, if they agree.
 fn named_tenant(in_body: Option<&str>, params: &Params) -> Result<Option<TenantId>, Problem> {
-    let in_body = in_body.map(TenantId::parse).transpose()?;
+    let in_body = in_body.map(tenant_in_body).transpose()?;
     match (in_body, params.tenant()?) {
         (Some(one), Some(other)) if one != other => {
             let detail = format!("the body names tenant '{one}', the query parameter tenant '{other}'");
-            Err(Problem::new(ProblemType::Invalid, detail))
+            Err(Problem::new(ProblemType::Invalid, detail).at("/tenant_id"))
         }
         (in_body, in_query) => Ok(in_body.or(in_query)),
     }
+}
+
+/// A body's `tenant_id`.
+pub(super) fn tenant_in_body(text: &str) -> Result<TenantId, Problem> {
+    TenantId::parse(text).map_err(|error| Problem::from(error).at("/tenant_id"))
 }
 
 fn statistics_header(statistics: &Statistics) -> Result<HeaderValue, Problem> {
