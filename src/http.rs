@@ -7,6 +7,7 @@
 //!
 //! [`Api`] holds what handlers need, [`Api::router`] is the routes, [`connections::serve`] drives sockets.
 
+mod activity;
 mod answer;
 mod body;
 mod bounds;

@@ -237,6 +237,24 @@ async fn http2_is_spoken_by_prior_knowledge() {
     let _ended = connection.await.unwrap();
 }
 
+/// Would catch an HTTP/2 client that keeps its connection for ever without asking anything.
+#[tokio::test]
+async fn an_idle_http2_connection_is_closed() {
+    let settings = Settings { head_timeout_ms: 50, ..Settings::default() };
+    let server = Server::start(settings).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = axum::http::Request::get(format!("{}/healthz", server.base)).body(Body::empty()).unwrap();
+    assert_eq!(sender.send_request(request).await.unwrap().status().as_u16(), 200);
+    // The client would stay: its sender is still there.
+    let _closed = connection.await.unwrap();
+    drop(sender);
+    server.stop().await;
+}
+
 /// Would catch a shutdown that cuts a request in flight, or one that waits for idle connections.
 #[tokio::test]
 async fn a_shutdown_lets_requests_end() {
