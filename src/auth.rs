@@ -33,8 +33,9 @@ pub use viewer::{IssuedToken, NewViewer, Viewer};
 
 pub use crate::control::Scope;
 use crate::{
-    control::{Control, Key, KeyId, KeyState},
+    control::{Control, Key, KeyId, KeyState, TenantLimits},
     error::{Error, ErrorKind, Result},
+    event::TenantId,
     store::Store,
     table::Tables,
     telemetry::Clock,
@@ -159,6 +160,12 @@ impl Auth {
     /// Shows tenants and changes their settings.
     pub fn tenants(&self) -> &Tenants {
         &self.tenants
+    }
+
+    /// The rate limits that are set for a tenant.
+    pub fn tenant_limits(&self, tenant: &TenantId) -> TenantLimits {
+        let state = self.keys.control().state();
+        state.tenant(tenant).map(|tenant| tenant.current().settings.limits).unwrap_or_default()
     }
 
     /// Takes in what other processes have changed, and stores when keys were last used.

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth, compact,
     error::{Error, ErrorKind, Result},
-    http, index, ingest, limits, logbook, query, store, table,
+    http, index, ingest, limits, logbook, query, rate, store, table,
     telemetry::log,
 };
 
@@ -61,6 +61,8 @@ pub struct Config {
     pub logbook: logbook::Settings,
     /// Limits of connections and requests.
     pub http: http::Settings,
+    /// Rate limits of keys, tenants and addresses.
+    pub rate: rate::Settings,
     /// Work that repeats while a server runs.
     pub background: Background,
 }
@@ -80,6 +82,7 @@ impl Default for Config {
             query: query::Settings::default(),
             logbook: logbook::Settings::default(),
             http: http::Settings::default(),
+            rate: rate::Settings::default(),
             background: Background::default(),
         }
     }
@@ -209,6 +212,7 @@ impl Config {
         }
         self.log.validate()?;
         self.ingest.validate()?;
+        self.rate.validate()?;
         self.http.validate()
     }
 

@@ -49,12 +49,13 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    pointer: Option<Box<str>>,
 }
 
 impl Error {
     /// An error without an underlying cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, pointer: None }
     }
 
     /// An error with the cause kept; the cause is shown by [`Error::report`], not by `Display`.
@@ -63,7 +64,25 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self { kind, message: message.into(), source: Some(source.into()) }
+        Self { kind, message: message.into(), source: Some(source.into()), pointer: None }
+    }
+
+    /// The same error, about one member of what was sent: `pointer` is a JSON pointer (RFC 6901) into it, as `/scopes`.
+    ///
+    /// ```
+    /// use auditlake::error::{Error, ErrorKind};
+    /// let error = Error::new(ErrorKind::Invalid, "a key needs at least one scope").about("/scopes");
+    /// assert_eq!(error.pointer(), Some("/scopes"));
+    /// ```
+    #[must_use]
+    pub fn about(mut self, pointer: impl Into<Box<str>>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// The member that it is about, if it is about one.
+    pub fn pointer(&self) -> Option<&str> {
+        self.pointer.as_deref()
     }
 
     /// What the caller can do about it.
@@ -85,6 +104,15 @@ impl Error {
         }
         text
     }
+}
+
+/// The JSON pointer to member `name` of the object that `parent` points to (RFC 6901, section 3).
+///
+/// ```
+/// assert_eq!(auditlake::error::pointer_to("/params", "a/b~c"), "/params/a~1b~0c");
+/// ```
+pub fn pointer_to(parent: &str, name: &str) -> String {
+    format!("{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 impl fmt::Display for Error {

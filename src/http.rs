@@ -7,16 +7,20 @@
 //!
 //! [`Api`] holds what handlers need, [`Api::router`] is the routes, [`connections::serve`] drives sockets.
 
+mod activity;
 mod answer;
 mod body;
+mod bounds;
 mod browse;
 mod caller;
 pub mod connections;
 mod cursor;
 mod encoding;
 mod events;
+mod gate;
 mod health;
 mod idempotency;
+mod json;
 mod keys;
 mod media;
 mod observe;
@@ -43,10 +47,9 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{Method, Uri, header},
-    middleware::{self, Next},
-    response::Response,
+    extract::DefaultBodyLimit,
+    http::{Method, Uri},
+    middleware,
     routing::{get, patch, post},
 };
 use serde::{Deserialize, Serialize};
@@ -54,16 +57,18 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    auth::{Auth, Principal, Scope},
+    auth::{Auth, Scope},
     error::{Error, ErrorKind, Result},
     ingest::Ingest,
     limits,
     logbook::Logbook,
     query::{Engine, saved::Catalogue},
+    rate::Rate,
     telemetry::{Clock, Metrics},
 };
 use body::BodyBudget;
-use problem::{Problem, ProblemType};
+use problem::Problem;
+pub use problem::ProblemType;
 
 /// Section `[http]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +80,8 @@ pub struct Settings {
     pub head_timeout_ms: u64,
     /// Time for a request's body to arrive.
     pub body_timeout_ms: u64,
+    /// Time from a request's head to its answer's first byte, whatever it waits for: longer than a query may wait and run.
+    pub request_timeout_ms: u64,
     /// How long an answer may wait for a client that does not read.
     pub write_stall_ms: u64,
     /// Request bodies in memory at once, as sent and decompressed; past it, 429.
@@ -89,6 +96,7 @@ impl Default for Settings {
             connections_max: 1_024,
             head_timeout_ms: 30_000,
             body_timeout_ms: 30_000,
+            request_timeout_ms: 120_000,
             write_stall_ms: 30_000,
             bodies_bytes_max: 128 << 20,
             drain_ms: 20_000,
@@ -102,6 +110,7 @@ impl Settings {
         let times = [
             ("head_timeout_ms", self.head_timeout_ms),
             ("body_timeout_ms", self.body_timeout_ms),
+            ("request_timeout_ms", self.request_timeout_ms),
             ("write_stall_ms", self.write_stall_ms),
         ];
         if let Some((name, _)) = times.into_iter().find(|(_, value)| *value == 0) {
@@ -122,6 +131,10 @@ impl Settings {
         Ok(())
     }
 
+    fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
     fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)
     }
@@ -134,6 +147,7 @@ pub struct Api {
     engine: Engine,
     saved: Catalogue,
     auth: Auth,
+    rate: Rate,
     logbook: Logbook,
     clock: Clock,
     metrics: Metrics,
@@ -157,6 +171,7 @@ impl Api {
         engine: Engine,
         saved: Catalogue,
         auth: Auth,
+        rate: Rate,
         logbook: Logbook,
         clock: Clock,
         metrics: Metrics,
@@ -168,6 +183,7 @@ impl Api {
             engine,
             saved,
             auth,
+            rate,
             logbook,
             clock,
             bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
@@ -205,17 +221,20 @@ impl Api {
             .merge(with_scope(&[Scope::Read, Scope::Admin], tenants))
             .merge(with_scope(&[Scope::Admin], admin))
             .route_layer(middleware::from_fn_with_state(self.clone(), record::refusals))
-            .route_layer(middleware::from_fn_with_state(self.clone(), authenticate));
+            .route_layer(middleware::from_fn_with_state(self.clone(), gate::authenticate));
         let open = Router::new()
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
-            .route("/metrics", get(health::metrics));
+            .route("/metrics", get(health::metrics))
+            .route("/problems/{name}", get(problem::explain));
         with_key
             .merge(open)
             .fallback(no_such_route)
             .method_not_allowed_fallback(no_such_method)
             // Bodies are read by `body::read`, which has a cap, a deadline and a memory budget of its own.
             .layer(DefaultBodyLimit::disable())
+            .layer(middleware::from_fn(bounds::no_stray_body))
+            .layer(middleware::from_fn_with_state(self.clone(), bounds::in_time))
             .layer(middleware::map_request_with_state(self.clone(), unread::lend_body))
             .layer(middleware::from_fn_with_state(self.metrics.http.clone(), observe::observe))
             .with_state(self.clone())
@@ -237,41 +256,9 @@ impl Api {
     }
 }
 
-/// Finds out who asks, for the handler ([`Principal`] among the request's extensions) and for the access log
-/// (among the response's).
-async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let credentials = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let principal: Principal = match api.auth.authenticate(credentials) {
-        Ok(principal) => principal,
-        Err(error) => {
-            let problem = Problem::from(error);
-            let refusal = record::Unauthorized::of(&api, &request);
-            drop(request);
-            refusal.write(&api, problem.detail()).await;
-            return Err(problem);
-        }
-    };
-    request.extensions_mut().insert(principal.clone());
-    let mut response = next.run(request).await;
-    response.extensions_mut().insert(principal);
-    Ok(response)
-}
-
 /// `routes` for principals with one of `scopes`.
 fn with_scope(scopes: &'static [Scope], routes: Router<Api>) -> Router<Api> {
-    routes.route_layer(middleware::from_fn_with_state(scopes, require))
-}
-
-async fn require(
-    State(scopes): State<&'static [Scope]>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let principal = request.extensions().get::<Principal>();
-    principal
-        .ok_or_else(|| Problem::internal("a route that needs a scope has no principal"))?
-        .require_one(scopes)?;
-    Ok(next.run(request).await)
+    routes.route_layer(middleware::from_fn_with_state(scopes, gate::require))
 }
 
 async fn no_such_route(uri: Uri) -> Problem {

@@ -322,3 +322,9 @@ pub const RETENTION_DAYS_MAX: u32 = 36_500;
 pub const TENANTS_PAGE: usize = 100;
 /// Tenants in one answer.
 pub const TENANTS_PAGE_MAX: usize = 1_000;
+// Rates.
+
+/// Keys, tenants and addresses whose spending is remembered, each: past it, who owes least is forgotten.
+pub const RATE_HOLDERS_MAX: usize = 65_536;
+/// The most seconds of a rate that may be spent at once.
+pub const RATE_BURST_SECONDS_MAX: u32 = 3_600;

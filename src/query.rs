@@ -4,7 +4,7 @@
 //!
 //! The way of a query, file by file:
 //!
-//! 1. `engine` admits it and pins what it sees; `running` is what the caller holds;
+//! 1. `engine` admits it (`places`: how many at once, and of whom) and pins what it sees; `running` is what the caller holds;
 //! 2. `job` runs it on the engine's threads: `guard` checks the text, `params` types the values, `session`
 //!    holds what it may use, `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
 //! 3. `provider` is the table (`columns`): `prune`, `partition` and `skip` (with `has_words`) decide which files and
@@ -34,6 +34,7 @@ mod newest;
 mod params;
 mod partition;
 mod pattern;
+mod places;
 mod plan;
 mod provider;
 mod prune;
@@ -53,6 +54,7 @@ pub use engine::{Engine, Request, Scope, Settings};
 pub use filter::{Filter, FilterError};
 pub use narrow::Narrowing;
 pub use pattern::ActionPattern;
+pub use places::Meter;
 pub use provider::Pushdown;
 pub use running::{Cost, Running};
 pub use statistics::Statistics;

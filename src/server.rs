@@ -25,6 +25,7 @@ use crate::{
     http::{Api, connections},
     ingest::Ingest,
     query::saved::Catalogue,
+    rate::Rate,
 };
 
 /// What batches in hand and background work get in any case, when connections took all the time that there is to end.
@@ -78,9 +79,19 @@ async fn serve_requests(
     let settings = &lake.config().http;
     let metrics = lake.metrics().clone();
     let (engine, clock) = (lake.engine().clone(), lake.clock().clone());
+    let rate = Rate::new(lake.config().rate.clone(), clock.clone());
     let logbook = lake.logbook()?;
-    let api =
-        Api::new(ingest.clone(), engine, saved, auth.clone(), logbook.clone(), clock, metrics, settings);
+    let api = Api::new(
+        ingest.clone(),
+        engine,
+        saved,
+        auth.clone(),
+        rate,
+        logbook.clone(),
+        clock,
+        metrics,
+        settings,
+    );
     let address = listener
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;

@@ -101,10 +101,10 @@ impl Keys {
         let name = checked_name(&wanted.name)?;
         let tenant = by.tenant(wanted.tenant)?;
         if wanted.scopes.is_empty() {
-            return Err(Error::new(ErrorKind::Invalid, "scopes: a key needs at least one"));
+            return Err(wrong("/scopes", "scopes: a key needs at least one"));
         }
         if wanted.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
-            return Err(Error::new(ErrorKind::Invalid, "expires_at: it is not in the future"));
+            return Err(wrong("/expires_at", "expires_at: it is not in the future"));
         }
         let id = KeyId::random();
         let (text, secret) = new_secret(&id);
@@ -143,7 +143,7 @@ impl Keys {
         if !(0..=limits::KEY_GRACE_MS_MAX).contains(&grace_ms) {
             let max = limits::KEY_GRACE_MS_MAX / 1_000;
             let message = format!("grace_seconds: {} is not from 0 to {max}", grace_ms / 1_000);
-            return Err(Error::new(ErrorKind::Invalid, message));
+            return Err(wrong("/grace_seconds", message));
         }
         let now_ms = self.clock.now_millis();
         let id = find(&self.control.state(), by, id)?.id.clone();
@@ -233,9 +233,13 @@ pub(super) fn checked_name(name: &str) -> Result<String> {
         true => Ok(name.to_owned()),
         false => {
             let message = format!("name: it needs 1 to {max} bytes without control characters");
-            Err(Error::new(ErrorKind::Invalid, message))
+            Err(wrong("/name", message))
         }
     }
+}
+
+fn wrong(pointer: &str, message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Invalid, message).about(pointer)
 }
 
 pub(super) fn time(ms: i64) -> String {

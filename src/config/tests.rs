@@ -56,6 +56,8 @@ fn bad_values_are_refused_by_name() {
         ("[http]\nconnections_max = 0\n", "http.connections_max"),
         ("[http]\nbodies_bytes_max = 1\n", "http.bodies_bytes_max"),
         ("[http]\nhead_timeout_ms = -1\n", "head_timeout_ms"),
+        ("[http]\nrequest_timeout_ms = 0\n", "http.request_timeout_ms"),
+        ("[rate]\nburst_seconds = 0\n", "rate.burst_seconds"),
         ("listen = \"localhost\"\n", "listen"),
         ("[log]\nfilter = \"auditlake=loud\"\n", "auditlake=loud"),
         ("[log]\nformat = \"xml\"\n", "xml"),
@@ -90,7 +92,7 @@ fn printed_defaults_load_as_they_are() {
     let printed = Config::default().to_toml();
     let loaded = load(Some(&printed), &[], Flags::default()).unwrap();
     assert_eq!(loaded.to_toml(), printed);
-    for section in ["[log]", "[http]", "[ingest]", "[background]"] {
+    for section in ["[log]", "[http]", "[ingest]", "[rate]", "[background]"] {
         assert!(printed.contains(section), "{section} is missing:\n{printed}");
     }
 }

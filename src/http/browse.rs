@@ -66,7 +66,9 @@ pub(super) async fn list(
         Some(end) => Some(cursor::write(api.auth.signer(), &scope, &query, end, began_at)?),
         None => None,
     };
-    answer(&page, next)
+    let mut response = answer(&page, next)?;
+    sql::tell_tenant(&mut response, &scope);
+    Ok(response)
 }
 
 /// One event: of several with this id, on different days, the newest.

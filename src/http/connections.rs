@@ -1,7 +1,7 @@
 //! Sockets: accepts connections, speaks HTTP/1.1 or HTTP/2 on each, and lets them end in order.
 //!
 //! In: a listener and the routes. Guaranteed: the number of connections, the size and time of a head and the
-//! patience with a slow client are bounded; after `shutdown` no connection is accepted, requests in flight get
+//! patience with a slow or silent client are bounded; after `shutdown` no connection is accepted, requests in flight get
 //! `drain_ms`, and what is left is cut off.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::util::MapRequest;
 
-use super::{Settings, patience::Patient};
+use super::{Settings, activity::Activity, patience::Patient};
 use crate::{
     limits,
     telemetry::metrics::{Held, HttpMetrics},
@@ -51,7 +51,10 @@ pub async fn serve(
     let cut = CancellationToken::new();
     while let Some((stream, peer, slot)) = next(&listener, &slots, shutdown).await {
         let io = patient(stream, settings);
-        let service = TowerToHyperService::new(MapRequest::new(router.clone(), from(peer)));
+        let activity = Activity::default();
+        let service = MapRequest::new(router.clone(), from(peer, activity.clone()));
+        let service = TowerToHyperService::new(service);
+        let patience = Duration::from_millis(settings.head_timeout_ms);
         let connection = builder.serve_connection(io, service).into_owned();
         let connection = graceful.watch(connection);
         let (cut, open) = (cut.clone(), Held::one(&metrics.connections));
@@ -61,6 +64,7 @@ pub async fn serve(
                 ended = connection => if let Err(error) = ended {
                     tracing::debug!(error, "connection ended early");
                 },
+                () = activity.idle(patience) => tracing::debug!("an idle connection was closed"),
                 () = cut.cancelled() => {}
             }
             drop((open, slot));
@@ -76,10 +80,11 @@ pub async fn serve(
     connections.wait().await;
 }
 
-/// Tells each request where it comes from.
-fn from(peer: SocketAddr) -> impl Fn(Request<Incoming>) -> Request<Incoming> + Clone {
+/// Tells each request where it comes from, and its connection that it is there.
+fn from(peer: SocketAddr, activity: Activity) -> impl Fn(Request<Incoming>) -> Request<Incoming> + Clone {
     move |mut request| {
         request.extensions_mut().insert(PeerAddr(peer));
+        request.extensions_mut().insert(activity.begin());
         request
     }
 }

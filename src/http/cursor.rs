@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{params, problem::Problem};
 use crate::{
     auth::Signer,
+    event::TenantId,
     query::{
         Filter, Scope,
         browse::{Order, PageQuery, Position},
@@ -41,14 +42,6 @@ struct Document {
     end: Position,
 }
 
-/// The tenant that `scope` is about.
-fn tenant_of(scope: &Scope) -> Option<&str> {
-    match scope {
-        Scope::Tenant(tenant) | Scope::Part(tenant, _) => Some(tenant.as_str()),
-        Scope::All => None,
-    }
-}
-
 /// The cursor to what comes after `end`.
 pub(super) fn write(
     signer: &Signer,
@@ -59,7 +52,7 @@ pub(super) fn write(
 ) -> Result<String, Problem> {
     let document = Document {
         version: VERSION,
-        tenant: tenant_of(scope).map(str::to_owned),
+        tenant: scope.tenant().map(TenantId::to_string),
         filter: query.filter.clone(),
         order: query.order,
         limit: query.limit,
@@ -75,7 +68,8 @@ pub(super) fn read(signer: &Signer, scope: &Scope, text: &str) -> Result<PageQue
     let document = signer.verify(PURPOSE, text).and_then(|json| serde_json::from_slice(&json).ok());
     let document = document.filter(|document: &Document| document.version == VERSION);
     // The same words whether it is none or another's: nothing is told about other tenants.
-    let document = document.filter(|document| document.tenant.as_deref() == tenant_of(scope));
+    let document =
+        document.filter(|document| document.tenant.as_deref() == scope.tenant().map(TenantId::as_str));
     let Some(document) = document else {
         return Err(params::wrong("cursor", "it is not a cursor that was given to this reader"));
     };

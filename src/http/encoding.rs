@@ -106,6 +106,7 @@ fn damaged(error: io::Error) -> Problem {
 fn unsupported(name: &str) -> Problem {
     let detail = format!("content encoding {name:?} is not read here; use gzip, zstd or identity");
     Problem::new(ProblemType::UnsupportedMediaType, detail)
+        .of_header("content-encoding")
         .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd, identity"))
 }
 

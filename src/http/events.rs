@@ -4,6 +4,9 @@
 //! problem. Guaranteed: what is reported as accepted is durable, and a request whose body was read in full is
 //! handled to its end even if its client leaves meanwhile, so that a retry finds duplicates and not a race.
 
+use std::collections::BTreeMap;
+
+use arrow::array::AsArray as _;
 use axum::{
     Extension, Json,
     body::{Body, Bytes},
@@ -20,6 +23,7 @@ use super::{
     Api,
     body::{self, Share},
     encoding::Encoding,
+    gate::{self, About},
     idempotency,
     media::Media,
     params::Params,
@@ -43,8 +47,10 @@ struct Sent {
     format: BodyFormat,
     tenant: Option<TenantId>,
     atomic: bool,
-    /// The principal and its `Idempotency-Key`.
-    key: Option<(String, String)>,
+    /// The principal's id.
+    principal: String,
+    /// The `Idempotency-Key`.
+    key: Option<String>,
     /// Pays for the body and, until the answer, for the columns made of it: they take about as much.
     share: Share,
 }
@@ -63,20 +69,24 @@ pub(super) async fn post(
         Media::Json => BodyFormat::Json,
         Media::Ndjson => BodyFormat::Ndjson,
     };
-    let key = idempotency::key_of(&headers)?.map(|key| (principal.id().to_owned(), key));
+    let key = idempotency::key_of(&headers)?;
     let atomic = params.flag("atomic")?;
-    let tenant = principal.tenant(params.tenant()?)?;
+    let named = params.tenant()?;
+    let tenant = principal.tenant(named).map_err(|error| Problem::from(error).of_parameter("tenant_id"))?;
+    gate::may_send(&api, &principal, tenant.as_ref())?;
 
     let mut share = api.bodies.share();
     let timeout = api.settings.body_timeout();
     let body = body::read(body, limits::REQUEST_BYTES_MAX, timeout, &mut share).await?;
-    let sent = Sent { body, encoding, format, tenant, atomic, key, share };
+    let sent =
+        Sent { body, encoding, format, tenant, atomic, principal: principal.id().to_owned(), key, share };
     // A task of its own: this handler is dropped when its client leaves.
     let handling = api.appends.spawn(append(api.clone(), sent).in_current_span());
     handling.await.map_err(|error| Problem::internal(format!("appending events: {error}")))?
 }
 
 async fn append(api: Api, mut sent: Sent) -> Result<Response, Problem> {
+    let principal = sent.principal.clone();
     let permit = api.decoders.acquire().await.expect("the decoders' semaphore is never closed");
     let received_at_micros = api.clock.now_micros();
     let span = tracing::Span::current();
@@ -84,14 +94,24 @@ async fn append(api: Api, mut sent: Sent) -> Result<Response, Problem> {
     let decoding = task::spawn_blocking(move || {
         let _entered = span.entered();
         let prepared = prepare(&mut sent, received_at_micros)?;
-        Ok::<_, Problem>((prepared, sent.share))
+        let counts = by_tenant(&prepared.decoded)?;
+        Ok::<_, Problem>((prepared, counts, sent.share))
     });
     let decoded = decoding.await.map_err(|error| Problem::internal(format!("decoding events: {error}")))?;
     drop(permit);
-    let (request, _share) = decoded?;
+    let (request, counts, _share) = decoded?;
+    let about = match counts.as_slice() {
+        [(tenant, _)] => Some(About(tenant.clone())),
+        _ => None,
+    };
+    gate::charge_events(&api, &principal, request.decoded.total, counts)?;
     api.metrics.events_rejected(request.decoded.rejected.len());
     let receipt = api.ingest.append(request).await?;
-    Ok(answer(&receipt))
+    let mut response = answer(&receipt);
+    if let Some(about) = about {
+        response.extensions_mut().insert(about);
+    }
+    Ok(response)
 }
 
 /// Unpacks and decodes; leaves the body's memory free again.
@@ -100,12 +120,24 @@ fn prepare(sent: &mut Sent, received_at_micros: i64) -> Result<AppendRequest, Pr
     let body = sent.encoding.unpack(packed, limits::REQUEST_BYTES_MAX, &mut sent.share)?;
     let context = DecodeContext { tenant: sent.tenant.clone(), received_at_micros, own: false };
     let decoded: Decoded = decode(&body, sent.format, &context).map_err(undecodable)?;
-    let idempotency = sent.key.take().map(|(principal, key)| IdempotencyKey {
-        principal,
+    let idempotency = sent.key.take().map(|key| IdempotencyKey {
+        principal: sent.principal.clone(),
         key,
         fingerprint: fingerprint(&body, sent),
     });
     Ok(AppendRequest { decoded, atomic: sent.atomic, idempotency })
+}
+
+/// How many good events each tenant has in a request.
+fn by_tenant(decoded: &Decoded) -> Result<Vec<(TenantId, u64)>, Problem> {
+    let column = decoded.batch.column_by_name("tenant_id");
+    let column = column.ok_or_else(|| Problem::internal("decoded events have no tenant_id"))?;
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for tenant in column.as_string::<i32>().iter().flatten() {
+        *counts.entry(tenant).or_default() += 1;
+    }
+    let parsed = counts.into_iter().map(|(tenant, count)| Ok((TenantId::parse(tenant)?, count)));
+    parsed.collect()
 }
 
 /// SHA-256 of the unpacked body and of all that changes its meaning.

@@ -51,7 +51,8 @@ fn unquote(quoted: &str) -> Result<String, Problem> {
 }
 
 fn refused(reason: &str) -> Problem {
-    Problem::new(ProblemType::BadRequest, format!("the Idempotency-Key is not valid: {reason}"))
+    let detail = format!("the Idempotency-Key is not valid: {reason}");
+    Problem::new(ProblemType::BadRequest, detail).of_header("idempotency-key")
 }
 
 #[cfg(test)]

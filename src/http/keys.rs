@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     auth::{Described, Made, NewKey, Principal, Scope},
+    error::ErrorKind,
     event::TenantId,
     limits,
 };
@@ -63,7 +64,7 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<List>, Problem> {
     let named = Params::parse(query.as_deref(), &["tenant_id"])?.tenant()?;
-    let tenant = principal.tenant(named)?;
+    let tenant = principal.tenant(named).map_err(|error| Problem::from(error).of_parameter("tenant_id"))?;
     Ok(Json(List { keys: api.auth.keys().list(&principal, tenant.as_ref()) }))
 }
 
@@ -91,11 +92,16 @@ pub(super) async fn post(
     let wanted = NewKey {
         name: wanted.name,
         scopes: wanted.scopes,
-        tenant: wanted.tenant_id.as_deref().map(TenantId::parse).transpose()?,
+        tenant: wanted.tenant_id.as_deref().map(sql::tenant_in_body).transpose()?,
         expires_ms: wanted.expires_at.map(|time| time.timestamp_millis()),
     };
     let asked = json!({"name": wanted.name, "scopes": wanted.scopes, "expires_ms": wanted.expires_ms});
-    let new = api.auth.keys().create(&caller.principal, wanted).await?;
+    // What is not there for this key is the tenant that it names.
+    let new =
+        api.auth.keys().create(&caller.principal, wanted).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Problem::from(error).at("/tenant_id"),
+            _ => Problem::from(error),
+        })?;
     changed(&api, &caller, "auditlog.key.create", &new.described, asked).await;
     made(new)
 }

@@ -40,7 +40,7 @@ fn unsupported(text: &str) -> Problem {
     let detail = format!(
         "content type {text:?} is not read here; send application/json or application/x-ndjson in UTF-8"
     );
-    Problem::new(ProblemType::UnsupportedMediaType, detail)
+    Problem::new(ProblemType::UnsupportedMediaType, detail).of_header("content-type")
 }
 
 #[cfg(test)]

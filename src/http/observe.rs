@@ -25,6 +25,7 @@ use hyper::body::{Frame, SizeHint};
 use tracing::Instrument as _;
 
 use super::{
+    activity::InFlight,
     problem::Problem,
     request_id::{RequestId, X_REQUEST_ID},
 };
@@ -44,6 +45,7 @@ pub(super) async fn observe(
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let in_flight = request.extensions().get::<InFlight>().cloned();
     request.extensions_mut().insert(request_id.clone());
 
     let span = tracing::info_span!("request", request_id = %request_id);
@@ -69,6 +71,7 @@ pub(super) async fn observe(
         request_id,
         principal,
         report,
+        _in_flight: in_flight,
     };
     response.map(|inner| Body::new(Observed { inner, bytes: 0, ended: false, failure: None, record }))
 }
@@ -89,6 +92,8 @@ struct Record {
     request_id: RequestId,
     principal: Option<String>,
     report: Option<String>,
+    /// Until the answer's end.
+    _in_flight: Option<InFlight>,
 }
 
 impl Record {

@@ -76,14 +76,14 @@ impl Params {
 
     /// The parameter `tenant_id`, if given.
     pub(super) fn tenant(&self) -> Result<Option<TenantId>, Problem> {
-        Ok(self.get("tenant_id").map(TenantId::parse).transpose()?)
+        let parsed = self.get("tenant_id").map(TenantId::parse).transpose();
+        parsed.map_err(|error| Problem::from(error).of_parameter("tenant_id"))
     }
 }
 
 /// 400 for a query parameter.
 pub(super) fn wrong(name: &str, detail: &str) -> Problem {
-    Problem::new(ProblemType::BadRequest, format!("query parameter {name:?}: {detail}"))
-        .with_member("parameter", name.into())
+    Problem::new(ProblemType::BadRequest, format!("query parameter {name:?}: {detail}")).of_parameter(name)
 }
 
 /// The one variable part of a route's path; 400 if it is not text.

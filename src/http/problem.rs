@@ -3,95 +3,26 @@
 //! A handler returns a [`Problem`]; [`observe`](super::observe) completes it with the request's id and path and
 //! logs its report. Guaranteed: `type` is a stable reference to compare with (`/problems/…`), and an answer of
 //! 500 or above says nothing about the inside: its `detail` names the request id under which the log tells more.
+//! A problem that is about one part of the request names it: `pointer` a member of the body (RFC 6901), `parameter` a
+//! query parameter, `header` a header.
+
+mod kind;
+mod page;
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value};
 
+pub use self::kind::ProblemType;
+pub(super) use self::page::explain;
 use super::request_id::RequestId;
-use crate::error::{Error, ErrorKind};
-
-/// What went wrong, in terms a client can act on: one `type` of RFC 9457 each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProblemType {
-    /// The request cannot be parsed; sending it again will not help.
-    BadRequest,
-    /// No key, or a wrong one.
-    Unauthorized,
-    /// The key is good and lacks the scope.
-    Forbidden,
-    /// No such route or object, or not for this key.
-    NotFound,
-    /// The route exists, the method does not.
-    MethodNotAllowed,
-    /// No format the client accepts can be produced.
-    NotAcceptable,
-    /// The body did not arrive in time.
-    RequestTimeout,
-    /// The request contradicts what is stored, or repeats one in flight.
-    Conflict,
-    /// The body is over a cap.
-    ContentTooLarge,
-    /// A content type or encoding that is not read here.
-    UnsupportedMediaType,
-    /// The request was understood and is wrong.
-    Invalid,
-    /// Every event sent was refused.
-    EventsRejected,
-    /// Too much at the moment; `Retry-After` says when.
-    TooManyRequests,
-    /// A defect or damaged data.
-    Internal,
-    /// The same request will work later.
-    Unavailable,
-}
-
-impl ProblemType {
-    fn status(self) -> StatusCode {
-        match self {
-            Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict => StatusCode::CONFLICT,
-            Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Invalid | Self::EventsRejected => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    /// The `type` member and the `title` member.
-    fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::BadRequest => ("/problems/bad-request", "The request cannot be parsed"),
-            Self::Unauthorized => ("/problems/unauthorized", "A valid key is required"),
-            Self::Forbidden => ("/problems/forbidden", "The key lacks the scope"),
-            Self::NotFound => ("/problems/not-found", "Not found"),
-            Self::MethodNotAllowed => ("/problems/method-not-allowed", "Method not allowed"),
-            Self::NotAcceptable => ("/problems/not-acceptable", "No acceptable format"),
-            Self::RequestTimeout => ("/problems/request-timeout", "The body did not arrive in time"),
-            Self::Conflict => ("/problems/conflict", "The request contradicts what is stored"),
-            Self::ContentTooLarge => ("/problems/content-too-large", "The body is too large"),
-            Self::UnsupportedMediaType => {
-                ("/problems/unsupported-media-type", "Unsupported content type or encoding")
-            }
-            Self::Invalid => ("/problems/invalid", "The request is not valid"),
-            Self::EventsRejected => ("/problems/events-rejected", "No event was accepted"),
-            Self::TooManyRequests => ("/problems/too-many-requests", "Too many requests"),
-            Self::Internal => ("/problems/internal", "Internal error"),
-            Self::Unavailable => ("/problems/unavailable", "Temporarily unavailable"),
-        }
-    }
-}
+use crate::{
+    error::{Error, ErrorKind},
+    rate::{Exceeded, Whose},
+};
 
 /// One problem on its way to the client.
 #[derive(Clone, Debug)]
@@ -111,7 +42,7 @@ impl Problem {
             ProblemType::Unauthorized => {
                 vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"auditlake\""))]
             }
-            ProblemType::TooManyRequests | ProblemType::Unavailable => {
+            ProblemType::TooManyRequests | ProblemType::Unavailable | ProblemType::Timeout => {
                 vec![(header::RETRY_AFTER, HeaderValue::from_static("1"))]
             }
             _ => Vec::new(),
@@ -124,8 +55,36 @@ impl Problem {
         Self { report: Some(report.into()), ..Self::new(ProblemType::Internal, "") }
     }
 
-    /// The same problem with one more header.
+    /// The same problem about the body's member that `pointer` (RFC 6901) leads to, unless it is about another already.
+    pub(super) fn at(self, pointer: &str) -> Self {
+        self.about("pointer", pointer)
+    }
+
+    /// The same problem about a query parameter, unless it is about something else already.
+    pub(super) fn of_parameter(self, name: &str) -> Self {
+        self.about("parameter", name)
+    }
+
+    /// The same problem about a header of the request, unless it is about something else already.
+    pub(super) fn of_header(self, name: &str) -> Self {
+        self.about("header", name)
+    }
+
+    fn about(mut self, member: &str, value: &str) -> Self {
+        if !["pointer", "parameter", "header"].iter().any(|member| self.members.contains_key(*member)) {
+            self.members.insert(member.into(), value.into());
+        }
+        self
+    }
+
+    /// Which kind it is.
+    pub(super) fn kind(&self) -> ProblemType {
+        self.kind
+    }
+
+    /// The same problem with a header, in place of one of that name if there is one.
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.retain(|(other, _)| *other != name);
         self.headers.push((name, value));
         self
     }
@@ -134,11 +93,6 @@ impl Problem {
     pub(super) fn with_member(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.into(), value);
         self
-    }
-
-    /// What kind of problem it is.
-    pub(super) fn kind(&self) -> ProblemType {
-        self.kind
     }
 
     /// What the client is told.
@@ -153,16 +107,15 @@ impl Problem {
 
     /// The document that the client gets.
     pub(super) fn document(&self, request_id: &RequestId, path: &str) -> Vec<u8> {
-        let (name, title) = self.kind.names();
         let mut document = self.members.clone();
         let detail = match self.report {
             Some(_) if self.detail.is_empty() => format!("the server's log has the cause under {request_id}"),
             Some(_) => format!("{}; the server's log has the cause under {request_id}", self.detail),
             None => self.detail.clone(),
         };
-        document.insert("type".into(), name.into());
-        document.insert("title".into(), title.into());
-        document.insert("status".into(), self.kind.status().as_u16().into());
+        document.insert("type".into(), self.kind.reference().into());
+        document.insert("title".into(), self.kind.title().into());
+        document.insert("status".into(), self.kind.status().into());
         document.insert("detail".into(), detail.into());
         document.insert("instance".into(), path.into());
         document.insert("request_id".into(), request_id.to_string().into());
@@ -183,13 +136,33 @@ impl From<Error> for Problem {
             ErrorKind::Corrupt | ErrorKind::Internal => ProblemType::Internal,
         };
         let report = Some(error.report());
-        match kind {
+        let problem = match kind {
             ProblemType::Internal => Self { report, ..Self::new(kind, "") },
             ProblemType::Unavailable => {
                 Self { report, ..Self::new(kind, "this cannot be done at the moment and was not done") }
             }
             shown => Self::new(shown, error.to_string()),
+        };
+        match error.pointer() {
+            Some(pointer) => problem.at(pointer),
+            None => problem,
         }
+    }
+}
+
+impl From<Exceeded> for Problem {
+    fn from(exceeded: Exceeded) -> Self {
+        let of = match exceeded.whose {
+            Whose::Key => "key",
+            Whose::Tenant => "tenant",
+            Whose::Address => "address",
+        };
+        let seconds = exceeded.retry_after_seconds;
+        Self::new(ProblemType::RateLimited, exceeded.detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+            .with_member("policy", exceeded.policy.into())
+            .with_member("of", of.into())
+            .with_member("retry_after_seconds", seconds.into())
     }
 }
 
@@ -197,7 +170,7 @@ impl IntoResponse for Problem {
     /// The status and headers, with the problem among the extensions for `observe` to complete.
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = self.kind.status();
+        *response.status_mut() = self.kind.code();
         response.headers_mut().extend(self.headers.iter().cloned());
         response.extensions_mut().insert(self);
         response
@@ -205,50 +178,4 @@ impl IntoResponse for Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::http::HeaderMap;
-
-    use super::*;
-
-    fn document(problem: &Problem) -> Value {
-        let id = RequestId::of(&HeaderMap::new());
-        serde_json::from_slice(&problem.document(&id, "/v1/sql")).unwrap()
-    }
-
-    /// Would catch a store's address or a file's name in an answer.
-    #[test]
-    fn server_errors_tell_nothing_but_the_request_id() {
-        for kind in [ErrorKind::Internal, ErrorKind::Corrupt, ErrorKind::Unavailable, ErrorKind::Fenced] {
-            let problem =
-                Problem::from(Error::with_source(kind, "put wal/7", std::io::Error::other("10.0.0.1")));
-            let text = document(&problem).to_string();
-            assert!(!text.contains("wal") && !text.contains("10.0.0.1"), "{text}");
-            assert_eq!(problem.report(), Some("put wal/7: 10.0.0.1"));
-        }
-    }
-
-    /// Would catch a kind answered with the wrong status or without its header.
-    #[test]
-    fn kinds_have_their_status_and_headers() {
-        let cases = [
-            (ErrorKind::Invalid, 422, None),
-            (ErrorKind::Limit, 422, None),
-            (ErrorKind::Unauthorized, 401, Some(header::WWW_AUTHENTICATE)),
-            (ErrorKind::Forbidden, 403, None),
-            (ErrorKind::NotFound, 404, None),
-            (ErrorKind::Conflict, 409, None),
-            (ErrorKind::Busy, 429, Some(header::RETRY_AFTER)),
-            (ErrorKind::Unavailable, 503, Some(header::RETRY_AFTER)),
-            (ErrorKind::Fenced, 503, Some(header::RETRY_AFTER)),
-            (ErrorKind::Corrupt, 500, None),
-            (ErrorKind::Internal, 500, None),
-        ];
-        for (kind, status, required) in cases {
-            let problem = Problem::from(Error::new(kind, "x"));
-            assert_eq!(document(&problem)["status"], status);
-            let response = problem.into_response();
-            assert_eq!(response.status().as_u16(), status);
-            assert!(required.is_none_or(|name| response.headers().contains_key(name)), "{kind:?}");
-        }
-    }
-}
+mod tests;

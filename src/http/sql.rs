@@ -12,15 +12,17 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+pub(super) use super::json::parse;
 use super::{
     Api,
     answer::{self, Tally},
     body,
     caller::Caller,
     encoding::Encoding,
+    gate::{self, About},
     media::Media,
     params::Params,
     problem::{Problem, ProblemType},
@@ -67,7 +69,11 @@ pub(super) async fn post(
     let record = Record::of(&api, &caller, "auditlog.sql", &scope)
         .with(json!({"sql": question.sql, "params": question.params, "format": format.name()}));
     let request = Request { sql: question.sql, params: question.params, scope };
-    run(&api, &caller, record, request, format).await
+    // What is wrong with a question and is about nothing else is about its text.
+    run(&api, &caller, record, request, format).await.map_err(|problem| match problem.kind() {
+        ProblemType::Invalid => problem.at("/sql"),
+        _ => problem,
+    })
 }
 
 /// Runs a query, records it, and begins its answer.
@@ -92,6 +98,7 @@ async fn begin(
     format: Format,
 ) -> Result<Response, Problem> {
     let tally = Tally::start(&api.metrics.query);
+    let scope = request.scope.clone();
     let running = ask(api, caller, request).await?;
     let planned = running.statistics();
     api.metrics.query.files_pruned.inc_by(planned.files_considered.saturating_sub(planned.files_kept));
@@ -115,18 +122,28 @@ async fn begin(
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(STATISTICS, statistics_header(&planned)?);
+    tell_tenant(&mut response, &scope);
     Ok(response)
 }
 
+/// Lets the gate tell how a tenant stands with its limits.
+pub(super) fn tell_tenant(response: &mut Response, scope: &Scope) {
+    if let Some(tenant) = scope.tenant() {
+        response.extensions_mut().insert(About(tenant.clone()));
+    }
+}
+
 /// Runs a query of the API.
-pub(super) async fn ask(api: &Api, _: &Caller, request: Request) -> Result<Running, Problem> {
-    Ok(api.engine.run(request).await?)
+pub(super) async fn ask(api: &Api, caller: &Caller, request: Request) -> Result<Running, Problem> {
+    gate::query(api, &caller.principal, request).await
 }
 
 /// `?format=` if given, else `Accept`, else JSON.
 pub(super) fn format_of(params: &Params, headers: &HeaderMap) -> Result<Format, Problem> {
     if let Some(name) = params.get("format") {
-        let unknown = |error: crate::error::Error| Problem::new(ProblemType::BadRequest, error.to_string());
+        let unknown = |error: crate::error::Error| {
+            Problem::new(ProblemType::BadRequest, error.to_string()).of_parameter("format")
+        };
         return Format::from_name(name).map_err(unknown);
     }
     let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -136,43 +153,45 @@ pub(super) fn format_of(params: &Params, headers: &HeaderMap) -> Result<Format, 
     }
     Format::from_accept(&accept).ok_or_else(|| {
         Problem::new(ProblemType::NotAcceptable, format!("no format of an answer matches Accept: {accept}"))
+            .of_header("accept")
     })
 }
 
 /// The bytes of a question's body.
 pub(super) async fn read_question(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if Media::of(headers)? != Media::Json || Encoding::of(headers)? != Encoding::Identity {
-        let detail = "a question is application/json without a content encoding";
-        return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
+        let detail = "this body is application/json without a content encoding";
+        return Err(Problem::new(ProblemType::UnsupportedMediaType, detail).of_header("content-type"));
     }
     let mut share = api.bodies.share();
     let timeout = api.settings.body_timeout();
     body::read(body, limits::SQL_REQUEST_BYTES_MAX, timeout, &mut share).await
 }
 
-/// 400 for a body that is not JSON, 422 for JSON that does not have the form of a question; both say where.
-pub(super) fn parse<Q: DeserializeOwned>(body: &[u8], form: &str) -> Result<Q, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let kind = if error.is_data() { ProblemType::Invalid } else { ProblemType::BadRequest };
-        Problem::new(kind, format!("the body is not {form}: {error}"))
-    })
-}
-
 /// What the principal sees of the tenant that the body or the query parameter names.
 pub(super) fn scope(principal: &Principal, in_body: Option<&str>, params: &Params) -> Result<Scope, Problem> {
-    Ok(principal.scope(named_tenant(in_body, params)?)?)
+    let named = named_tenant(in_body, params)?;
+    principal.scope(named).map_err(|error| match in_body {
+        Some(_) => Problem::from(error).at("/tenant_id"),
+        None => Problem::from(error).of_parameter("tenant_id"),
+    })
 }
 
 /// The tenant that the body or the query parameter names; both may, if they agree.
 fn named_tenant(in_body: Option<&str>, params: &Params) -> Result<Option<TenantId>, Problem> {
-    let in_body = in_body.map(TenantId::parse).transpose()?;
+    let in_body = in_body.map(tenant_in_body).transpose()?;
     match (in_body, params.tenant()?) {
         (Some(one), Some(other)) if one != other => {
             let detail = format!("the body names tenant '{one}', the query parameter tenant '{other}'");
-            Err(Problem::new(ProblemType::Invalid, detail))
+            Err(Problem::new(ProblemType::Invalid, detail).at("/tenant_id"))
         }
         (in_body, in_query) => Ok(in_body.or(in_query)),
     }
+}
+
+/// A body's `tenant_id`.
+pub(super) fn tenant_in_body(text: &str) -> Result<TenantId, Problem> {
+    TenantId::parse(text).map_err(|error| Problem::from(error).at("/tenant_id"))
 }
 
 pub(super) fn statistics_header(statistics: &Statistics) -> Result<HeaderValue, Problem> {

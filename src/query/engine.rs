@@ -20,13 +20,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    time::{Instant, timeout, timeout_at},
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
 };
 
 use super::{
     job::Job,
     narrow::Narrowing,
+    places::{Meter, Place, Places},
     provider::{EventsTable, Pushdown},
     readers::{SmallFilesWhole, WithPageIndex},
     running::{AbortOnDrop, Deadline, Running},
@@ -60,6 +61,10 @@ pub struct Settings {
     pub threads: usize,
     /// Queries at the same time.
     pub concurrent_max: usize,
+    /// Of these, over one tenant; half of them, and at least one, if not set. All tenants together count as one more.
+    pub concurrent_per_tenant_max: Option<usize>,
+    /// Queries over one tenant that wait for their turn; any more are told at once to come back.
+    pub queued_per_tenant_max: usize,
     /// How long a query waits for a place before it is told to come back.
     pub queue_wait_ms: u64,
     /// How long a query may take, from admission to its last row.
@@ -90,6 +95,8 @@ impl Default for Settings {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             concurrent_max: 4,
+            concurrent_per_tenant_max: None,
+            queued_per_tenant_max: 32,
             queue_wait_ms: 10_000,
             deadline_ms: 60_000,
             memory_bytes: 512 << 20,
@@ -106,6 +113,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Queries over one tenant at the same time.
+    pub fn concurrent_per_tenant(&self) -> usize {
+        self.concurrent_per_tenant_max.unwrap_or(self.concurrent_max / 2).max(1)
+    }
+
     /// Memory that one query may use.
     pub fn query_memory_bytes(&self) -> usize {
         self.memory_bytes / self.concurrent_max.max(1)
@@ -121,6 +133,16 @@ pub enum Scope {
     Part(TenantId, Arc<Narrowing>),
     /// Every tenant's.
     All,
+}
+
+impl Scope {
+    /// Whose events; `None`: every tenant's.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Tenant(tenant) | Self::Part(tenant, _) => Some(tenant),
+            Self::All => None,
+        }
+    }
 }
 
 /// One query.
@@ -146,7 +168,7 @@ struct Shared {
     control: Option<Control>,
     clock: Clock,
     settings: Settings,
-    places: Arc<Semaphore>,
+    places: Places,
     template: Arc<SessionState>,
     store: ObjectStoreUrl,
     readers: Arc<dyn ParquetFileReaderFactory>,
@@ -194,7 +216,7 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| Error::with_source(ErrorKind::Internal, "start the query threads", error))?;
-        let places = Arc::new(Semaphore::new(settings.concurrent_max.max(1)));
+        let places = Places::new(&settings);
         let indexes = Some(indexes).filter(|indexes| indexes.enabled() && settings.skip_index);
         let shared = Shared {
             tables,
@@ -214,11 +236,16 @@ impl Engine {
 
     /// Admits, plans and starts a query; returns once its columns are known.
     ///
-    /// Errors: `Busy` if no place became free in time; `Invalid` for the text, its names or its parameters;
+    /// Errors: `Busy` if no place became free in time, or too many of the tenant's queries wait for one already; `Invalid` for the text, its names or its parameters;
     /// `Limit` past a cap or the deadline; `Unavailable` if the store cannot be read. Dropping the future or
     /// the [`Running`] ends the query. Needs a tokio runtime with a timer.
     pub async fn run(&self, request: Request) -> Result<Running> {
-        let place = self.admit().await?;
+        self.run_metered(request, None).await
+    }
+
+    /// The same, and `meter` is told for how long the query had its place, once it has stopped, however it ended.
+    pub async fn run_metered(&self, request: Request, meter: Option<Meter>) -> Result<Running> {
+        let place = self.shared.places.take(&request.scope, meter).await?;
         let ledger = match &request.scope {
             Scope::Part(..) => Ledger::start_closed(),
             Scope::Tenant(_) | Scope::All => Ledger::start(),
@@ -231,33 +258,19 @@ impl Engine {
 
     /// How many queries run at the moment, those included that were dropped and have not stopped yet.
     pub fn running(&self) -> usize {
-        self.shared.settings.concurrent_max.max(1) - self.shared.places.available_permits()
+        self.shared.places.running()
     }
 
-    /// Lets tests wait until every query has stopped.
+    /// Lets tests look at who runs and who waits.
     #[cfg(test)]
-    pub(crate) fn places(&self) -> &Semaphore {
+    pub(crate) fn places(&self) -> &Places {
         &self.shared.places
-    }
-
-    async fn admit(&self) -> Result<OwnedSemaphorePermit> {
-        let place = Arc::clone(&self.shared.places).acquire_owned();
-        match timeout(Duration::from_millis(self.shared.settings.queue_wait_ms), place).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => Err(Error::new(
-                ErrorKind::Busy,
-                format!(
-                    "{} queries are running already; try again later",
-                    self.shared.settings.concurrent_max
-                ),
-            )),
-        }
     }
 
     async fn open(
         &self,
         request: Request,
-        place: OwnedSemaphorePermit,
+        place: Place,
         deadline: Deadline,
         ledger: Arc<Ledger>,
     ) -> Result<Running> {

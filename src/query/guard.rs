@@ -57,6 +57,10 @@ pub(crate) struct Checked {
 ///
 /// Errors: `Limit` past a cap of [`crate::limits`], `Invalid` for anything but one read-only statement.
 pub(crate) fn check(sql: &str) -> Result<Checked> {
+    examine(sql).map_err(|error| error.about("/sql"))
+}
+
+fn examine(sql: &str) -> Result<Checked> {
     if sql.len() > SQL_BYTES_MAX {
         return Err(over("bytes", sql.len(), SQL_BYTES_MAX));
     }

@@ -15,13 +15,13 @@ use datafusion::{
 use futures::StreamExt;
 use serde_json::{Map, Value};
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
 use super::{
-    engine::Settings, failure::failure, guard, joins, params, plan, provider::EventsTable, running::Message,
-    session, statistics::Ledger,
+    engine::Settings, failure::failure, guard, joins, params, places::Place, plan, provider::EventsTable,
+    running::Message, session, statistics::Ledger,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -36,7 +36,7 @@ pub(crate) struct Job {
     pub(crate) params: Map<String, Value>,
     pub(crate) ledger: Arc<Ledger>,
     /// Held until the task stops.
-    pub(crate) _place: OwnedSemaphorePermit,
+    pub(crate) _place: Place,
 }
 
 impl Drop for Job {

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{ParamValues, ScalarValue, metadata::ScalarAndMetadata};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, pointer_to};
 
 /// Typed values for `placeholders`, which are names without the `$` (`$1` is named `1`).
 ///
@@ -18,13 +18,12 @@ use crate::error::{Error, ErrorKind, Result};
 /// `array_has($ids, id)`. Times are given as RFC 3339 strings and compared as times.
 pub(crate) fn bind(params: &Map<String, Value>, placeholders: &BTreeSet<String>) -> Result<ParamValues> {
     if let Some(unused) = params.keys().find(|name| !placeholders.contains(*name)) {
-        return Err(Error::new(ErrorKind::Invalid, format!("params: '{unused}' is not used in the sql")));
+        return Err(unusable(unused, "not used in the sql"));
     }
     let mut values = HashMap::with_capacity(placeholders.len());
     for name in placeholders {
-        let value = params.get(name).ok_or_else(|| {
-            Error::new(ErrorKind::Invalid, format!("params: '{name}' is missing, the sql uses ${name}"))
-        })?;
+        let value =
+            params.get(name).ok_or_else(|| unusable(name, &format!("missing, the sql uses ${name}")))?;
         values.insert(name.clone(), ScalarAndMetadata::from(scalar(name, value)?));
     }
     Ok(ParamValues::Map(values))
@@ -73,7 +72,7 @@ fn list(name: &str, items: &[Value]) -> Result<ScalarValue> {
 }
 
 fn unusable(name: &str, what: &str) -> Error {
-    Error::new(ErrorKind::Invalid, format!("params: '{name}' is {what}"))
+    Error::new(ErrorKind::Invalid, format!("params: '{name}' is {what}")).about(pointer_to("/params", name))
 }
 
 #[cfg(test)]

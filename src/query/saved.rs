@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 pub use kind::Kind;
 
 use super::{Request, Scope};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, pointer_to};
 
 /// Letters that two names may differ by and still be taken for one another.
 const TYPING_SLIPS_MAX: usize = 3;
@@ -140,7 +140,7 @@ impl Investigation {
             [] => "it has none".to_owned(),
             known => format!("it has {}", known.join(", ")),
         };
-        invalid(format!("query '{}' has no parameter '{name}'; {has}", self.description.name))
+        wrong(name, format!("query '{}' has no parameter '{name}'; {has}", self.description.name))
     }
 }
 
@@ -152,17 +152,16 @@ impl Parameter {
             Some(given) => given,
             None if self.required => {
                 let about = &self.about;
-                return Err(invalid(format!(
-                    "parameter '{}' is missing; expected {}: {about}",
-                    self.name,
-                    expected()
-                )));
+                let message =
+                    format!("parameter '{}' is missing; expected {}: {about}", self.name, expected());
+                return Err(wrong(&self.name, message));
             }
             None if self.default.is_null() => return Ok(Value::Null),
             None => &self.default,
         };
         self.kind.read(value, today).ok_or_else(|| {
-            invalid(format!("parameter '{}' is {}; expected {}", self.name, shown(value), expected()))
+            let message = format!("parameter '{}' is {}; expected {}", self.name, shown(value), expected());
+            wrong(&self.name, message)
         })
     }
 }
@@ -233,7 +232,10 @@ fn check_range(values: &Map<String, Value>) -> Result<()> {
         if let (Some(from), Some(to)) = (text(first), text(last))
             && from > to
         {
-            return Err(invalid(format!("parameter '{first}' is {from}, which is after '{last}', {to}")));
+            return Err(wrong(
+                first,
+                format!("parameter '{first}' is {from}, which is after '{last}', {to}"),
+            ));
         }
     }
     let (Some(from), Some(to)) = (text("from"), text("to")) else { return Ok(()) };
@@ -241,9 +243,10 @@ fn check_range(values: &Map<String, Value>) -> Result<()> {
         if let Some(moment) = text(name)
             && moment.get(..from.len()).is_some_and(|day| day < from || day > to)
         {
-            return Err(invalid(format!(
+            let message = format!(
                 "parameter '{name}' is {moment}, which lies outside of the days asked for, from {from} to {to}"
-            )));
+            );
+            return Err(wrong(name, message));
         }
     }
     Ok(())
@@ -283,6 +286,10 @@ fn edit_distance(one: &str, other: &str) -> usize {
         }
     }
     row[row.len() - 1]
+}
+
+fn wrong(parameter: &str, message: String) -> Error {
+    invalid(message).about(pointer_to("/params", parameter))
 }
 
 fn invalid(message: String) -> Error {

@@ -3,6 +3,7 @@
 mod answers;
 mod differential;
 pub(crate) mod fixture;
+mod greedy;
 mod limits;
 mod narrow;
 mod needle;

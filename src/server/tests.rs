@@ -1,6 +1,7 @@
 //! The whole server over real sockets: statuses, problems, limits, clients that leave, and an ordered end.
 
 mod api;
+mod limits;
 mod sockets;
 
 use serde_json::{Value, json};
@@ -23,12 +24,17 @@ struct Server {
 
 impl Server {
     async fn start(http: Settings) -> Self {
+        Self::start_with(|config| config.http = http).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let mut variables = vec![("AUDITLAKE_ROOT_KEY".to_owned(), KEY.to_owned())];
         variables.push(("AUDITLAKE_STORE".to_owned(), "memory://".to_owned()));
         // Counts of events are those of what a test sends.
         variables.push(("AUDITLAKE_LOGBOOK__ENABLED".to_owned(), "false".to_owned()));
         let sources = crate::config::Sources { environment: variables, ..Default::default() };
-        let config = Config { http, listen: ([127, 0, 0, 1], 0).into(), ..Config::load(sources).unwrap() };
+        let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::load(sources).unwrap() };
+        change(&mut config);
         let store = Store::open("memory://", &config.object_store).await.unwrap();
         let listener = bind(&config).await.unwrap();
         let address = listener.local_addr().unwrap();

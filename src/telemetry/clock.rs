@@ -1,11 +1,17 @@
 //! The clock: the only file that asks the machine what time it is.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Instant,
 };
 
 use chrono::{DateTime, Utc};
+
+/// Where the machine's monotonic time counts from.
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A source of wall-clock time: the system's, or a test's.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +47,15 @@ impl Clock {
     /// The same moment as a calendar value.
     pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.now_micros()).unwrap_or_default()
+    }
+
+    /// Microseconds since some moment of this process, for measuring what passes: never less than before, whatever
+    /// happens to the wall clock.
+    pub fn monotonic_micros(&self) -> i64 {
+        match &self.manual {
+            Some(micros) => micros.load(Ordering::Acquire),
+            None => i64::try_from(STARTED.elapsed().as_micros()).unwrap_or(i64::MAX),
+        }
     }
 
     /// Moves a manual clock forward; does nothing on the system clock.

@@ -192,6 +192,13 @@ pub struct RouteLabel {
     pub route: String,
 }
 
+/// Which rate limit a counter counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PolicyLabel {
+    /// The limit's name.
+    pub policy: &'static str,
+}
+
 /// HTTP.
 #[derive(Clone, Debug)]
 pub struct HttpMetrics {
@@ -199,6 +206,8 @@ pub struct HttpMetrics {
     pub requests: Family<HttpLabels, Counter>,
     /// Time from the request's head to the answer's last byte, by route.
     pub seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    /// Requests refused, by the rate limit that refused them.
+    pub rate_limited: Family<PolicyLabel, Counter>,
     /// Bytes of answers' bodies.
     pub sent_bytes: Counter,
     /// Connections open at the moment.
@@ -211,11 +220,14 @@ impl HttpMetrics {
     fn register(registry: &mut Registry) -> Self {
         let requests = Family::default();
         registry.register("http_requests", "Requests answered", requests.clone());
+        let rate_limited = Family::default();
+        registry.register("rate_limited", "Requests refused by a rate limit", rate_limited.clone());
         let seconds: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(new_histogram);
         registry.register("http_seconds", "Time from request to the answer's last byte", seconds.clone());
         Self {
             requests,
             seconds,
+            rate_limited,
             sent_bytes: counter(registry, "http_sent_bytes", "Bytes of answers' bodies"),
             connections: gauge(registry, "http_connections", "Connections open now"),
             body_bytes: gauge(registry, "http_body_bytes", "Bytes of request bodies held now"),

@@ -5,6 +5,7 @@ mod api;
 mod beside;
 mod cloudtrail;
 mod command_line;
+mod connections;
 mod control;
 mod crash;
 mod duplicates;

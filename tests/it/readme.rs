@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use auditlake::limits;
+use auditlake::{
+    http::{self, ProblemType},
+    limits, rate,
+};
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -21,6 +24,34 @@ fn every_limit_is_in_its_table() {
         .collect();
     let missing: Vec<&String> = rows.iter().filter(|row| !readme.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "the README's table of limits lacks:\n{missing:#?}");
+}
+
+/// Would catch a rate or a time whose default changed, or that came, without its reader being told.
+#[test]
+fn every_rate_and_time_is_in_its_table() {
+    let readme = readme();
+    let rates = serde_json::to_value(rate::Settings::default()).unwrap();
+    let times = serde_json::to_value(http::Settings::default()).unwrap();
+    for (section, fields) in [("rate", rates), ("http", times)] {
+        for (field, value) in fields.as_object().unwrap() {
+            let row = format!("| `{section}.{field}` | {value} | ");
+            assert!(readme.contains(&row), "the README lacks a row that begins with {row}");
+        }
+    }
+}
+
+/// Would catch an error that its readers are not told of, or told of wrongly.
+#[test]
+fn every_error_is_in_its_table() {
+    let readme = readme();
+    let rows: Vec<String> = ProblemType::ALL
+        .iter()
+        .map(|kind| {
+            format!("| {} | `{}` | {} | {} |", kind.status(), kind.name(), kind.title(), kind.advice())
+        })
+        .collect();
+    let missing: Vec<&String> = rows.iter().filter(|row| !readme.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "the README's table of errors lacks:\n{}", rows.join("\n"));
 }
 
 /// Would catch a room that the map of the code does not show.

@@ -224,7 +224,7 @@ async fn a_slow_reader_slows_the_query_down() {
     let batches_in_flight = (2 * RESULT_BATCHES_QUEUED_MAX + 3) as u64;
     assert!(ledger.statistics().rows_returned <= batches_in_flight * 8_192, "{:?}", ledger.statistics());
     drop(chunks);
-    drop(engine.places().acquire_many(4).await.unwrap());
+    drop(engine.places().all().acquire_many(4).await.unwrap());
     assert!(ledger.statistics().rows_returned < 1_000_000);
 }
 

@@ -38,7 +38,7 @@ async fn fails(engine: &Engine, sql: &str) -> Error {
 /// Whatever happened before: the next query is answered, and nothing runs any more.
 async fn lives(engine: &Engine, settings: &Settings) {
     let places = settings.concurrent_max as u32;
-    drop(engine.places().acquire_many(places).await.expect("never closed"));
+    drop(engine.places().all().acquire_many(places).await.expect("never closed"));
     assert_eq!(engine.running(), 0);
     assert!(value(engine, "SELECT count(*) FROM events").await.as_u64().unwrap() > 0);
 }
@@ -239,7 +239,7 @@ async fn dropping_an_answer_stops_its_work() {
     assert!(futures::poll!(running.next()).is_pending());
     drop(running);
     // All places are free only once the task has stopped; it cannot have ended by itself.
-    drop(engine.places().acquire_many(settings.concurrent_max as u32).await.unwrap());
+    drop(engine.places().all().acquire_many(settings.concurrent_max as u32).await.unwrap());
     let reads = gate.reads.load(Ordering::SeqCst);
     gate.permits.add_permits(1_000);
     lives(&engine, &settings).await;

@@ -62,6 +62,74 @@ async fn a_slow_body_is_cut() {
     server.stop().await;
 }
 
+/// Would catch a deadline that each byte puts off, so that a client that dribbles is never done: of a head, of a body.
+#[tokio::test]
+async fn a_dribbling_client_is_cut() {
+    let settings = Settings { head_timeout_ms: 100, body_timeout_ms: 100, ..Settings::default() };
+    let server = Server::start(settings).await;
+    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\nx-endless: ".to_owned();
+    let body = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 10000000\r\n\r\n["
+    );
+    for (opening, expected) in [(head, "HTTP/1.1 408 "), (body, "HTTP/1.1 408 ")] {
+        let (mut reads, mut writes) = TcpStream::connect(server.address).await.unwrap().into_split();
+        writes.write_all(opening.as_bytes()).await.unwrap();
+        let dribble = tokio::spawn(async move {
+            let mut pace = tokio::time::interval(std::time::Duration::from_millis(5));
+            while writes.write_all(b" ").await.is_ok() {
+                pace.tick().await;
+            }
+        });
+        let mut answer = Vec::new();
+        let mut chunk = [0; 1_024];
+        // A reset counts as closed too.
+        while let Ok(count @ 1..) = reads.read(&mut chunk).await {
+            answer.extend_from_slice(&chunk[..count]);
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with(expected) || (answer.is_empty() && opening.contains("x-endless")),
+            "{answer}"
+        );
+        dribble.await.unwrap();
+    }
+    server.stop().await;
+}
+
+/// Would catch idle connections that keep everybody else out for good.
+#[tokio::test]
+async fn idle_connections_make_room() {
+    let settings = Settings { connections_max: 4, head_timeout_ms: 100, ..Settings::default() };
+    let server = Server::start(settings).await;
+    let mut idle = Vec::new();
+    for _ in 0..24 {
+        idle.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    // It stands in the kernel's queue behind the 24, of which 4 at once are let in and cut.
+    let health = server.client.get(format!("{}/healthz", server.base)).send().await.unwrap();
+    assert_eq!(health.status().as_u16(), 200);
+    for mut socket in idle {
+        let _closed = socket.read_to_end(&mut Vec::new()).await;
+    }
+    server.stop().await;
+}
+
+/// Would catch a handler that cannot know who its client is.
+#[tokio::test]
+async fn a_request_knows_where_it_comes_from() {
+    let peer =
+        |axum::Extension(peer): axum::Extension<connections::PeerAddr>| async move { peer.0.to_string() };
+    let router = Router::new().route("/", get(peer));
+    let (address, shutdown, task) = serve_router(router, Settings::default()).await;
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with(&socket.local_addr().unwrap().to_string()), "{answer}");
+    shutdown.cancel();
+    task.await.unwrap();
+}
+
 /// Would catch a head without a cap.
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
@@ -136,9 +204,11 @@ async fn a_batch_that_was_read_outlives_its_client() {
     let (ingest, engine) = (lake.ingest().unwrap().clone(), lake.engine().clone());
     let metrics = lake.metrics().clone();
     let (saved, clock) = (Catalogue::load(None).unwrap(), lake.clock().clone());
+    let rate = Rate::new(lake.config().rate.clone(), clock.clone());
     let logbook =
         Logbook::new(ingest.clone(), lake.tables().clone(), clock.clone(), logbook::Settings::default());
-    let api = Api::new(ingest, engine, saved, auth, logbook, clock, metrics.clone(), &Settings::default());
+    let api =
+        Api::new(ingest, engine, saved, auth, rate, logbook, clock, metrics.clone(), &Settings::default());
 
     let (sent, all_read) = oneshot::channel();
     let end = stream::once(async move {
@@ -172,6 +242,24 @@ async fn http2_is_spoken_by_prior_knowledge() {
     drop((sender, response));
     server.stop().await;
     let _ended = connection.await.unwrap();
+}
+
+/// Would catch an HTTP/2 client that keeps its connection for ever without asking anything.
+#[tokio::test]
+async fn an_idle_http2_connection_is_closed() {
+    let settings = Settings { head_timeout_ms: 50, ..Settings::default() };
+    let server = Server::start(settings).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = axum::http::Request::get(format!("{}/healthz", server.base)).body(Body::empty()).unwrap();
+    assert_eq!(sender.send_request(request).await.unwrap().status().as_u16(), 200);
+    // The client would stay: its sender is still there.
+    let _closed = connection.await.unwrap();
+    drop(sender);
+    server.stop().await;
 }
 
 /// Would catch a shutdown that cuts a request in flight, or one that waits for idle connections.

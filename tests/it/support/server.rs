@@ -113,6 +113,14 @@ impl Server {
         started.unwrap_or_else(|exit| panic!("the server does not start: {}\n{}", exit.status, exit.stderr))
     }
 
+    /// Its resident memory in bytes, as the kernel counts it.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib * 1_024
+    }
+
     /// SIGKILL: it gets no chance to tidy up.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
