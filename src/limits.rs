@@ -82,6 +82,8 @@ pub const SQL_REQUEST_BYTES_MAX: usize = 1 << 20;
 pub const DISCARDED_BYTES_MAX: usize = 64 << 20;
 /// Size of a request's head, all headers together.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Connections that wait in the kernel's queue to be accepted, if the kernel's own cap (`net.core.somaxconn`) allows.
+pub const LISTEN_QUEUE_MAX: u32 = 4_096;
 /// Number of headers in a request.
 pub const HEADERS_MAX: usize = 100;
 /// Requests at once on one HTTP/2 connection.

@@ -9,9 +9,12 @@ mod expire;
 mod lake;
 mod signals;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
-use tokio::{net::TcpListener, time};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use expire::expire;
@@ -24,6 +27,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     http::{Api, connections},
     ingest::Ingest,
+    limits,
     query::saved::Catalogue,
     rate::Rate,
 };
@@ -37,9 +41,21 @@ const LAST_USES_MAX: Duration = Duration::from_secs(2);
 /// Binds the address of the configuration; the error names it.
 pub async fn bind(config: &Config) -> Result<TcpListener> {
     config.check_listen()?;
-    TcpListener::bind(config.listen).await.map_err(|error| {
+    listen(config.listen).map_err(|error| {
         Error::with_source(ErrorKind::Unavailable, format!("cannot listen on {}", config.listen), error)
     })
+}
+
+/// As `TcpListener::bind`, whose queue of 128 a burst of clients overflows: the kernel then drops some of them unheard.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // So that a restart need not wait until the kernel has forgotten the last one's connections.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(limits::LISTEN_QUEUE_MAX)
 }
 
 /// Serves `lake` and the saved queries on `listener` until `shutdown` is cancelled or the writer stops, then closes both in order: no new

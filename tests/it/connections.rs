@@ -79,7 +79,7 @@ async fn ten_thousand_idle_connections_are_borne() {
     // Each batch fits the kernel's queue, and is waited for. The question is a connection of its own, and is answered although
     // all the others are there.
     while sockets.len() < count {
-        let some = (count - sockets.len()).min(500);
+        let some = (count - sockets.len()).min(100);
         let opened = join_all((0..some).map(|_| TcpStream::connect(&address))).await;
         sockets.extend(opened.into_iter().map(Result::unwrap));
         let all = sockets.len();
