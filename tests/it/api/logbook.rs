@@ -262,3 +262,33 @@ async fn no_record_no_answer() {
         assert!(!problem.to_string().contains("user.login"), "{problem}");
     }
 }
+
+/// Would catch settings that are changed, and events that go, without a word in the log of the tenant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_of_a_tenant_is_recorded() {
+    let place = Place::folder();
+    let mut launch = recording(place.busy());
+    launch.environment.push(("AUDITLAKE_BACKGROUND__RETENTION_EVERY_MS", "100".to_owned()));
+    let server = Server::start(&launch, &[]).await;
+    store(&server, &[event("acme", "a"), event("acme", "b")]).await;
+    while server
+        .api()
+        .sql("SELECT 1 AS one FROM events WHERE seq IS NULL AND action = 'user.login'")
+        .await
+        .len()
+        > 0
+    {}
+    let patch = with(&server, ROOT_KEY, Method::PATCH, "/v1/tenants/acme");
+    assert_eq!(ask(patch.json(&json!({"retention_days": 30}))).await.0, 200);
+    let (update, expire) = loop {
+        let found = records(&server, "acme").await;
+        let of = |action: &str| found.iter().find(|record| record["action"] == action).cloned();
+        if let (Some(update), Some(expire)) = (of("auditlog.tenant.update"), of("auditlog.retention.expire"))
+        {
+            break (update, expire);
+        }
+    };
+    assert_eq!(update["metadata"]["parameters"]["patch"], json!({"retention_days": 30}));
+    assert_eq!(expire["metadata"]["rows"], 2);
+    assert_eq!(expire["metadata"]["parameters"]["first_day"], "2025-03-01");
+}

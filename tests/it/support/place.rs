@@ -66,6 +66,7 @@ impl Place {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(arguments);
         command.args(["--store", self.store()]);
+        command.env("AUDITLAKE_LOGBOOK__ENABLED", "false");
         command.envs(self.environment().iter().map(|(name, value)| (*name, value)));
         command
     }
