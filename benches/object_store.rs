@@ -17,8 +17,7 @@
 //! The answers are compared with those of the same store opened as a folder.
 
 use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -39,12 +38,12 @@ use futures::TryStreamExt;
 
 #[path = "support/delayed_s3.rs"]
 mod delayed_s3;
+#[path = "support/enterprise.rs"]
+mod enterprise;
 
 use delayed_s3::{Account, BUCKET, DelayedS3};
+use enterprise::{DAYS, fill};
 
-const DAYS: &str = "1095";
-/// Far enough back that three years of events lie before today on any clock.
-const START: &str = "2022-01-01";
 const VALUES: usize = 5;
 const COLUMNS: &str = "id, occurred_at, action, outcome, actor_id, target_id, ip_address, metadata";
 /// The word that a search ends with, if no hexadecimal text can have it in it.
@@ -244,30 +243,6 @@ fn config(location: &str, server: Option<&DelayedS3>) -> Config {
         }
     }
     config
-}
-
-/// Makes the events, takes them in and compacts, each as an operator would; returns the store and the tenant's id.
-fn fill(folder: &Path, events: u64) -> (PathBuf, String) {
-    let (source, lake) = (folder.join("events.ndjson"), folder.join("lake"));
-    let events = events.to_string();
-    let generate = ["generate", "--tenants", "1", "--enterprise", "100", "--days", DAYS, "--start", START];
-    run(Command::new(env!("CARGO_BIN_EXE_auditlake"))
-        .args(generate)
-        .args(["--events", &events, "-o"])
-        .arg(&source));
-    run(Command::new(env!("CARGO_BIN_EXE_auditlake")).args(["import", "--store"]).arg(&lake).arg(&source));
-    run(Command::new(env!("CARGO_BIN_EXE_auditlake")).args(["compact", "--store"]).arg(&lake));
-    let first =
-        std::io::BufRead::lines(std::io::BufReader::new(std::fs::File::open(&source).expect("the events")));
-    let first = first.map_while(Result::ok).next().expect("an event");
-    let first: serde_json::Value = serde_json::from_str(&first).expect("JSON");
-    std::fs::remove_file(&source).expect("it is there");
-    (lake, first["tenant_id"].as_str().expect("a tenant").to_owned())
-}
-
-fn run(command: &mut Command) {
-    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("the program runs");
-    assert!(status.success(), "{command:?}: {status}");
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {
