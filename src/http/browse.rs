@@ -36,28 +36,24 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let (params, filter) = filtered(query.as_deref(), &["tenant_id", "order", "limit", "cursor"])?;
-    let scope = caller.principal.scope(params.tenant()?)?;
-    let mut began_at = api.clock.now_micros();
-    let query = match params.get("cursor") {
+    let now = api.clock.now_micros();
+    let (scope, query) = match params.get("cursor") {
         Some(text) => {
-            let held = cursor::read(api.auth.signer(), &scope, text)?;
             if filter != Filter::default() || params.get("order").is_some() {
-                return Err(params::wrong(
-                    "cursor",
-                    "it holds the whole question: send no filter and no order with it",
-                ));
+                let detail = "it holds the whole question: send no filter and no order with it";
+                return Err(params::wrong("cursor", detail));
             }
+            let (scope, held) = cursor::read(api.auth.signer(), &caller.principal, params.tenant()?, text)?;
             let limit = params.count("limit", limits::EVENTS_PAGE_MAX)?.unwrap_or(held.limit);
-            began_at = held.after.as_ref().map_or(began_at, |(_, began_at)| *began_at);
-            PageQuery { limit, ..held }
+            (scope, PageQuery { limit, ..held })
         }
-        None => PageQuery {
-            filter,
-            order: order(&params)?,
-            limit: params.count("limit", limits::EVENTS_PAGE_MAX)?.unwrap_or(limits::EVENTS_PAGE),
-            after: None,
-        },
+        None => {
+            let limit = params.count("limit", limits::EVENTS_PAGE_MAX)?.unwrap_or(limits::EVENTS_PAGE);
+            let query = PageQuery { filter, order: order(&params)?, limit, after: None };
+            (caller.principal.scope(params.tenant()?)?, query)
+        }
     };
+    let began_at = query.after.as_ref().map_or(now, |(_, began_at)| *began_at);
     let asked = json!({"filter": query.filter, "order": query.order, "limit": query.limit, "next_page": query.after.is_some()});
     let record = Record::of(&api, &caller, "auditlog.read", &scope).with(asked);
     let page = read(&api, &caller, &record, &query, scope.clone()).await?;

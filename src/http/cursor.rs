@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{params, problem::Problem};
 use crate::{
-    auth::Signer,
+    auth::{Principal, Reach, Signer},
     event::TenantId,
     query::{
         Filter, Scope,
@@ -28,7 +28,7 @@ struct Document {
     version: u32,
     /// The tenant; `None`: all.
     #[serde(rename = "n")]
-    tenant: Option<String>,
+    tenant: Option<TenantId>,
     #[serde(rename = "f")]
     filter: Filter,
     #[serde(rename = "o")]
@@ -52,7 +52,7 @@ pub(super) fn write(
 ) -> Result<String, Problem> {
     let document = Document {
         version: VERSION,
-        tenant: scope.tenant().map(TenantId::to_string),
+        tenant: scope.tenant().cloned(),
         filter: query.filter.clone(),
         order: query.order,
         limit: query.limit,
@@ -63,20 +63,30 @@ pub(super) fn write(
     Ok(signer.sign(PURPOSE, &json))
 }
 
-/// The question of a cursor, for one who reads `scope`.
-pub(super) fn read(signer: &Signer, scope: &Scope, text: &str) -> Result<PageQuery, Problem> {
+/// The question of a cursor and whose events it is about, for `principal`, who may name the tenant once more.
+pub(super) fn read(
+    signer: &Signer,
+    principal: &Principal,
+    named: Option<TenantId>,
+    text: &str,
+) -> Result<(Scope, PageQuery), Problem> {
     let document = signer.verify(PURPOSE, text).and_then(|json| serde_json::from_slice(&json).ok());
     let document = document.filter(|document: &Document| document.version == VERSION);
+    let named = match (named, principal.reach()) {
+        (None, Reach::All) => document.as_ref().and_then(|document| document.tenant.clone()),
+        (named, _) => named,
+    };
+    let scope = principal.scope(named)?;
     // The same words whether it is none or another's: nothing is told about other tenants.
-    let document =
-        document.filter(|document| document.tenant.as_deref() == scope.tenant().map(TenantId::as_str));
+    let document = document.filter(|document| document.tenant.as_ref() == scope.tenant());
     let Some(document) = document else {
         return Err(params::wrong("cursor", "it is not a cursor that was given to this reader"));
     };
-    Ok(PageQuery {
+    let query = PageQuery {
         filter: document.filter,
         order: document.order,
         limit: document.limit,
         after: Some((document.end, document.began_at)),
-    })
+    };
+    Ok((scope, query))
 }

@@ -207,7 +207,7 @@ async fn a_walk_gives_every_event_once(place: &Place) {
                 break;
             };
             assert_eq!(link.unwrap(), format!("</v1/events?cursor={cursor}>; rel=\"next\""));
-            path = format!("/v1/events?tenant_id=acme&cursor={cursor}");
+            path = format!("/v1/events?cursor={cursor}");
         }
         let unique: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
         assert_eq!(unique.len(), seen.len(), "an event came twice");

@@ -271,13 +271,8 @@ async fn what_becomes_of_a_tenant_is_recorded() {
     launch.environment.push(("AUDITLAKE_BACKGROUND__RETENTION_EVERY_MS", "100".to_owned()));
     let server = Server::start(&launch, &[]).await;
     store(&server, &[event("acme", "a"), event("acme", "b")]).await;
-    while server
-        .api()
-        .sql("SELECT 1 AS one FROM events WHERE seq IS NULL AND action = 'user.login'")
-        .await
-        .len()
-        > 0
-    {}
+    let waiting = "SELECT 1 AS one FROM events WHERE seq IS NULL AND action = 'user.login'";
+    while !server.api().sql(waiting).await.is_empty() {}
     let patch = with(&server, ROOT_KEY, Method::PATCH, "/v1/tenants/acme");
     assert_eq!(ask(patch.json(&json!({"retention_days": 30}))).await.0, 200);
     let (update, expire) = loop {
