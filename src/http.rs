@@ -13,6 +13,7 @@ mod body;
 mod bounds;
 mod browse;
 mod caller;
+mod client_address;
 pub mod connections;
 mod cursor;
 mod encoding;
@@ -62,7 +63,7 @@ use crate::{
     ingest::Ingest,
     limits,
     logbook::Logbook,
-    query::{Engine, saved::Catalogue},
+    query::{AddressBlock, Engine, saved::Catalogue},
     rate::Rate,
     telemetry::{Clock, Metrics},
 };
@@ -88,6 +89,8 @@ pub struct Settings {
     pub bodies_bytes_max: usize,
     /// How long a shutdown waits for requests in flight.
     pub drain_ms: u64,
+    /// Addresses and blocks of proxies whose `X-Forwarded-For` is believed, separated by commas.
+    pub trusted_proxies: String,
 }
 
 impl Default for Settings {
@@ -100,6 +103,7 @@ impl Default for Settings {
             write_stall_ms: 30_000,
             bodies_bytes_max: 128 << 20,
             drain_ms: 20_000,
+            trusted_proxies: String::new(),
         }
     }
 }
@@ -107,6 +111,8 @@ impl Default for Settings {
 impl Settings {
     /// Refuses values that would stop the server from serving; the error names the setting.
     pub fn validate(&self) -> Result<()> {
+        client_address::parse_trusted(&self.trusted_proxies)
+            .map_err(|error| Error::new(ErrorKind::Invalid, format!("http.trusted_proxies: {error}")))?;
         let times = [
             ("head_timeout_ms", self.head_timeout_ms),
             ("body_timeout_ms", self.body_timeout_ms),
@@ -129,6 +135,11 @@ impl Settings {
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         Ok(())
+    }
+
+    /// Proxies that are believed; none if the setting is not valid, which [`Settings::validate`] refuses.
+    fn trusted(&self) -> Vec<AddressBlock> {
+        client_address::parse_trusted(&self.trusted_proxies).unwrap_or_default()
     }
 
     fn request_timeout(&self) -> Duration {

@@ -21,9 +21,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::util::MapRequest;
 
-use super::{Settings, activity::Activity, patience::Patient};
+use super::{Settings, activity::Activity, client_address::client_address, patience::Patient};
 use crate::{
     limits,
+    query::AddressBlock,
     telemetry::metrics::{Held, HttpMetrics},
 };
 
@@ -32,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often an idle HTTP/2 client is asked whether it is still there, and how long it may think.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
-/// Among each request's extensions: the other end of its connection, which may be a proxy.
+/// Among each request's extensions: where it comes from. If that is a trusted proxy, whom the proxy heard from, and no port.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddr(pub SocketAddr);
 
@@ -45,6 +46,7 @@ pub async fn serve(
     shutdown: &CancellationToken,
 ) {
     let builder = Arc::new(builder(settings));
+    let trusted: Arc<[AddressBlock]> = settings.trusted().into();
     let slots = Arc::new(Semaphore::new(settings.connections_max));
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
@@ -52,7 +54,7 @@ pub async fn serve(
     while let Some((stream, peer, slot)) = next(&listener, &slots, shutdown).await {
         let io = patient(stream, settings);
         let activity = Activity::default();
-        let service = MapRequest::new(router.clone(), from(peer, activity.clone()));
+        let service = MapRequest::new(router.clone(), from(peer, Arc::clone(&trusted), activity.clone()));
         let service = TowerToHyperService::new(service);
         let patience = Duration::from_millis(settings.head_timeout_ms);
         let connection = builder.serve_connection(io, service).into_owned();
@@ -81,9 +83,15 @@ pub async fn serve(
 }
 
 /// Tells each request where it comes from, and its connection that it is there.
-fn from(peer: SocketAddr, activity: Activity) -> impl Fn(Request<Incoming>) -> Request<Incoming> + Clone {
+fn from(
+    peer: SocketAddr,
+    trusted: Arc<[AddressBlock]>,
+    activity: Activity,
+) -> impl Fn(Request<Incoming>) -> Request<Incoming> + Clone {
     move |mut request| {
-        request.extensions_mut().insert(PeerAddr(peer));
+        let client = client_address(peer.ip(), request.headers(), &trusted);
+        let address = if client == peer.ip() { peer } else { SocketAddr::new(client, 0) };
+        request.extensions_mut().insert(PeerAddr(address));
         request.extensions_mut().insert(activity.begin());
         request
     }

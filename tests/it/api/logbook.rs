@@ -269,11 +269,13 @@ async fn what_becomes_of_a_tenant_is_recorded() {
     let place = Place::folder();
     let mut launch = recording(place.busy());
     launch.environment.push(("AUDITLAKE_BACKGROUND__RETENTION_EVERY_MS", "100".to_owned()));
+    launch.environment.push(("AUDITLAKE_HTTP__TRUSTED_PROXIES", "127.0.0.0/8".to_owned()));
     let server = Server::start(&launch, &[]).await;
     store(&server, &[event("acme", "a"), event("acme", "b")]).await;
     let waiting = "SELECT 1 AS one FROM events WHERE seq IS NULL AND action = 'user.login'";
     while !server.api().sql(waiting).await.is_empty() {}
     let patch = with(&server, ROOT_KEY, Method::PATCH, "/v1/tenants/acme");
+    let patch = patch.header("x-forwarded-for", "192.0.2.1, 198.51.100.7");
     assert_eq!(ask(patch.json(&json!({"retention_days": 30}))).await.0, 200);
     let (update, expire) = loop {
         let found = records(&server, "acme").await;
@@ -283,6 +285,7 @@ async fn what_becomes_of_a_tenant_is_recorded() {
             break (update, expire);
         }
     };
+    assert_eq!(update["context"]["ip_address"], "198.51.100.7", "whom the proxy heard from");
     assert_eq!(update["metadata"]["parameters"]["patch"], json!({"retention_days": 30}));
     assert_eq!(expire["metadata"]["rows"], 2);
     assert_eq!(expire["metadata"]["parameters"]["first_day"], "2025-03-01");
