@@ -34,7 +34,7 @@ use tokio::{task::JoinSet, time};
 #[path = "support/enterprise.rs"]
 mod enterprise;
 
-const KEY: &str = "the root key of a benchmark, long enough";
+const KEY: &str = "the-root-key-of-a-benchmark,-long-enough";
 const PAGES: usize = 100;
 const VALUES: usize = 40;
 

@@ -33,7 +33,7 @@ async fn filled(store: &Store, clock: &Clock) -> (Auth, String) {
     }
     let tables =
         Tables::open(store.clone(), clock.clone(), table::Settings::default()).await.expect("it opens");
-    let given = Some("the root key of a benchmark");
+    let given = Some("the-root-key-of-a-benchmark");
     let (auth, _) = auth::open(store, &control, &tables, given, clock).await.expect("it opens");
     let mut chosen = String::new();
     for number in 0..KEYS {
