@@ -262,3 +262,15 @@ async fn no_record_no_answer() {
         assert!(!problem.to_string().contains("user.login"), "{problem}");
     }
 }
+
+/// Would catch an id that no event can have, and that no record could name, answered as if the server were at fault.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_no_record_can_name_is_not_there() {
+    let place = Place::folder();
+    let server = Server::start(&recording(place.calm()), &[]).await;
+    store(&server, &[event("acme", "e1")]).await;
+    for id in ["a%03", "%C2%85"] {
+        let request = with(&server, ROOT_KEY, Method::GET, &format!("/v1/events/{id}"));
+        refused(request, 404, "not-found").await;
+    }
+}
