@@ -139,7 +139,7 @@ fn versions() -> Operation {
 }
 
 fn set_tenant() -> Operation {
-    let limit = || json!({"type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX});
+    let limit = || json!({"type": ["integer", "null"], "minimum": 1, "maximum": u32::MAX});
     let patch = json!({
         "type": "object",
         "properties": {

@@ -233,7 +233,7 @@ fn key(with_secret: bool) -> Value {
 }
 
 fn limit_or_null(about: &str) -> Value {
-    json!({"type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX, "description": about})
+    json!({"type": ["integer", "null"], "minimum": 1, "maximum": u32::MAX, "description": about})
 }
 
 fn tenant_settings() -> Value {
