@@ -16,6 +16,7 @@ mod caller;
 mod client_address;
 pub mod connections;
 mod cursor;
+mod docs;
 mod encoding;
 mod events;
 mod gate;
@@ -25,6 +26,7 @@ mod json;
 mod keys;
 mod media;
 mod observe;
+mod openapi;
 mod params;
 mod patience;
 mod problem;
@@ -237,7 +239,9 @@ impl Api {
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
             .route("/metrics", get(health::metrics))
-            .route("/problems/{name}", get(problem::explain));
+            .route("/problems/{name}", get(problem::explain))
+            .route("/openapi.json", get(openapi::serve))
+            .route("/docs", get(docs::serve));
         with_key
             .merge(open)
             .fallback(no_such_route)

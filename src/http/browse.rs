@@ -78,6 +78,10 @@ pub(super) async fn get(
     let id = in_path(id)?;
     let scope = caller.principal.scope(params.tenant()?)?;
     let not_there = || Problem::new(ProblemType::NotFound, format!("event '{id}' does not exist"));
+    // No event has such an id, nor could the record of the question name it.
+    if id.chars().any(char::is_control) {
+        return Err(not_there());
+    }
     let mut filter = Filter::default();
     filter.set("id", &id).map_err(|_| not_there())?;
     let query = PageQuery { filter, order: Order::Desc, limit: 2, after: None };

@@ -299,12 +299,17 @@ impl Filter {
 /// An RFC 3339 time, or a day, which means its first moment (UTC).
 fn time(text: &str) -> Result<DateTime<Utc>> {
     let whole_day = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
-    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).or_else(|_| {
+    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).or_else(|_| {
         text.parse().map(whole_day).map_err(|_| {
             let message = format!("'{text}' is not an RFC 3339 time with an offset, or a day (yyyy-mm-dd)");
             Error::new(ErrorKind::Invalid, message)
         })
-    })
+    })?;
+    // A query text is read into nanoseconds on its way to a time.
+    match time.timestamp_nanos_opt() {
+        Some(_) => Ok(time),
+        None => Err(Error::new(ErrorKind::Invalid, format!("'{text}' is not from 1678 to 2261"))),
+    }
 }
 
 /// Conditions that all have to hold, and the values in them.
@@ -382,6 +387,8 @@ mod tests {
             (vec![("actor_id", "a"), ("actor_id", "b")], "actor_id", "more than once"),
             (vec![("metadata.a", "a"), ("metadata.a", "b")], "metadata.a", "more than once"),
             (vec![("from", "yesterday")], "from", "yesterday"),
+            (vec![("from", "0064-04-17")], "from", "1678"),
+            (vec![("to", "9999-12-31T00:00:00Z")], "to", "2261"),
             (vec![("from", "2026-11-02"), ("to", "2026-11-02T00:00:00Z")], "to", "not before"),
             (vec![("ip_address", "10.0.0.0/33")], "ip_address", "10.0.0.0/33"),
             (vec![("outcome", "ok")], "outcome", "success"),

@@ -6,6 +6,7 @@ mod events;
 mod idempotency;
 mod keys;
 mod logbook;
+mod openapi;
 mod problems;
 mod queries;
 mod saved;
