@@ -3,7 +3,7 @@
 //! In: who asks, and what it costs. Out: yes, or which limit says no, whose it is and when to come back. Guaranteed: a
 //! request takes one token of its key and one of its tenant, both or none; events and query seconds are charged when they
 //! are known, so a bucket may go into debt, and while it owes, nothing more is let in: nothing is too large to be let in
-//! ever, and in the long run the rate holds. Memory is bounded by [`RATE_HOLDERS_MAX`](crate::limits::RATE_HOLDERS_MAX).
+//! ever, and in the long run the rate holds. Memory is bounded by [`RATE_HOLDERS_MAX`].
 //!
 //! Requests count for the tenant that a key is bound to; events and query seconds for the tenant they are about, whoever
 //! sends or asks. All is in this process's memory: a restart forgives.
