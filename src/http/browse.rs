@@ -147,7 +147,18 @@ async fn read(
     query: &PageQuery,
     scope: Scope,
 ) -> Result<Page, Problem> {
-    let page = async { Ok(query.read(sql::ask(api, caller, query.request(scope)).await?).await?) };
+    let page = async {
+        let mut extent = None;
+        if !query.seeks_few() {
+            let found = sql::ask(api, caller, query.extent_request(scope.clone())).await?;
+            extent = query.read_extent(found).await?;
+            if extent.is_none() {
+                return Ok(Page::default());
+            }
+        }
+        let running = sql::ask(api, caller, query.request(scope, extent.as_ref())).await?;
+        Ok(query.read(running, extent.as_ref()).await?)
+    };
     recorded(record, page.await).await
 }
 

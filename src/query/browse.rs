@@ -16,7 +16,7 @@ use arrow::{
 pub use self::{
     fields::{FieldValue, Fields, FieldsQuery},
     histogram::{Bar, Histogram, HistogramQuery, Interval},
-    page::{Order, Page, PageQuery, Position},
+    page::{Extent, Order, Page, PageQuery, Position},
 };
 use crate::error::{Error, ErrorKind, Result};
 

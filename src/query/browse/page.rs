@@ -9,7 +9,10 @@
 
 use std::collections::BTreeSet;
 
-use arrow::{array::AsArray, datatypes::TimestampMicrosecondType};
+use arrow::{
+    array::{AsArray, RecordBatch, TimestampMicrosecondArray},
+    datatypes::TimestampMicrosecondType,
+};
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -85,14 +88,73 @@ pub struct Page {
     pub statistics: Statistics,
 }
 
+/// From when to when a page goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// When its first event occurred, in microseconds since 1970.
+    first: i64,
+    /// The same of its last event, and of the one after it.
+    last: i64,
+    /// Whether there are events after it.
+    more: bool,
+}
+
 impl PageQuery {
-    /// The question of [`PageQuery::read`].
-    pub fn request(&self, scope: Scope) -> Request {
+    /// Whether so few events can match that their [`Extent`] need not be found first.
+    pub fn seeks_few(&self) -> bool {
+        self.filter.id.is_some() || self.filter.request_id.is_some()
+    }
+
+    /// The question of [`PageQuery::read_extent`]. To find a page by its times alone reads one column; to read all columns of all
+    /// that might be on it takes many times as long, and more memory than a query has where a filter fits many events.
+    pub fn extent_request(&self, scope: Scope) -> Request {
+        let conditions = self.conditions();
+        let (direction, _) = self.order.sql();
+        let rows = self.limit + 1;
+        let clause = conditions.clause();
+        let sql =
+            format!("SELECT occurred_at FROM events {clause} ORDER BY occurred_at {direction} LIMIT {rows}");
+        Request { sql, params: conditions.params, scope }
+    }
+
+    /// From when to when the page goes; `None`: there are no events.
+    ///
+    /// # Errors
+    /// The answer's.
+    pub async fn read_extent(&self, mut running: Running) -> Result<Option<Extent>> {
+        let mut extent: Option<Extent> = None;
+        let mut rows = 0;
+        while let Some(batch) = running.next().await {
+            let batch = batch?;
+            let times = times(&batch)?;
+            rows += times.len() as u64;
+            if !times.is_empty() {
+                let (first, last) = (times.value(0), times.value(times.len() - 1));
+                extent =
+                    Some(Extent { first: extent.map_or(first, |extent| extent.first), last, more: false });
+            }
+        }
+        Ok(extent.map(|extent| Extent { more: rows > self.limit, ..extent }))
+    }
+
+    fn conditions(&self) -> Conditions {
         let mut conditions = self.filter.conditions();
-        let (direction, beyond) = self.order.sql();
+        let (_, beyond) = self.order.sql();
         if let Some((position, began_at)) = &self.after {
             continue_after(&mut conditions, position, beyond);
             leave_out_own_records(&mut conditions, *began_at);
+        }
+        conditions
+    }
+
+    /// The question of [`PageQuery::read`], within `extent` if it is known.
+    pub fn request(&self, scope: Scope, extent: Option<&Extent>) -> Request {
+        let mut conditions = self.conditions();
+        let (direction, _) = self.order.sql();
+        if let Some(extent) = extent {
+            let (from, to) = (extent.first.min(extent.last), extent.first.max(extent.last));
+            let (from, to) = (conditions.bind(time(from)), conditions.bind(time(to)));
+            conditions.add(format!("occurred_at >= {from} AND occurred_at <= {to}"));
         }
         let by = ["occurred_at", "tenant_id", "id"].map(|column| format!("{column} {direction}")).join(", ");
         // One more, to know whether there is another page.
@@ -106,7 +168,7 @@ impl PageQuery {
     ///
     /// # Errors
     /// The answer's.
-    pub async fn read(&self, mut running: Running) -> Result<Page> {
+    pub async fn read(&self, mut running: Running, extent: Option<&Extent>) -> Result<Page> {
         let mut page = Page::default();
         let mut tenants = BTreeSet::new();
         let (mut bytes, mut last) = (0, None);
@@ -129,6 +191,8 @@ impl PageQuery {
                 last = Some(place);
             }
         }
+        // Retention may have taken what came next.
+        page.end = last.filter(|_| extent.is_some_and(|extent| extent.more));
         page.statistics = running.statistics();
         Ok(page)
     }
@@ -158,9 +222,13 @@ fn time(micros: i64) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-fn position(batch: &arrow::array::RecordBatch, row: usize) -> Result<Position> {
+fn times(batch: &RecordBatch) -> Result<&TimestampMicrosecondArray> {
     let times = batch.column_by_name(OCCURRED_AT).ok_or_else(|| missing(OCCURRED_AT))?;
-    let times = times.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| missing(OCCURRED_AT))?;
+    times.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| missing(OCCURRED_AT))
+}
+
+fn position(batch: &RecordBatch, row: usize) -> Result<Position> {
+    let times = times(batch)?;
     let one = batch.slice(row, 1);
     Ok(Position {
         occurred_at: times.value(row),
