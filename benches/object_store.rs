@@ -16,10 +16,7 @@
 //!
 //! The answers are compared with those of the same store opened as a folder.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
@@ -42,7 +39,7 @@ mod delayed_s3;
 mod enterprise;
 
 use delayed_s3::{Account, BUCKET, DelayedS3};
-use enterprise::{DAYS, fill};
+use enterprise::{DAYS, number};
 
 const VALUES: usize = 5;
 const COLUMNS: &str = "id, occurred_at, action, outcome, actor_id, target_id, ip_address, metadata";
@@ -71,11 +68,7 @@ fn main() {
 
 async fn measure() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (lake, tenant) =
-        match (std::env::var("AUDITLAKE_BENCH_LAKE"), std::env::var("AUDITLAKE_BENCH_TENANT")) {
-            (Ok(lake), Ok(tenant)) => (PathBuf::from(lake), tenant),
-            _ => fill(folder.path(), number("AUDITLAKE_BENCH_EVENTS", 2_000_000)),
-        };
+    let (lake, tenant) = enterprise::lake(folder.path());
     let tenant = TenantId::parse(&tenant).expect("a tenant id");
     let delay = Duration::from_millis(number("AUDITLAKE_BENCH_DELAY_MS", 30));
     let local =
@@ -243,10 +236,6 @@ fn config(location: &str, server: Option<&DelayedS3>) -> Config {
         }
     }
     config
-}
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).ok().map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
 fn milliseconds(started: Instant) -> f64 {

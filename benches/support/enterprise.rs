@@ -12,8 +12,22 @@ pub(crate) const DAYS: &str = "1095";
 /// Far enough back that three years of events lie before today on any clock.
 const START: &str = "2022-01-01";
 
+/// The store that `AUDITLAKE_BENCH_LAKE` names and the tenant that `AUDITLAKE_BENCH_TENANT` does, or a new one in `folder`
+/// with `AUDITLAKE_BENCH_EVENTS` events, 2,000,000 if not said.
+pub(crate) fn lake(folder: &Path) -> (PathBuf, String) {
+    match (std::env::var("AUDITLAKE_BENCH_LAKE"), std::env::var("AUDITLAKE_BENCH_TENANT")) {
+        (Ok(lake), Ok(tenant)) => (PathBuf::from(lake), tenant),
+        _ => fill(folder, number("AUDITLAKE_BENCH_EVENTS", 2_000_000)),
+    }
+}
+
+/// The number in an environment variable.
+pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).ok().map_or(otherwise, |text| text.parse().expect("a number"))
+}
+
 /// Makes the events, takes them in and compacts, each as an operator would; returns the store and the tenant's id.
-pub(crate) fn fill(folder: &Path, events: u64) -> (PathBuf, String) {
+fn fill(folder: &Path, events: u64) -> (PathBuf, String) {
     let (source, lake) = (folder.join("events.ndjson"), folder.join("lake"));
     let events = events.to_string();
     let generate = ["generate", "--tenants", "1", "--enterprise", "100", "--days", DAYS, "--start", START];

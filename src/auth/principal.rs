@@ -10,6 +10,9 @@ use crate::{
     query,
 };
 
+/// The id of who has the root key; no key has it.
+pub(super) const ROOT: &str = "root";
+
 /// Whose events a principal sees and sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -36,7 +39,12 @@ impl Principal {
 
     /// Who has the root key.
     pub fn root() -> Self {
-        Self::new("root", Reach::All, Scope::ALL)
+        Self::new(ROOT, Reach::All, Scope::ALL)
+    }
+
+    /// Whether this is who has the root key.
+    pub fn is_root(&self) -> bool {
+        &*self.id == ROOT
     }
 
     /// Who has `key`.

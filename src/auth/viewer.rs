@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Principal, Signer, refused};
+use super::{Auth, Principal, Signer, keys::time, principal::ROOT, refused};
 use crate::{
     control::{KeyId, KeyState, Scope},
     error::{Error, ErrorKind, Result},
@@ -53,8 +53,8 @@ pub struct IssuedToken {
     pub token: String,
     /// Whose events it reads.
     pub tenant: TenantId,
-    /// When it ends, in milliseconds since 1970.
-    pub expires_ms: i64,
+    /// When it ends, RFC 3339.
+    pub expires_at: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ impl Auth {
         let payload = serde_json::to_vec(&claims)
             .map_err(|error| Error::with_source(ErrorKind::Internal, "write a viewer token", error))?;
         let token = format!("{PREFIX}{}", self.signer.sign(PURPOSE, &payload));
-        Ok(IssuedToken { token, tenant, expires_ms: claims.expires_ms })
+        Ok(IssuedToken { token, tenant, expires_at: time(claims.expires_ms) })
     }
 
     /// The principal that a token, without its prefix, stands for.
@@ -128,7 +128,7 @@ impl Auth {
 
     /// Whether the one who issued a token could do so now.
     fn may_still_issue(&self, claims: &Claims) -> bool {
-        if claims.issued_by == Principal::root().id() {
+        if claims.issued_by == ROOT {
             return true;
         }
         let state = self.keys.control().state();

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Api,
     caller::Caller,
-    cursor,
+    cursor, gate,
     params::{self, Params, in_path},
     problem::{Problem, ProblemType},
     record::Record,
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     limits,
     query::{
-        Filter, Scope, Statistics,
+        Filter, Request, Running, Scope, Statistics,
         browse::{Field, Fields, FieldsQuery, Histogram, HistogramQuery, Interval, Order, Page, PageQuery},
     },
 };
@@ -56,8 +56,8 @@ pub(super) async fn list(
     let began_at = query.after.as_ref().map_or(now, |(_, began_at)| *began_at);
     let asked = json!({"filter": query.filter, "order": query.order, "limit": query.limit, "next_page": query.after.is_some()});
     let record = Record::of(&api, &caller, "auditlog.read", &scope).with(asked);
-    let page = read(&api, &caller, &record, &query, scope.clone()).await?;
-    record.done(Some(page.events.len() as u64)).await?;
+    let page =
+        record.answered(page(&api, &caller, &query, scope.clone()).await, |page| page.events.len()).await?;
     let next = match page.end.clone() {
         Some(end) => Some(cursor::write(api.auth.signer(), &scope, &query, end, began_at)?),
         None => None,
@@ -84,12 +84,12 @@ pub(super) async fn get(
     }
     let mut filter = Filter::default();
     filter.set("id", &id).map_err(|_| not_there())?;
-    let query = PageQuery { filter, order: Order::Desc, limit: 2, after: None };
+    let query = PageQuery { filter, order: Order::Desc, limit: limits::EVENTS_PAGE, after: None };
     let record =
         Record::of(&api, &caller, "auditlog.read", &scope).target("event", &*id).with(json!({"id": id}));
-    let page = read(&api, &caller, &record, &query, scope).await?;
-    record.done(Some(page.events.len().min(1) as u64)).await?;
-    let Some(event) = page.events.first() else { return Err(not_there()) };
+    let page = page(&api, &caller, &query, scope).await;
+    let page = record.answered(page, |page| page.events.len().min(1)).await?;
+    let Some(event) = page.events.first() else { return Err(not_there().recorded()) };
     if page.tenants > 1 {
         let detail = format!("several tenants have an event '{id}': name one with tenant_id");
         return Err(Problem::new(ProblemType::Conflict, detail));
@@ -112,10 +112,8 @@ pub(super) async fn histogram(
     let query = HistogramQuery { filter, interval, field };
     let record = Record::of(&api, &caller, "auditlog.count", &scope)
         .with(json!({"filter": query.filter, "interval": interval, "field": field.map(Field::name)}));
-    let counted = async { Ok(query.read(sql::ask(&api, &caller, query.request(scope)).await?).await?) };
-    let histogram = recorded(&record, counted.await).await?;
-    record.done(Some(histogram.bars.len() as u64)).await?;
-    Ok(Json(histogram))
+    let counted = async { Ok(query.read(ask(&api, &caller, query.request(scope)).await?).await?) };
+    Ok(Json(record.answered(counted.await, |histogram| histogram.bars.len()).await?))
 }
 
 /// The most frequent values of a field.
@@ -133,41 +131,26 @@ pub(super) async fn fields(
     let query = FieldsQuery { filter, field, limit };
     let record = Record::of(&api, &caller, "auditlog.count", &scope)
         .with(json!({"filter": query.filter, "field": field.name(), "limit": limit}));
-    let counted = async { Ok(query.read(sql::ask(&api, &caller, query.request(scope)).await?).await?) };
-    let fields = recorded(&record, counted.await).await?;
-    record.done(Some(fields.values.len() as u64)).await?;
-    Ok(Json(fields))
+    let counted = async { Ok(query.read(ask(&api, &caller, query.request(scope)).await?).await?) };
+    Ok(Json(record.answered(counted.await, |fields| fields.values.len()).await?))
 }
 
-/// A page, or why there is none, which is recorded.
-async fn read(
-    api: &Api,
-    caller: &Caller,
-    record: &Record,
-    query: &PageQuery,
-    scope: Scope,
-) -> Result<Page, Problem> {
-    let page = async {
-        let mut extent = None;
-        if !query.seeks_few() {
-            let found = sql::ask(api, caller, query.extent_request(scope.clone())).await?;
-            extent = query.read_extent(found).await?;
-            if extent.is_none() {
-                return Ok(Page::default());
-            }
+/// A page, in two questions where many events may fit: see [`PageQuery::extent_request`].
+async fn page(api: &Api, caller: &Caller, query: &PageQuery, scope: Scope) -> Result<Page, Problem> {
+    let mut extent = None;
+    if !query.seeks_few() {
+        let found = ask(api, caller, query.extent_request(scope.clone())).await?;
+        extent = query.read_extent(found).await?;
+        if extent.is_none() {
+            return Ok(Page::default());
         }
-        let running = sql::ask(api, caller, query.request(scope, extent.as_ref())).await?;
-        Ok(query.read(running, extent.as_ref()).await?)
-    };
-    recorded(record, page.await).await
+    }
+    let running = ask(api, caller, query.request(scope, extent.as_ref())).await?;
+    Ok(query.read(running, extent.as_ref()).await?)
 }
 
-/// Records a failure.
-async fn recorded<T>(record: &Record, result: Result<T, Problem>) -> Result<T, Problem> {
-    match result {
-        Ok(value) => Ok(value),
-        Err(problem) => Err(record.failed(problem).await),
-    }
+async fn ask(api: &Api, caller: &Caller, request: Request) -> Result<Running, Problem> {
+    gate::query(api, &caller.principal, request).await
 }
 
 /// The parameters `own`, and all others as a filter.

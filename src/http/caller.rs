@@ -59,9 +59,7 @@ impl Circumstances {
             Some(viewer) => {
                 self.named("viewer", &viewer.subject, Some(viewer.issued_by.clone()), all_tenants)
             }
-            None if *principal == Principal::root() => {
-                self.named("root_key", principal.id(), None, all_tenants)
-            }
+            None if principal.is_root() => self.named("root_key", principal.id(), None, all_tenants),
             None => self.named("api_key", principal.id(), None, all_tenants),
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Problem {
     report: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     members: Map<String, Value>,
+    /// Whether the log of the log tells of it already.
+    recorded: bool,
 }
 
 impl Problem {
@@ -47,7 +49,7 @@ impl Problem {
             }
             _ => Vec::new(),
         };
-        Self { kind, detail: detail.into(), report: None, headers, members: Map::new() }
+        Self { kind, detail: detail.into(), report: None, headers, members: Map::new(), recorded: false }
     }
 
     /// A problem of the server's own making: `report` goes to the log, never to the client.
@@ -93,6 +95,16 @@ impl Problem {
     pub(super) fn with_member(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.into(), value);
         self
+    }
+
+    /// The same problem, of which the log of the log tells.
+    pub(super) fn recorded(self) -> Self {
+        Self { recorded: true, ..self }
+    }
+
+    /// Whether the log of the log tells of it already.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorded
     }
 
     /// What the client is told.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     auth::{Principal, Reach},
-    error::Result,
+    error::Error,
     event::TenantId,
     logbook::{About, By, Ending, Entry, Logbook},
     query::Scope,
@@ -83,15 +83,36 @@ impl Record {
     }
 
     /// It was done, and so much came of it. Only after this may anything be answered.
-    pub(super) async fn done(&self, rows: Option<u64>) -> Result<()> {
+    pub(super) async fn done(&self, rows: Option<u64>) -> Result<(), Error> {
         self.write(self.entry.action, rows, Ending::Success).await
     }
 
-    /// It could not be done; gives the problem back.
+    /// It ended so; gives the answer back, of which `rows` counts the events or rows. Only then may it be sent.
+    pub(super) async fn answered<T>(
+        &self,
+        result: Result<T, Problem>,
+        rows: impl FnOnce(&T) -> usize,
+    ) -> Result<T, Problem> {
+        match result {
+            Ok(answer) => {
+                self.done(Some(rows(&answer) as u64)).await?;
+                Ok(answer)
+            }
+            Err(problem) => Err(self.failed(problem).await),
+        }
+    }
+
+    /// It could not be done; gives the problem back. What the server had no room for, or failed at, is not worth a record: it would
+    /// add to its troubles, and tells nothing of who asked.
     pub(super) async fn failed(&self, problem: Problem) -> Problem {
-        let ending = Ending::Failure(problem.detail().to_owned());
+        let reason = || problem.detail().to_owned();
+        let ending = match (problem.kind(), problem.kind().status()) {
+            (ProblemType::Forbidden, _) => Ending::Denied(reason()),
+            (_, 400..=428) => Ending::Failure(reason()),
+            _ => return problem,
+        };
         self.write_or_log(self.entry.action, None, ending).await;
-        problem
+        problem.recorded()
     }
 
     /// It was done and cannot be undone: a record that cannot be written is told by the server's log.
@@ -108,7 +129,7 @@ impl Record {
         self.write_or_log(action, Some(rows), ending).await;
     }
 
-    async fn write(&self, action: &'static str, rows: Option<u64>, ending: Ending) -> Result<()> {
+    async fn write(&self, action: &'static str, rows: Option<u64>, ending: Ending) -> Result<(), Error> {
         self.logbook.write(&Entry { action, rows, ending, ..self.entry.clone() }).await
     }
 
@@ -133,7 +154,7 @@ pub(super) async fn refusals(State(api): State<Api>, request: Request, next: Nex
             (ProblemType::NotFound, Reach::Tenant(_)) => true,
             _ => false,
         };
-        if denied {
+        if denied && !problem.is_recorded() {
             let tenant = match principal.reach() {
                 Reach::Tenant(tenant) => tenant.clone(),
                 Reach::All => api.logbook.operator_tenant().clone(),
@@ -172,7 +193,7 @@ impl Unauthorized {
     }
 }
 
-async fn refused_entry(api: &Api, by: crate::logbook::By, tenant: TenantId, asked: String, reason: &str) {
+async fn refused_entry(api: &Api, by: By, tenant: TenantId, asked: String, reason: &str) {
     let entry = Entry {
         action: "auditlog.refused",
         by,

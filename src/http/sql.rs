@@ -33,7 +33,7 @@ use crate::{
     event::TenantId,
     limits,
     query::{
-        Request, Running, Scope, Statistics,
+        Request, Scope, Statistics,
         format::{Format, encode},
     },
 };
@@ -99,7 +99,7 @@ async fn begin(
 ) -> Result<Response, Problem> {
     let tally = Tally::start(&api.metrics.query);
     let scope = request.scope.clone();
-    let running = ask(api, caller, request).await?;
+    let running = gate::query(api, &caller.principal, request).await?;
     let planned = running.statistics();
     api.metrics.query.files_pruned.inc_by(planned.files_considered.saturating_sub(planned.files_kept));
     api.metrics.query.files_kept.inc_by(planned.files_kept);
@@ -131,11 +131,6 @@ pub(super) fn tell_tenant(response: &mut Response, scope: &Scope) {
     if let Some(tenant) = scope.tenant() {
         response.extensions_mut().insert(About(tenant.clone()));
     }
-}
-
-/// Runs a query of the API.
-pub(super) async fn ask(api: &Api, caller: &Caller, request: Request) -> Result<Running, Problem> {
-    gate::query(api, &caller.principal, request).await
 }
 
 /// `?format=` if given, else `Accept`, else JSON.

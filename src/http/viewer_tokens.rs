@@ -9,14 +9,12 @@ use axum::{
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
 };
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Api, caller::Caller, params::Params, problem::Problem, record::Record, sql};
 use crate::{
     auth::NewViewer,
-    event::TenantId,
     limits,
     query::{ActionPattern, Narrowing},
 };
@@ -62,7 +60,7 @@ pub(super) async fn post(
         Narrowing { workspace_id: wanted.workspace_id, actor_id: wanted.actor_id, actions: wanted.actions };
     let seconds = wanted.expires_in_seconds.map(|seconds| seconds.saturating_mul(1_000));
     let new = NewViewer {
-        tenant: wanted.tenant_id.as_deref().map(TenantId::parse).transpose()?,
+        tenant: wanted.tenant_id.as_deref().map(sql::tenant_in_body).transpose()?,
         subject: wanted.subject.clone(),
         narrowing: narrowing.clone(),
         lives_ms: seconds.unwrap_or(limits::VIEWER_TOKEN_MS),
@@ -73,12 +71,11 @@ pub(super) async fn post(
     let record =
         Record::of_change(&api, &caller, "auditlog.viewer_token.create", Some(issued.tenant.clone()));
     record.target("viewer", wanted.subject.trim()).with(asked).done(None).await?;
-    let expires_at: DateTime<Utc> = DateTime::from_timestamp_millis(issued.expires_ms).unwrap_or_default();
     let made = Made {
         token: issued.token,
         tenant_id: issued.tenant.to_string(),
         subject: wanted.subject.trim().to_owned(),
-        expires_at: expires_at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        expires_at: issued.expires_at,
         narrowing,
     };
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

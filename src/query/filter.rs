@@ -256,13 +256,7 @@ impl Filter {
     fn add_actions(&self, conditions: &mut Conditions) {
         let mut any = Vec::new();
         for pattern in &self.action {
-            any.push(match pattern.range() {
-                None => format!("action = {}", conditions.bind(pattern.text())),
-                Some((first, end)) => {
-                    let (first, end) = (conditions.bind(first), conditions.bind(end));
-                    format!("(action >= {first} AND action < {end})")
-                }
-            });
+            any.push(conditions.action(pattern));
         }
         if !any.is_empty() {
             conditions.add_any(any);
@@ -329,6 +323,22 @@ impl Conditions {
         placeholder
     }
 
+    /// The same for a time.
+    pub(crate) fn bind_time(&mut self, time: DateTime<Utc>) -> String {
+        self.bind(time.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+
+    /// That an action fits `pattern`.
+    pub(crate) fn action(&mut self, pattern: &ActionPattern) -> String {
+        match pattern.range() {
+            None => format!("action = {}", self.bind(pattern.text())),
+            Some((first, end)) => {
+                let (first, end) = (self.bind(first), self.bind(end));
+                format!("(action >= {first} AND action < {end})")
+            }
+        }
+    }
+
     pub(crate) fn add(&mut self, condition: String) {
         self.all.push(condition);
     }
@@ -340,7 +350,7 @@ impl Conditions {
 
     fn add_time(&mut self, comparison: &str, time: Option<DateTime<Utc>>) {
         if let Some(time) = time {
-            let time = self.bind(time.to_rfc3339_opts(SecondsFormat::Micros, true));
+            let time = self.bind_time(time);
             self.add(format!("{comparison} {time}"));
         }
     }

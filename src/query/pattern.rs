@@ -39,6 +39,11 @@ impl ActionPattern {
         }
     }
 
+    /// All actions that begin with `text`.
+    pub(crate) fn beginning(text: &str) -> Self {
+        Self(format!("{text}*"))
+    }
+
     /// As it was given.
     pub fn text(&self) -> &str {
         &self.0

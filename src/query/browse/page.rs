@@ -13,7 +13,7 @@ use arrow::{
     array::{AsArray, RecordBatch, TimestampMicrosecondArray},
     datatypes::TimestampMicrosecondType,
 };
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +22,11 @@ use crate::{
     error::Result,
     event::{
         canonical::Rows,
+        decode::OWN_ACTIONS,
         schema::{ID, OCCURRED_AT, TENANT_ID},
     },
     limits::EVENTS_PAGE_BYTES_MAX,
-    query::{Filter, Request, Running, Scope, Statistics, filter::Conditions},
+    query::{ActionPattern, Filter, Request, Running, Scope, Statistics, filter::Conditions},
 };
 
 /// Which events come first.
@@ -153,7 +154,7 @@ impl PageQuery {
         let (direction, _) = self.order.sql();
         if let Some(extent) = extent {
             let (from, to) = (extent.first.min(extent.last), extent.first.max(extent.last));
-            let (from, to) = (conditions.bind(time(from)), conditions.bind(time(to)));
+            let (from, to) = (conditions.bind_time(time(from)), conditions.bind_time(time(to)));
             conditions.add(format!("occurred_at >= {from} AND occurred_at <= {to}"));
         }
         let by = ["occurred_at", "tenant_id", "id"].map(|column| format!("{column} {direction}")).join(", ");
@@ -200,7 +201,7 @@ impl PageQuery {
 
 /// Only what comes after `position`.
 fn continue_after(conditions: &mut Conditions, position: &Position, beyond: &str) {
-    let time = conditions.bind(time(position.occurred_at));
+    let time = conditions.bind_time(time(position.occurred_at));
     let tenant = conditions.bind(position.tenant_id.as_str());
     let id = conditions.bind(position.id.as_str());
     // The first says nothing that the second does not; files are pruned by it.
@@ -212,14 +213,13 @@ fn continue_after(conditions: &mut Conditions, position: &Position, beyond: &str
 
 /// No record of reading that was made since the walk began.
 fn leave_out_own_records(conditions: &mut Conditions, began_at: i64) {
-    let began_at = conditions.bind(time(began_at));
-    conditions
-        .add(format!("NOT (received_at >= {began_at} AND action >= 'auditlog.' AND action < 'auditlog/')"));
+    let began_at = conditions.bind_time(time(began_at));
+    let own = conditions.action(&ActionPattern::beginning(OWN_ACTIONS));
+    conditions.add(format!("NOT (received_at >= {began_at} AND {own})"));
 }
 
-fn time(micros: i64) -> String {
-    let time: DateTime<Utc> = DateTime::from_timestamp_micros(micros).unwrap_or_default();
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+fn time(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or_default()
 }
 
 fn times(batch: &RecordBatch) -> Result<&TimestampMicrosecondArray> {
