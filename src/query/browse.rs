@@ -4,6 +4,7 @@
 //! with parameters, so that it prunes, is limited and is narrowed as any other query is.
 
 mod fields;
+mod first;
 mod histogram;
 mod page;
 

@@ -10,14 +10,14 @@
 use std::collections::BTreeSet;
 
 use arrow::{
-    array::{AsArray, RecordBatch, TimestampMicrosecondArray},
+    array::{AsArray, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::TimestampMicrosecondType,
 };
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::{missing, text_column};
+use super::{first::First, missing, text_column};
 use crate::{
     error::Result,
     event::{
@@ -25,7 +25,6 @@ use crate::{
         decode::OWN_ACTIONS,
         schema::{ID, OCCURRED_AT, TENANT_ID},
     },
-    limits::EVENTS_PAGE_BYTES_MAX,
     query::{ActionPattern, Filter, Request, Running, Scope, Statistics, filter::Conditions},
 };
 
@@ -49,8 +48,8 @@ impl Order {
     }
 }
 
-/// The place of an event in the order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The place of an event in the order, which is that of the members.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// Microseconds since 1970.
     #[serde(rename = "t")]
@@ -148,19 +147,16 @@ impl PageQuery {
         conditions
     }
 
-    /// The question of [`PageQuery::read`], within `extent` if it is known.
+    /// The question of [`PageQuery::read`], within `extent` if it is known. It has no order: a sort of DataFusion's would hold, for
+    /// each row, all that was decoded with it, which is more memory than a query has where rows come from many files.
     pub fn request(&self, scope: Scope, extent: Option<&Extent>) -> Request {
         let mut conditions = self.conditions();
-        let (direction, _) = self.order.sql();
         if let Some(extent) = extent {
             let (from, to) = (extent.first.min(extent.last), extent.first.max(extent.last));
             let (from, to) = (conditions.bind_time(time(from)), conditions.bind_time(time(to)));
             conditions.add(format!("occurred_at >= {from} AND occurred_at <= {to}"));
         }
-        let by = ["occurred_at", "tenant_id", "id"].map(|column| format!("{column} {direction}")).join(", ");
-        // One more, to know whether there is another page.
-        let rows = self.limit + 1;
-        let sql = format!("SELECT * FROM events {} ORDER BY {by} LIMIT {rows}", conditions.clause());
+        let sql = format!("SELECT * FROM events {}", conditions.clause());
         Request { sql, params: conditions.params, scope }
     }
 
@@ -170,32 +166,20 @@ impl PageQuery {
     /// # Errors
     /// The answer's.
     pub async fn read(&self, mut running: Running, extent: Option<&Extent>) -> Result<Page> {
-        let mut page = Page::default();
-        let mut tenants = BTreeSet::new();
-        let (mut bytes, mut last) = (0, None);
+        let mut first = First::new(self.order, self.limit);
         while let Some(batch) = running.next().await {
             let batch = batch?;
-            let rows = Rows::new(&batch)?;
+            let (rows, places) = (Rows::new(&batch)?, Places::of(&batch)?);
             for row in 0..rows.len() {
-                if page.events.len() as u64 == self.limit || bytes > EVENTS_PAGE_BYTES_MAX {
-                    page.end = last;
-                    page.statistics = running.statistics();
-                    return Ok(page);
-                }
-                let mut event = String::new();
-                rows.push_api(row, &mut event);
-                bytes += event.len();
-                page.events.push(event);
-                let place = position(&batch, row)?;
-                tenants.insert(place.tenant_id.clone());
-                page.tenants = tenants.len();
-                last = Some(place);
+                first.offer(places.get(row), |event| rows.push_api(row, event));
             }
         }
         // Retention may have taken what came next.
-        page.end = last.filter(|_| extent.is_some_and(|extent| extent.more));
-        page.statistics = running.statistics();
-        Ok(page)
+        let more = first.more() || extent.is_some_and(|extent| extent.more);
+        let tenants: BTreeSet<&str> = first.positions().map(|position| &*position.tenant_id).collect();
+        let tenants = tenants.len();
+        let end = first.positions().last().filter(|_| more).cloned();
+        Ok(Page { events: first.into_events(), tenants, end, statistics: running.statistics() })
     }
 }
 
@@ -227,12 +211,27 @@ fn times(batch: &RecordBatch) -> Result<&TimestampMicrosecondArray> {
     times.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| missing(OCCURRED_AT))
 }
 
-fn position(batch: &RecordBatch, row: usize) -> Result<Position> {
-    let times = times(batch)?;
-    let one = batch.slice(row, 1);
-    Ok(Position {
-        occurred_at: times.value(row),
-        tenant_id: text_column(&one, TENANT_ID)?.value(0).to_owned(),
-        id: text_column(&one, ID)?.value(0).to_owned(),
-    })
+/// Where each row of a batch is in the order.
+struct Places<'a> {
+    times: &'a TimestampMicrosecondArray,
+    tenants: StringArray,
+    ids: StringArray,
+}
+
+impl<'a> Places<'a> {
+    fn of(batch: &'a RecordBatch) -> Result<Self> {
+        Ok(Self {
+            times: times(batch)?,
+            tenants: text_column(batch, TENANT_ID)?,
+            ids: text_column(batch, ID)?,
+        })
+    }
+
+    fn get(&self, row: usize) -> Position {
+        Position {
+            occurred_at: self.times.value(row),
+            tenant_id: self.tenants.value(row).to_owned(),
+            id: self.ids.value(row).to_owned(),
+        }
+    }
 }
