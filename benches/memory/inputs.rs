@@ -82,8 +82,7 @@ pub(crate) async fn prepare(name: &str, percent: u64, folder: &str) {
     let table = tables.get_or_create(&tenant_of(&batch)).await.expect("a table");
     let mut files = Vec::new();
     for _ in 0..input.files / input.at_once {
-        let mut writers: Vec<FileWriter> =
-            (0..input.at_once).map(|_| table.file_writer(day()).expect("the default layout")).collect();
+        let mut writers: Vec<FileWriter> = (0..input.at_once).map(|_| table.file_writer(day())).collect();
         let mut left = input.at_once * rows_per_file;
         while left > 0 {
             if batch.num_rows() == 0 {
@@ -111,7 +110,7 @@ pub(crate) async fn prepare_answers(percent: u64, folder: &str) {
     let mut source = Source::new(Events::Ordinary, rows).peekable();
     let tenant = tenant_of(source.peek().expect("there are events"));
     let table = tables.get_or_create(&tenant).await.expect("a table");
-    let mut writer = table.file_writer(day()).expect("the default layout");
+    let mut writer = table.file_writer(day());
     for batch in source {
         writer.write(batch).await.expect("it is encoded");
     }

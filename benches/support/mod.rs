@@ -116,7 +116,7 @@ fn target_ids(numbers: &[u64]) -> ArrayRef {
 
 /// Writes one file of events and does not commit it.
 pub(crate) async fn write(table: &Table, batches: &[RecordBatch]) -> DataFile {
-    let mut writer = table.file_writer(day()).expect("the default layout");
+    let mut writer = table.file_writer(day());
     for batch in batches {
         writer.write(batch.clone()).await.expect("encode");
     }

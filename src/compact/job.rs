@@ -141,7 +141,7 @@ async fn rewrite(
     memory: Share,
     cancel: &CancellationToken,
 ) -> Result<Option<(DataFile, Indexer, Merged)>> {
-    let mut writer = table.file_writer(job.day)?.encoding_in_place();
+    let mut writer = table.file_writer(job.day).encoding_in_place();
     if !job.inputs.iter().any(|input| table.remembers_ids(input)) {
         writer = writer.forgetting_ids();
     }

@@ -169,7 +169,7 @@ async fn write_file(
     day: &Day,
     mut indexer: Indexer,
 ) -> Result<(DataFile, Indexer)> {
-    let mut file = table.file_writer(day.date)?;
+    let mut file = table.file_writer(day.date);
     indexer.begin_file(file.path());
     match write_rows(&mut file, sorted, day, indexer).await {
         Ok(indexer) => Ok((file.finish().await?, indexer)),

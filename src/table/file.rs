@@ -7,14 +7,14 @@
 
 use std::io;
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use chrono::NaiveDate;
 use object_store::{buffered::BufWriter, path::Path};
 use parquet::{
     arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
     errors::ParquetError,
-    file::{metadata::ParquetMetaData, properties::WriterProperties},
+    file::metadata::ParquetMetaData,
 };
 use tokio::io::AsyncWriteExt;
 
@@ -53,7 +53,7 @@ pub struct FileWriter {
     day: NaiveDate,
     clock: Clock,
     cache: IdCache,
-    properties: WriterProperties,
+    settings: Settings,
     encoder: Option<ArrowWriter<Pieces>>,
     upload: BufWriter,
     in_place: bool,
@@ -64,7 +64,7 @@ pub struct FileWriter {
 }
 
 impl FileWriter {
-    /// Starts a file; nothing reaches the store yet. Fails on settings that Parquet does not know.
+    /// Starts a file; nothing reaches the store yet.
     pub(crate) fn new(
         store: &Store,
         tenant: &TenantId,
@@ -72,26 +72,26 @@ impl FileWriter {
         settings: &Settings,
         clock: &Clock,
         cache: &IdCache,
-    ) -> Result<Self> {
+    ) -> Self {
         let relative = paths::data_file_name(day, telemetry::unique_id());
         let key = paths::data_file(tenant, &relative);
         let upload = BufWriter::with_capacity(store.object_store(), key.clone(), UPLOAD_PART_BYTES)
             .with_max_concurrency(UPLOAD_PARTS_AT_ONCE);
-        Ok(Self {
+        Self {
             upload,
             key,
             relative,
             day,
             clock: clock.clone(),
             cache: cache.clone(),
-            properties: layout::writer_properties(settings)?,
+            settings: settings.clone(),
             encoder: None,
             in_place: false,
             remembers_ids: true,
             id_hashes: Vec::new(),
             rows: 0,
             size_bytes: 0,
-        })
+        }
     }
 
     /// Encodes on the caller's thread whatever the size of batches: for callers off the async runtime.
@@ -124,7 +124,8 @@ impl FileWriter {
 
     /// Encodes `batch`, and uploads the row groups it completes.
     ///
-    /// The columns must be those of the stored schema; text may be `Utf8View`, in all batches alike.
+    /// The columns must be those of the stored schema; text may be `Utf8View`, in all batches alike. Fails on settings that
+    /// Parquet does not know.
     pub async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         self.rows += batch.num_rows() as u64;
         if self.remembers_ids {
@@ -132,7 +133,7 @@ impl FileWriter {
         }
         let mut encoder = match self.encoder.take() {
             Some(encoder) => encoder,
-            None => self.start(batch.schema())?,
+            None => self.start(&batch)?,
         };
         let elsewhere = !self.in_place && batch.get_array_memory_size() > INLINE_BYTES_MAX;
         let encode = move || encoder.write(&batch).map(|()| encoder);
@@ -182,10 +183,10 @@ impl FileWriter {
     }
 
     /// The encoder. The Arrow schema stays out of the file: readers take the types from Parquet's own schema.
-    fn start(&self, schema: SchemaRef) -> Result<ArrowWriter<Pieces>> {
-        let options =
-            ArrowWriterOptions::new().with_properties(self.properties.clone()).with_skip_arrow_metadata(true);
-        ArrowWriter::try_new_with_options(Pieces::default(), schema, options)
+    fn start(&self, first: &RecordBatch) -> Result<ArrowWriter<Pieces>> {
+        let properties = layout::writer_properties(&self.settings, first)?;
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        ArrowWriter::try_new_with_options(Pieces::default(), first.schema(), options)
             .map_err(|cause| self.encode_error(cause))
     }
 

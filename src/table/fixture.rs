@@ -125,7 +125,7 @@ pub(crate) async fn table(store: &Store) -> Arc<Table> {
 
 /// One file of `events`, in their order.
 pub(crate) async fn write(table: &Table, events: &[Event]) -> DataFile {
-    let mut writer = table.file_writer(day()).unwrap();
+    let mut writer = table.file_writer(day());
     for chunk in events.chunks(1_000) {
         writer.write(stored(chunk)).await.unwrap();
     }

@@ -4,9 +4,17 @@
 //! rows (a newest-100 query opens one) and in bytes (a reader's memory). Small pages with an index of where they are, so
 //! that one event costs one page a column, and a reader knows before it decodes how much text a run of rows holds;
 //! smallest and largest values of each page only where rows follow their order, for elsewhere they exclude nothing
-//! and would be most of the footer. Ids and JSON text are nearly unique: a dictionary would only be given up
-//! half-way; their lengths are delta-coded and zstd sees the bare text.
+//! and would be most of the footer. Text that is nearly unique (ids, JSON, whatever else the first rows of a file show to
+//! be) has no dictionary: it would be given up half-way, or be as large as the column and read whole for one event. Its
+//! lengths are delta-coded and zstd sees the bare text.
 
+use std::collections::HashSet;
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    compute::cast,
+    datatypes::DataType,
+};
 use parquet::{
     basic::{Compression, Encoding, ZstdLevel},
     file::{
@@ -25,6 +33,9 @@ use crate::{
 
 /// Text columns with hardly a value twice in a file, next to the JSON columns.
 const UNIQUE_TEXT_COLUMNS: [&str; 3] = [schema::ID, "request_id", "correlation_id"];
+
+/// A column whose first rows have fewer values than this says nothing about the rest.
+const SAMPLE_VALUES_MIN: usize = 256;
 
 /// Columns of numbers that grow slowly down a file.
 const GROWING_COLUMNS: [&str; 3] = [schema::SEQ, schema::OCCURRED_AT, schema::RECEIVED_AT];
@@ -54,8 +65,8 @@ impl Default for Settings {
     }
 }
 
-/// The Parquet writer's properties; fails on a zstd level that does not exist.
-pub(crate) fn writer_properties(settings: &Settings) -> Result<WriterProperties> {
+/// The Parquet writer's properties for a file that begins with the rows `first`; fails on a zstd level that does not exist.
+pub(crate) fn writer_properties(settings: &Settings, first: &RecordBatch) -> Result<WriterProperties> {
     let level = ZstdLevel::try_new(settings.zstd_level).map_err(|cause| {
         Error::with_source(ErrorKind::Invalid, format!("zstd level {}", settings.zstd_level), cause)
     })?;
@@ -78,13 +89,37 @@ pub(crate) fn writer_properties(settings: &Settings) -> Result<WriterProperties>
             .set_column_statistics_enabled(column.clone(), EnabledStatistics::Page)
             .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
     }
-    for name in UNIQUE_TEXT_COLUMNS.into_iter().chain(schema::JSON_COLUMNS) {
-        let column = ColumnPath::from(name);
+    let known = UNIQUE_TEXT_COLUMNS.into_iter().chain(schema::JSON_COLUMNS).map(ColumnPath::from);
+    for column in known.chain(columns_of_many_values(first)) {
         properties = properties
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_encoding(column, Encoding::DELTA_LENGTH_BYTE_ARRAY);
     }
     Ok(properties.build())
+}
+
+/// Text columns of which more than half of the first values are different ones.
+fn columns_of_many_values(first: &RecordBatch) -> Vec<ColumnPath> {
+    let schema = first.schema();
+    let columns = schema.fields().iter().zip(first.columns());
+    let many = columns.filter_map(|(field, array)| match array.data_type() {
+        DataType::List(item) => {
+            let path = vec![field.name().clone(), "list".to_owned(), item.name().clone()];
+            has_many_values(array.as_list::<i32>().values()).then(|| ColumnPath::new(path))
+        }
+        _ => has_many_values(array).then(|| ColumnPath::from(field.name().as_str())),
+    });
+    many.collect()
+}
+
+fn has_many_values(array: &dyn Array) -> bool {
+    if !array.data_type().is_string() || array.len() - array.null_count() < SAMPLE_VALUES_MIN {
+        return false;
+    }
+    let Ok(texts) = cast(array, &DataType::Utf8View) else { return false };
+    let texts = texts.as_string_view();
+    let different: HashSet<&str> = texts.iter().flatten().collect();
+    different.len() * 2 > texts.len() - texts.null_count()
 }
 
 /// (occurred_at, seq); both columns stand before the only nested one, so field and leaf numbers agree.
@@ -97,4 +132,59 @@ fn sorting_columns() -> Vec<SortingColumn> {
             SortingColumn { column_idx, descending: false, nulls_first: false }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::{
+        array::{ArrayRef, ListBuilder, StringArray, StringBuilder, StringViewArray},
+        datatypes::{Field, Schema},
+    };
+
+    use super::*;
+
+    fn texts(rows: usize, different: usize) -> Vec<String> {
+        (0..rows).map(|row| format!("v{}", row % different)).collect()
+    }
+
+    fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+        let fields: Vec<Field> =
+            columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+        RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns.into_iter().map(|(_, array)| array).collect(),
+        )
+        .unwrap()
+    }
+
+    /// Would catch a dictionary as large as its column, which a needle reads whole, and one missed where values come again.
+    #[test]
+    fn text_of_many_values_has_no_dictionary() {
+        let rows = 2 * SAMPLE_VALUES_MIN;
+        let many = texts(rows, rows / 2 + 1);
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        many.iter().for_each(|value| lists.append_value([Some(value)]));
+        let first = batch(vec![
+            ("target_id", Arc::new(StringArray::from(many.clone()))),
+            ("target_name", Arc::new(StringViewArray::from_iter_values(&many))),
+            (schema::TARGET_IDS, Arc::new(lists.finish())),
+            ("actor_id", Arc::new(StringArray::from(texts(rows, rows / 2)))),
+        ]);
+        let properties = writer_properties(&Settings::default(), &first).unwrap();
+        for (column, expected) in [
+            (ColumnPath::from("target_id"), false),
+            (ColumnPath::from("target_name"), false),
+            (ColumnPath::new(["target_ids", "list", "item"].map(str::to_owned).to_vec()), false),
+            (ColumnPath::from("actor_id"), true),
+            (ColumnPath::from("metadata"), false),
+        ] {
+            assert_eq!(properties.dictionary_enabled(&column), expected, "{column}");
+        }
+        let few =
+            batch(vec![("target_id", Arc::new(StringArray::from(texts(SAMPLE_VALUES_MIN - 1, 1_000))))]);
+        let properties = writer_properties(&Settings::default(), &few).unwrap();
+        assert!(properties.dictionary_enabled(&ColumnPath::from("target_id")), "too few to tell");
+    }
 }

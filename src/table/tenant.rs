@@ -186,7 +186,7 @@ impl Table {
     }
 
     /// Starts a new data file of `day`; it is part of the table once it is committed.
-    pub fn file_writer(&self, day: NaiveDate) -> Result<FileWriter> {
+    pub fn file_writer(&self, day: NaiveDate) -> FileWriter {
         let Shared { store, clock, settings, ids } = self.shared.as_ref();
         FileWriter::new(store, &self.tenant, day, &settings.layout, clock, ids)
     }

@@ -171,9 +171,9 @@ async fn stored_ids_are_found_wherever_they_are() {
 async fn a_file_without_rows_or_given_up_leaves_nothing() {
     let store = memory_store();
     let table = table(&store).await;
-    let empty = table.file_writer(day()).unwrap();
+    let empty = table.file_writer(day());
     assert_eq!(empty.finish().await.unwrap_err().kind(), ErrorKind::Invalid);
-    let mut given_up = table.file_writer(day()).unwrap();
+    let mut given_up = table.file_writer(day());
     given_up.write(stored(&events(0, 10))).await.unwrap();
     given_up.abandon().await.unwrap();
     assert!(store.list(&paths::tables_root()).await.unwrap().is_empty());
