@@ -286,6 +286,8 @@ pub const FILTER_VALUE_BYTES_MAX: usize = 2_048;
 pub const FILTER_ACTIONS_MAX: usize = 32;
 /// Keys of metadata, all of which have to match.
 pub const FILTER_METADATA_MAX: usize = 16;
+/// Words that `has_words` looks for at once.
+pub const WORDS_MAX: usize = 64;
 /// Words, all of which an event must have.
 pub const FILTER_WORDS_MAX: usize = 16;
 /// Events of a page.

@@ -247,9 +247,9 @@ impl Filter {
             // A parameter has no type of its own, and `->>` takes numbers, too.
             conditions.add(format!("metadata ->> CAST({key} AS VARCHAR) = {value}"));
         }
-        for word in self.q.iter().flat_map(|q| words(q, false)) {
-            let word = conditions.bind(word);
-            conditions.add_any(WORD_COLUMNS.map(|column| format!("has_words({column}, {word})")));
+        if let Some(q) = &self.q {
+            let q = conditions.bind(q.as_str());
+            conditions.add(format!("has_words({}, {q})", WORD_COLUMNS.join(", ")));
         }
     }
 
@@ -386,7 +386,7 @@ mod tests {
                 .to_vec();
         let conditions = filter(&pairs).unwrap().conditions();
         assert!(!conditions.clause().contains('\''), "{}", conditions.clause());
-        assert_eq!(conditions.params.values().filter(|value| **value == evil).count(), 6);
+        assert_eq!(conditions.params.values().filter(|value| **value == evil).count(), 7);
     }
 
     /// Would catch a mistake that widens or empties a question without a word.

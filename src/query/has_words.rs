@@ -1,17 +1,17 @@
-//! `has_words(column, 'words')`: whether a text has all of some words.
+//! `has_words(column, …, 'words')`: whether texts have all of some words.
 //!
-//! In: a text column, and words. Out: true where the text has each of the words, as a whole word, in any order; null for
-//! a null. What a word is, and how case is folded, [`crate::index::words`] says. On the JSON columns (`metadata`,
-//! `changes`, `targets`, `actor_metadata`, under these names) the words are those of the decoded keys and values.
-//! Where the second argument is a constant and the first one of [`crate::index::field::WORD_COLUMNS`], files without
+//! In: text columns, and words. Out: true where each of the words is in one of the texts, as a whole word, in any order;
+//! null where all the texts are null. What a word is, and how case is folded, [`crate::index::words`] says. On the JSON
+//! columns (`metadata`, `changes`, `targets`, `actor_metadata`, under these names) the words are those of the decoded keys
+//! and values. Where the last argument is a constant and the others are [`crate::index::field::WORD_COLUMNS`], files without
 //! the words are not read.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray},
+    array::{Array, ArrayRef, AsArray, BooleanArray, StringViewArray},
     compute::cast,
-    datatypes::DataType,
+    datatypes::{DataType, FieldRef},
 };
 use datafusion::{
     common::{exec_err, plan_err},
@@ -22,6 +22,7 @@ use datafusion::{
 use crate::{
     event::schema::JSON_COLUMNS,
     index::words::{for_each_word, words},
+    limits::WORDS_MAX,
 };
 
 /// The function's name in SQL.
@@ -52,40 +53,37 @@ impl ScalarUDFImpl for HasWords {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let is_text = |given: &DataType| given.is_string() || given.is_null();
-        match types {
-            [text, words] if is_text(text) && is_text(words) => Ok(vec![DataType::Utf8View; 2]),
-            _ => plan_err!(
-                "has_words takes a text column and a text with the words, as in has_words(metadata, 'apollo')"
+        match types.len() >= 2 && types.iter().all(is_text) {
+            true => Ok(vec![DataType::Utf8View; types.len()]),
+            false => plan_err!(
+                "has_words takes text columns and a text with the words, as in has_words(metadata, 'apollo')"
             ),
         }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let json = JSON_COLUMNS.contains(&args.arg_fields[0].name().as_str());
-        let rows = args.number_rows;
-        let [text, wanted] = args.args.as_slice() else {
-            return exec_err!("has_words takes two arguments, not {}", args.args.len());
+        let Some((wanted, given)) = args.args.split_last() else {
+            return exec_err!("has_words takes at least two arguments");
         };
-        let text = as_views(text.to_array(rows)?)?;
+        let rows = args.number_rows;
+        let arrays = given.iter().map(|text| as_views(text.to_array(rows)?));
+        let arrays = arrays.collect::<Result<Vec<_>>>()?;
+        let mut texts: Vec<Texts<'_>> =
+            arrays.iter().zip(&args.arg_fields).map(|(array, field)| Texts::new(array, field)).collect();
         let answers = match wanted {
             ColumnarValue::Scalar(wanted) => match wanted.try_as_str().flatten() {
                 Some(wanted) => {
                     let wanted = Wanted::new(wanted)?;
-                    text.as_string_view()
-                        .iter()
-                        .map(|text| text.map(|text| wanted.are_in(text, json)))
-                        .collect()
+                    (0..rows).map(|row| wanted.are_in(&mut texts, row)).collect()
                 }
                 None => BooleanArray::new_null(rows),
             },
             ColumnarValue::Array(wanted) => {
                 let wanted = as_views(Arc::clone(wanted))?;
-                let pairs = text.as_string_view().iter().zip(wanted.as_string_view().iter());
-                let answers = pairs.map(|pair| match pair {
-                    (Some(text), Some(wanted)) => {
-                        Wanted::new(wanted).map(|wanted| Some(wanted.are_in(text, json)))
-                    }
-                    _ => Ok(None),
+                let answers = wanted.as_string_view().iter().enumerate().map(|(row, wanted)| {
+                    let Some(wanted) = wanted else { return Ok(None) };
+                    texts.iter_mut().for_each(Texts::forget);
+                    Ok(Wanted::new(wanted)?.are_in(&mut texts, row))
                 });
                 answers.collect::<Result<BooleanArray>>()?
             }
@@ -101,22 +99,129 @@ fn as_views(array: ArrayRef) -> Result<ArrayRef> {
     }
 }
 
-/// The words to look for.
+/// The words to look for; each is a bit.
 struct Wanted(Vec<String>);
 
 impl Wanted {
     fn new(text: &str) -> Result<Self> {
         match words(text, false) {
             words if words.is_empty() => exec_err!("has_words: there is no word in '{text}'"),
+            words if words.len() > WORDS_MAX => {
+                exec_err!("has_words: {} words are asked for; the most is {WORDS_MAX}", words.len())
+            }
             words => Ok(Self(words)),
         }
     }
 
-    fn are_in(&self, text: &str, json: bool) -> bool {
-        let mut missing: HashSet<&str> = self.0.iter().map(String::as_str).collect();
+    /// Whether all are in the texts of a row; `None` if there are none.
+    fn are_in(&self, texts: &mut [Texts<'_>], row: usize) -> Option<bool> {
+        let all = u64::MAX >> (u64::BITS as usize - self.0.len());
+        let (mut any, mut found) = (false, 0);
+        for each in texts {
+            let Some(here) = each.find(row, self) else { continue };
+            any = true;
+            found |= here;
+            if found == all {
+                return Some(true);
+            }
+        }
+        any.then_some(false)
+    }
+
+    fn find(&self, text: &str, json: bool) -> u64 {
+        let mut found = 0;
         for_each_word(text, json, |word| {
-            missing.remove(word);
+            if let Some(number) = self.0.iter().position(|wanted| wanted == word) {
+                found |= 1 << number;
+            }
         });
-        missing.is_empty()
+        found
+    }
+}
+
+/// How many texts of a column are remembered.
+const REMEMBERED: usize = 64;
+
+/// The texts of a column, and what was found in some of them: names and user agents come again and again, and where they come
+/// from a dictionary they are one view.
+struct Texts<'a> {
+    array: &'a StringViewArray,
+    json: bool,
+    found: [Option<(u128, u64)>; REMEMBERED],
+}
+
+impl<'a> Texts<'a> {
+    fn new(array: &'a ArrayRef, field: &FieldRef) -> Self {
+        let json = JSON_COLUMNS.contains(&field.name().as_str());
+        Self { array: array.as_string_view(), json, found: [None; REMEMBERED] }
+    }
+
+    /// Because other words are wanted.
+    fn forget(&mut self) {
+        self.found = [None; REMEMBERED];
+    }
+
+    /// Which words a row's text has; `None` if it is null.
+    fn find(&mut self, row: usize, wanted: &Wanted) -> Option<u64> {
+        if self.array.is_null(row) {
+            return None;
+        }
+        let view = self.array.views()[row];
+        // Texts of one dictionary differ in where they begin, short ones in their letters.
+        let place = (view ^ (view >> 32) ^ (view >> 64) ^ (view >> 96)) as u32;
+        let place = &mut self.found[(place.wrapping_mul(0x9e37_79b1) >> 26) as usize];
+        match place {
+            Some((known, found)) if *known == view => Some(*found),
+            _ => {
+                let found = wanted.find(self.array.value(row), self.json);
+                *place = Some((view, found));
+                Some(found)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Would catch words found in one text only, in the wrong row, or remembered of another text or for other words.
+        #[test]
+        fn words_are_found_in_any_column(
+            rows in prop::collection::vec(prop::array::uniform3(prop::option::of("[a-d]{1,2}( [a-d]{1,14}){0,3}")), 1..80),
+            asked in prop::collection::vec("[a-d]{1,2}", 1..4),
+        ) {
+            let asked = asked.join(" ");
+            let column = |of: usize| -> ArrayRef {
+                Arc::new(rows.iter().map(|row| row[of].as_deref()).collect::<StringViewArray>())
+            };
+            let arrays = [column(0), column(1), column(2)];
+            let field: FieldRef = Arc::new(Field::new("description", DataType::Utf8View, true));
+            let mut texts: Vec<Texts<'_>> = arrays.iter().map(|array| Texts::new(array, &field)).collect();
+            let wanted = Wanted::new(&asked).unwrap();
+            for (number, row) in rows.iter().enumerate() {
+                let all: Vec<&str> = row.iter().flatten().flat_map(|text| text.split(' ')).collect();
+                let expected = (!all.is_empty()).then(|| asked.split(' ').all(|word| all.contains(&word)));
+                prop_assert_eq!(wanted.are_in(&mut texts, number), expected);
+            }
+        }
+    }
+
+    /// Would catch a bit that is shifted out of its number.
+    #[test]
+    fn many_words_are_each_looked_for() {
+        let number = |upto: usize| (0..upto).map(|word| format!("w{word}")).collect::<Vec<_>>().join(" ");
+        let array: ArrayRef =
+            Arc::new(StringViewArray::from_iter_values([number(WORDS_MAX), number(WORDS_MAX - 1)]));
+        let field: FieldRef = Arc::new(Field::new("description", DataType::Utf8View, true));
+        let mut texts = [Texts::new(&array, &field)];
+        let wanted = Wanted::new(&number(WORDS_MAX)).unwrap();
+        assert_eq!(wanted.are_in(&mut texts, 0), Some(true));
+        assert_eq!(wanted.are_in(&mut texts, 1), Some(false));
+        assert!(Wanted::new(&number(WORDS_MAX + 1)).is_err());
     }
 }

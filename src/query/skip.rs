@@ -2,7 +2,7 @@
 //!
 //! In: the filters of a scan, and the files that other pruning has kept. Out: fewer files, and of those left the rows
 //! that may match. Guaranteed: a row that passes the filters is among them. Understood are, on indexed columns,
-//! `column = 'value'`, `IN`, `array_has(target_ids, 'value')`, `has_words(column, 'words')`,
+//! `column = 'value'`, `IN`, `array_has(target_ids, 'value')`, `has_words(column, …, 'words')`,
 //! `metadata->>'key' = 'value'` (of the JSON columns), and `AND` and `OR` of these with each other and with anything
 //! else; whatever else there is, is taken for "may match".
 
@@ -179,8 +179,11 @@ fn formula(expr: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> {
                 let field = Field::of_column(TARGET_IDS).filter(|_| is_targets)?;
                 Some(probe(Probe::new(field, text(value)?), probes))
             }
-            (has_words::NAME, [of, wanted]) => {
-                column(of).filter(|name| WORD_COLUMNS.contains(name))?;
+            (has_words::NAME, [of @ .., wanted]) => {
+                let indexed = |of| column(of).is_some_and(|name| WORD_COLUMNS.contains(&name));
+                if !of.iter().all(indexed) {
+                    return None;
+                }
                 all_words(&words(text(wanted)?, false), probes)
             }
             _ => None,

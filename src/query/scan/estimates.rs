@@ -1,7 +1,7 @@
 //! What the planner is told of the files of a scan: rows, and the smallest and largest values of columns.
 //!
 //! In: kept files with the statistics of the Delta log. Out: the planner's form of them. Guaranteed: what is called exact is
-//! so; a file of which only some rows are read has nothing exact.
+//! so of all files together; of a file of which only some rows are read, extremes are bounds.
 
 use datafusion::{
     common::{ColumnStatistics, Statistics, stats::Precision},
@@ -53,14 +53,20 @@ pub(super) fn of_file(kept: &KeptFile, filtered: &[bool]) -> Statistics {
         stats.map_or_else(ColumnStatistics::new_unknown, column_statistics)
     });
     Statistics {
-        // Of a file of which only some rows are read, nothing is exact: not their number, not their extremes.
+        // Of a file of which only some rows are read, their number is not exact.
         num_rows: if kept.rows.is_some() { Precision::Inexact(rows) } else { Precision::Exact(rows) },
         total_byte_size: Precision::Inexact(file.size_bytes as usize),
         column_statistics: match kept.rows {
-            Some(_) => columns.map(ColumnStatistics::to_inexact).collect(),
+            Some(_) => columns.map(bounds_only).collect(),
             None => columns.collect(),
         },
     }
+}
+
+/// Of only some rows of a file. The extremes of all are still bounds of theirs; DataFusion skips files by what is called exact
+/// only, and nothing else reads these: an aggregate is answered from the statistics of all files together.
+fn bounds_only(of_all: ColumnStatistics) -> ColumnStatistics {
+    ColumnStatistics { null_count: of_all.null_count.to_inexact(), ..of_all }
 }
 
 /// Smallest and largest value of a column in all files, and how many are null, as far as all files tell.

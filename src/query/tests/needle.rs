@@ -83,3 +83,25 @@ async fn a_small_file_far_away_is_fetched_once() {
         assert_eq!(statistics.bytes_read, statistics.bytes_kept, "{time}");
     }
 }
+
+/// Would catch files that are read in vain because the index leaves only some of their rows: their times still bound those.
+#[tokio::test]
+async fn the_newest_of_many_are_read_from_the_newest_files() {
+    let lake = lake().await;
+    let engine = lake.engine(Settings { threads: 1, ..Settings::default() });
+    let of_many = "SELECT occurred_at FROM events WHERE has_words(metadata, action, 'tier document')";
+    let read = async |sql: &str| {
+        let mut running = engine.run(request(sql)).await.unwrap();
+        while let Some(batch) = futures::StreamExt::next(&mut running).await {
+            batch.unwrap();
+        }
+        running.statistics()
+    };
+    let all = read(of_many).await;
+    assert!(all.rows_kept < DAYS as u64 * 40 && all.rows_returned * 4 > all.rows_kept, "{all:?}");
+    for order in ["DESC", "ASC"] {
+        let newest = read(&format!("{of_many} ORDER BY occurred_at {order} LIMIT 2")).await;
+        assert_eq!(newest.rows_returned, 2);
+        assert!(newest.bytes_read * 3 < all.bytes_read, "{order}: {newest:?} of {all:?}");
+    }
+}
