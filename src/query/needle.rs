@@ -79,6 +79,13 @@ impl Needle {
         Self { partitions, schema, readers, filters: Vec::new(), changing: Vec::new(), metrics }
     }
 
+    /// The same files from the other end.
+    pub(crate) fn oldest_first(&self) -> Self {
+        let mut reversed = self.clone();
+        reversed.partitions.iter_mut().for_each(|files| files.reverse());
+        reversed
+    }
+
     fn files(&self) -> impl Iterator<Item = &Arc<NeedleFile>> {
         self.partitions.iter().flatten()
     }

@@ -146,7 +146,7 @@ impl Newest {
     }
 }
 
-fn with_children(
+pub(super) fn with_children(
     plan: Arc<dyn ExecutionPlan>,
     children: Vec<Arc<dyn ExecutionPlan>>,
 ) -> Result<Arc<dyn ExecutionPlan>> {

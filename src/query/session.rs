@@ -27,8 +27,8 @@ use datafusion::{
 };
 
 use super::{
-    addresses, counts::FromCounts, engine::Settings, guard::REFUSED_FUNCTIONS, has_target, has_words,
-    newest::NewestFirst,
+    addresses, counts::FromCounts, eager::EagerFilters, engine::Settings, guard::REFUSED_FUNCTIONS,
+    has_target, has_words, newest::NewestFirst,
 };
 
 const CATALOG: &str = "auditlake";
@@ -48,6 +48,7 @@ pub(crate) fn template(settings: &Settings, runtime: Arc<RuntimeEnv>) -> Result<
         // Before DataFusion's own rules, which give the scan a filter that changes while it runs.
         let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(NewestFirst)];
         rules.extend(PhysicalOptimizer::new().rules);
+        rules.push(Arc::new(EagerFilters));
         builder = builder.with_physical_optimizer_rules(rules).with_optimizer_rule(Arc::new(FromCounts));
     }
     let mut state = builder
