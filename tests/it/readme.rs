@@ -1,6 +1,7 @@
 //! The README says what the code does.
 
 mod answer;
+mod clients;
 mod curl;
 mod fence;
 
