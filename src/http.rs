@@ -15,6 +15,7 @@ mod browse;
 mod caller;
 mod client_address;
 pub mod connections;
+mod cors;
 mod cursor;
 mod docs;
 mod encoding;
@@ -70,6 +71,7 @@ use crate::{
     telemetry::{Clock, Metrics},
 };
 use body::BodyBudget;
+use cors::Origins;
 use problem::Problem;
 pub use problem::ProblemType;
 
@@ -93,6 +95,8 @@ pub struct Settings {
     pub drain_ms: u64,
     /// Addresses and blocks of proxies whose `X-Forwarded-For` is believed, separated by commas.
     pub trusted_proxies: String,
+    /// Origins whose pages may read answers, as `https://app.example`, or `*` for all.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for Settings {
@@ -106,6 +110,7 @@ impl Default for Settings {
             bodies_bytes_max: 128 << 20,
             drain_ms: 20_000,
             trusted_proxies: String::new(),
+            allowed_origins: Vec::new(),
         }
     }
 }
@@ -115,6 +120,8 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         client_address::parse_trusted(&self.trusted_proxies)
             .map_err(|error| Error::new(ErrorKind::Invalid, format!("http.trusted_proxies: {error}")))?;
+        Origins::parse(&self.allowed_origins)
+            .map_err(|error| Error::new(ErrorKind::Invalid, format!("http.allowed_origins: {error}")))?;
         let times = [
             ("head_timeout_ms", self.head_timeout_ms),
             ("body_timeout_ms", self.body_timeout_ms),
@@ -142,6 +149,11 @@ impl Settings {
     /// Proxies that are believed; none if the setting is not valid, which [`Settings::validate`] refuses.
     fn trusted(&self) -> Vec<AddressBlock> {
         client_address::parse_trusted(&self.trusted_proxies).unwrap_or_default()
+    }
+
+    /// Origins that are allowed; none if the setting is not valid, which [`Settings::validate`] refuses.
+    fn origins(&self) -> Origins {
+        Origins::parse(&self.allowed_origins).unwrap_or_default()
     }
 
     fn request_timeout(&self) -> Duration {
@@ -251,6 +263,7 @@ impl Api {
             .layer(middleware::from_fn(bounds::no_stray_body))
             .layer(middleware::from_fn_with_state(self.clone(), bounds::in_time))
             .layer(middleware::map_request_with_state(self.clone(), unread::lend_body))
+            .layer(middleware::from_fn_with_state(self.settings.origins(), cors::share))
             .layer(middleware::from_fn_with_state(self.metrics.http.clone(), observe::observe))
             .with_state(self.clone())
     }
