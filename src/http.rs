@@ -28,6 +28,7 @@ mod keys;
 mod media;
 mod observe;
 mod openapi;
+mod pages;
 mod params;
 mod patience;
 mod problem;

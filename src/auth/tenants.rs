@@ -61,12 +61,12 @@ pub struct TenantWindow {
 }
 
 /// Some tenants, by id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantPage {
     /// They.
     pub tenants: Vec<DescribedTenant>,
-    /// What to ask for after; `null`: there are no more.
-    pub next: Option<String>,
+    /// After which one there are more; `None`: there are no more.
+    pub end: Option<TenantId>,
 }
 
 /// Settings as they were made at one time.
@@ -110,11 +110,12 @@ impl Tenants {
             .map(|id| async move { self.describe(&id).await })
             .buffered(TABLES_LOADED_AT_ONCE)
             .try_filter_map(|described| async move { Ok(described) });
-        let mut tenants: Vec<DescribedTenant> = described.take(count + 1).try_collect().await?;
+        let mut tenants: Vec<DescribedTenant> = described.take(count.saturating_add(1)).try_collect().await?;
         let has_more = tenants.len() > count;
         tenants.truncate(count);
-        let next = tenants.last().filter(|_| has_more).map(|last| last.id.clone());
-        Ok(TenantPage { tenants, next })
+        let last = tenants.last().filter(|_| has_more);
+        let end = last.map(|last| TenantId::parse(&last.id)).transpose()?;
+        Ok(TenantPage { tenants, end })
     }
 
     /// What was set for a tenant, newest first, as far back as is kept at hand.

@@ -118,7 +118,7 @@ fn headers() -> Value {
         ),
         "RateLimit": text("How they stand: `\"requests\";r=9999;t=1` is what is left, and the seconds until all is back."),
         "Retry-After": {"description": "Seconds after which the same request may be sent again.", "schema": number},
-        "Link": text("The next page, if there is one: `</v1/events?cursor=…>; rel=\"next\"` (RFC 8288)."),
+        "Link": text("The next page, if there is one: `</v1/…?cursor=…>; rel=\"next\"` (RFC 8288)."),
         "Location": text("Where what was made is described: `/v1/keys/{id}`."),
         "WWW-Authenticate": text("`Bearer realm=\"auditlake\"`."),
         "Auditlake-Statistics": text("What planning found out, as JSON of the form of `Statistics`."),

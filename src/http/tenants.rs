@@ -8,6 +8,7 @@ use axum::{
     body::Body,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header},
+    response::Response,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     Api,
     caller::Caller,
+    pages::List,
     params::{Params, in_path},
     problem::Problem,
     record::Record,
@@ -29,24 +31,38 @@ use crate::{
 const FORM: &str = "{\"name\"?, \"retention_days\"?, \"legal_hold\"?, \"limits\"?}";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
+const LIST: List = List {
+    path: "/v1/tenants",
+    purpose: "tenants-cursor",
+    limit: limits::TENANTS_PAGE,
+    limit_max: limits::TENANTS_PAGE_MAX,
+};
+
+/// Some of the tenants there are.
+#[derive(Debug, Serialize)]
+struct Page {
+    tenants: Vec<DescribedTenant>,
+    next_cursor: Option<String>,
+}
+
 /// What was set for a tenant.
 #[derive(Debug, Serialize)]
 pub(super) struct Versions {
     versions: Vec<VersionOfTenant>,
 }
 
-/// Those that the principal may see, by id: `limit` of them that follow `after`.
+/// A page of those that the principal may see, by id.
 pub(super) async fn list(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
-) -> Result<Json<TenantPage>, Problem> {
-    let params = Params::parse(query.as_deref(), &["after", "limit"])?;
+) -> Result<Response, Problem> {
+    let params = Params::parse(query.as_deref(), &["limit", "cursor"])?;
     principal.require_key()?;
-    let after = params.get("after").map(TenantId::parse).transpose()?;
-    let limit = params.count("limit", limits::TENANTS_PAGE_MAX as u64)?;
-    let limit = limit.map_or(limits::TENANTS_PAGE, |limit| limit as usize);
-    Ok(Json(api.auth.tenants().list(&principal, after.as_ref(), limit).await?))
+    let walk = LIST.walk(api.auth.signer(), &principal, &params)?;
+    let page = api.auth.tenants().list(&principal, walk.after.as_ref(), walk.limit).await?;
+    let TenantPage { tenants, end } = page;
+    LIST.answer(api.auth.signer(), walk, end, |next_cursor| Page { tenants, next_cursor })
 }
 
 /// One of them.

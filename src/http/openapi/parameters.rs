@@ -72,6 +72,11 @@ pub(super) fn idempotency_key() -> Value {
     })
 }
 
+/// `cursor`, to a page.
+pub(super) fn cursor(about: &str) -> Value {
+    in_query("cursor", about, json!({"type": "string"}))
+}
+
 /// All filters of events. All that are given have to hold.
 pub(super) fn filters() -> Vec<Value> {
     let mut all: Vec<Value> = Filter::NAMES.iter().map(|name| filter(name)).collect();

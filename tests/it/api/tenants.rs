@@ -130,8 +130,7 @@ async fn another_tenant_is_not_there() {
     set(&server, "bolt", &json!({"name": "Bolt", "retention_days": 30_000})).await;
     let key = key_of(&server, Some("acme"), &["read", "admin"]).await;
     let list = get(&server, &key, "/v1/tenants").await;
-    assert_eq!((ids(&list), &list["next"]), (vec!["acme"], &Value::Null));
-    assert_eq!(ids(&get(&server, &key, "/v1/tenants?after=acme").await), Vec::<&str>::new());
+    assert_eq!((ids(&list), &list["next_cursor"]), (vec!["acme"], &Value::Null));
     assert_eq!(get(&server, &key, "/v1/tenants/acme").await["id"], "acme");
     for tenant in ["bolt", "nobody"] {
         for request in [
@@ -218,7 +217,7 @@ async fn what_cannot_be_set_is_named() {
         assert!(problem["detail"].as_str().unwrap().contains(part), "{settings}: {problem}");
     }
     refused(patch(&server, ROOT_KEY, "a%20b", &json!({})), 422, "invalid").await;
-    for query in ["limit=0", "limit=1001", "limit=ten", "order=id"] {
+    for query in ["limit=0", "limit=1001", "limit=ten", "order=id", "after=a"] {
         let request = with_key(&server, ROOT_KEY, Method::GET, &format!("/v1/tenants?{query}"));
         refused(request, 400, "bad-request").await;
     }
@@ -234,15 +233,27 @@ async fn pages_show_each_tenant_once() {
     for tenant in ["a", "c", "d", "e"] {
         set(&server, tenant, &json!({})).await;
     }
-    let (mut seen, mut path) = (Vec::new(), "/v1/tenants?limit=2".to_owned());
+    let first = with_key(&server, ROOT_KEY, Method::GET, "/v1/tenants?limit=2").send().await.unwrap();
+    let link = first.headers()["link"].to_str().unwrap().to_owned();
+    let mut page: Value = first.json().await.unwrap();
+    let mut seen = Vec::new();
     loop {
-        let page = get(&server, ROOT_KEY, &path).await;
         assert!(ids(&page).len() <= 2);
         seen.extend(ids(&page).into_iter().map(str::to_owned));
-        let Some(next) = page["next"].as_str() else { break };
-        path = format!("/v1/tenants?limit=2&after={next}");
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        let path = format!("/v1/tenants?cursor={next}");
+        assert!(seen.len() > 2 || link == format!("<{path}>; rel=\"next\""), "{link}");
+        page = get(&server, ROOT_KEY, &path).await;
     }
     assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    let last = with_key(&server, ROOT_KEY, Method::GET, "/v1/tenants").send().await.unwrap();
+    assert!(!last.headers().contains_key("link"));
+    let others = key_of(&server, Some("a"), &["read"]).await;
+    let cursor = link.split(['=', '>']).nth(1).unwrap();
+    for (key, cursor) in [(&*others, cursor), (ROOT_KEY, &cursor[1..]), (ROOT_KEY, "none")] {
+        let request = with_key(&server, key, Method::GET, &format!("/v1/tenants?cursor={cursor}"));
+        assert_eq!(refused(request, 400, "bad-request").await.1["parameter"], "cursor");
+    }
 }
 
 /// Would catch a command that sets something else than the API would, or a dry run that removes.
