@@ -28,7 +28,7 @@ pub use patch::Patch;
 pub use principal::{Principal, Reach};
 pub use root_key::{GeneratedKey, check_strength};
 pub use signer::Signer;
-pub use tenants::{DescribedTenant, TenantPage, TenantWindow, Tenants, VersionOfTenant};
+pub use tenants::{DescribedTenant, Expected, TenantPage, TenantWindow, Tenants, VersionOfTenant};
 pub use viewer::{IssuedToken, NewViewer, Viewer};
 
 pub use crate::control::Scope;

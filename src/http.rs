@@ -19,6 +19,7 @@ mod cors;
 mod cursor;
 mod docs;
 mod encoding;
+mod etag;
 mod events;
 mod gate;
 mod health;

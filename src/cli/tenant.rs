@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Global, Outcome, client::Client, text};
 use crate::{
-    auth::{DescribedTenant, Patch, Principal, Tenants},
+    auth::{DescribedTenant, Expected, Patch, Principal, Tenants},
     config::Config,
     error::{Error, ErrorKind, Result},
     event::TenantId,
@@ -159,7 +159,7 @@ impl Place {
             Self::Store(tenants) => {
                 let patch: Patch = serde_json::from_value(patch.clone())
                     .map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))?;
-                tenants.set(&Principal::root(), id, &patch).await
+                tenants.set(&Principal::root(), id, &patch, &Expected::Anything).await
             }
         }
     }

@@ -119,6 +119,7 @@ fn headers() -> Value {
         "RateLimit": text("How they stand: `\"requests\";r=9999;t=1` is what is left, and the seconds until all is back."),
         "Retry-After": {"description": "Seconds after which the same request may be sent again.", "schema": number},
         "Link": text("The next page, if there is one: `</v1/…?cursor=…>; rel=\"next\"` (RFC 8288)."),
+        "ETag": text("The version of what is set, as `\"3\"`: what `If-Match` takes."),
         "Location": text("Where what was made is described: `/v1/keys/{id}`."),
         "WWW-Authenticate": text("`Bearer realm=\"auditlake\"`."),
         "Auditlake-Statistics": text("What planning found out, as JSON of the form of `Statistics`."),

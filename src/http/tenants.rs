@@ -8,7 +8,7 @@ use axum::{
     body::Body,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,14 +16,16 @@ use serde_json::{Value, json};
 use super::{
     Api,
     caller::Caller,
+    etag,
     pages::List,
     params::{Params, in_path},
-    problem::Problem,
+    problem::{Problem, ProblemType},
     record::Record,
     sql,
 };
 use crate::{
     auth::{DescribedTenant, Patch, Principal, TenantPage, VersionOfTenant},
+    error::ErrorKind,
     event::TenantId,
     limits,
 };
@@ -71,10 +73,10 @@ pub(super) async fn get(
     Extension(principal): Extension<Principal>,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
-) -> Result<Json<DescribedTenant>, Problem> {
+) -> Result<Response, Problem> {
     Params::parse(query.as_deref(), &[])?;
     principal.require_key()?;
-    Ok(Json(api.auth.tenants().get(&principal, &named(id)?).await?))
+    tagged(api.auth.tenants().get(&principal, &named(id)?).await?)
 }
 
 /// What was set for one of them, newest first.
@@ -90,7 +92,7 @@ pub(super) async fn versions(
     Ok(Json(Versions { versions }))
 }
 
-/// Changes what is set for one of them.
+/// Changes what is set for one of them, if it is as `If-Match` says.
 pub(super) async fn patch(
     State(api): State<Api>,
     caller: Caller,
@@ -98,9 +100,10 @@ pub(super) async fn patch(
     RawQuery(query): RawQuery,
     mut headers: HeaderMap,
     body: Body,
-) -> Result<Json<DescribedTenant>, Problem> {
+) -> Result<Response, Problem> {
     Params::parse(query.as_deref(), &[])?;
     let id = named(id)?;
+    let expected = etag::if_match(&headers)?;
     if headers.get(header::CONTENT_TYPE).is_some_and(|value| value == MERGE_PATCH) {
         // To the reader of bodies it is JSON.
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -108,10 +111,21 @@ pub(super) async fn patch(
     let body = sql::read_question(&api, &headers, body).await?;
     let patch: Patch = sql::parse(&body, FORM)?;
     let asked = json!({"patch": sql::parse::<Value>(&body, FORM)?});
-    let set = api.auth.tenants().set(&caller.principal, &id, &patch).await?;
+    let set = api.auth.tenants().set(&caller.principal, &id, &patch, &expected).await;
+    let set = set.map_err(|error| match error.kind() {
+        ErrorKind::Conflict => {
+            Problem::new(ProblemType::PreconditionFailed, error.to_string()).of_header("if-match")
+        }
+        _ => error.into(),
+    })?;
     let record = Record::of_change(&api, &caller, "auditlog.tenant.update", Some(id.clone()));
     record.target("tenant", id.as_str()).with(asked).done_already().await;
-    Ok(Json(set))
+    tagged(set)
+}
+
+/// A tenant, with the version of what is set for it.
+fn tagged(tenant: DescribedTenant) -> Result<Response, Problem> {
+    Ok(([(header::ETAG, etag::of_version(tenant.version)?)], Json(tenant)).into_response())
 }
 
 fn named(id: Result<Path<String>, PathRejection>) -> Result<TenantId, Problem> {

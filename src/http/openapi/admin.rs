@@ -134,7 +134,7 @@ fn tenant() -> Operation {
             "What is set for it, how many events it has, and the days that can be queried.",
         )
         .takes([id()])
-        .answers(200, "The tenant.", &[], &[(JSON, reference("Tenant"))])
+        .answers(200, "The tenant.", &["ETag"], &[(JSON, reference("Tenant"))])
         .refuses(&[ProblemType::NotFound])
 }
 
@@ -176,10 +176,10 @@ fn set_tenant() -> Operation {
             TENANTS,
             "Set something for a tenant",
             "A JSON merge patch (RFC 7396): what is left out stays, `null` clears. With a key of all tenants it makes a tenant that is \
-             not there. A tenant's own key sets `name` only (403).",
+             not there. A tenant's own key sets `name` only (403). With `If-Match` only the version that it names is changed (412).",
         )
-        .takes([id()])
+        .takes([id(), parameters::if_match()])
         .reads(true, &[("application/merge-patch+json", patch.clone()), (JSON, patch)])
-        .answers(200, "The tenant as it is now.", &[], &[(JSON, reference("Tenant"))])
-        .refuses(&[ProblemType::NotFound])
+        .answers(200, "The tenant as it is now.", &["ETag"], &[(JSON, reference("Tenant"))])
+        .refuses(&[ProblemType::NotFound, ProblemType::PreconditionFailed])
 }

@@ -256,6 +256,58 @@ async fn pages_show_each_tenant_once() {
     }
 }
 
+/// Asks for a change on a condition.
+fn patch_if(server: &Server, tag: &str, settings: &Value) -> RequestBuilder {
+    patch(server, ROOT_KEY, "acme", settings).header("if-match", tag)
+}
+
+/// Would catch a change that overwrites another which its client has not seen, and a tag that is not that of what is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_meanwhile_is_not_overwritten() {
+    let place = Place::folder();
+    let server = Server::start(&place.calm(), &[]).await;
+    let tag_of = async || {
+        let answer = with_key(&server, ROOT_KEY, Method::GET, "/v1/tenants/acme").send().await.unwrap();
+        answer.headers()["etag"].to_str().unwrap().to_owned()
+    };
+    // What is not there is of no version.
+    for tag in ["*", "\"0\""] {
+        let (_, problem) =
+            refused(patch_if(&server, tag, &json!({"name": "A"})), 412, "precondition-failed").await;
+        assert_eq!(problem["header"], "if-match", "{problem}");
+    }
+    store(&server, &[event("acme", "a1")]).await;
+    assert_eq!(tag_of().await, "\"0\"", "there by its events");
+    let changed = patch_if(&server, "\"0\"", &json!({"name": "B"})).send().await.unwrap();
+    assert_eq!((changed.status().as_u16(), changed.headers()["etag"] == "\"1\""), (200, true));
+    assert_eq!(tag_of().await, "\"1\"");
+    for (tag, settings) in [
+        ("\"0\"", json!({"name": "C"})),
+        ("\"2\", W/\"1\"", json!({"name": "C"})),
+        ("\"0\"", json!({"name": "B"})),
+    ] {
+        let (_, problem) = refused(patch_if(&server, tag, &settings), 412, "precondition-failed").await;
+        assert!(problem["detail"].as_str().unwrap().contains("version 1"), "{problem}");
+    }
+    for (tag, name) in [("*", "D"), ("\"7\", \"2\"", "E")] {
+        assert_eq!(ask(patch_if(&server, tag, &json!({"name": name}))).await.0, 200, "{tag}");
+    }
+    let (_, problem) = refused(patch_if(&server, "3", &json!({"name": "F"})), 400, "bad-request").await;
+    assert_eq!(problem["header"], "if-match");
+
+    // Of two who change the same version, one is told.
+    for round in 0..10 {
+        let tag = tag_of().await;
+        let change = |name: &str| ask(patch_if(&server, &tag, &json!({"name": format!("{name}{round}")})));
+        let (one, other) = tokio::join!(change("one"), change("other"));
+        let mut statuses = [one.0, other.0];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412], "{one:?} {other:?}");
+        let kept = get(&server, ROOT_KEY, "/v1/tenants/acme").await;
+        assert_eq!(kept["name"], if one.0 == 200 { one.1["name"].clone() } else { other.1["name"].clone() });
+    }
+}
+
 /// Would catch a command that sets something else than the API would, or a dry run that removes.
 async fn tenants_are_set_by_the_command_line(place: &Place) {
     let server = Server::start(&place.calm(), &[]).await;
