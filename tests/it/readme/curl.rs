@@ -5,7 +5,7 @@
 //! that begin with `#` and two spaces below the command say. Without `bash` or `curl` nothing is run, and the test says so.
 
 use std::{
-    fs,
+    env, fs,
     path::Path,
     process::{Command, Stdio},
 };
@@ -59,6 +59,8 @@ async fn every_curl_can_be_pasted() {
     fs::write(&script, script_of(&pasted)).unwrap();
     let mut bash = Command::new("bash");
     bash.arg(&script).current_dir(&folder).stdin(Stdio::null());
+    // Nothing of the developer's environment but where programs are.
+    bash.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
     bash.env("ROOT_KEY", ROOT_KEY).env("PROGRAM", env!("CARGO_BIN_EXE_auditlake"));
     bash.env("AUDITLAKE_STORE", place.store());
     let ended = bash.output().unwrap();
