@@ -224,6 +224,7 @@ impl Api {
 
     /// All routes, with limits, authentication, request ids, problems and the access log around them.
     pub fn router(&self) -> Router {
+        let origins = self.settings.origins();
         let ingest = Router::new().route("/v1/events", post(events::post));
         let read = Router::new()
             .route("/v1/events", get(browse::list))
@@ -265,8 +266,9 @@ impl Api {
             .layer(middleware::from_fn(bounds::no_stray_body))
             .layer(middleware::from_fn_with_state(self.clone(), bounds::in_time))
             .layer(middleware::map_request_with_state(self.clone(), unread::lend_body))
-            .layer(middleware::from_fn_with_state(self.settings.origins(), cors::share))
+            .layer(middleware::from_fn_with_state(origins.clone(), cors::preflight))
             .layer(middleware::from_fn_with_state(self.metrics.http.clone(), observe::observe))
+            .layer(middleware::from_fn_with_state(origins, cors::share))
             .with_state(self.clone())
     }
 

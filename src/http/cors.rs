@@ -75,13 +75,10 @@ impl Origins {
     }
 }
 
-/// Answers preflights of origins that are allowed, and lets their pages read all other answers.
+/// Lets the pages of origins that are allowed read whatever is answered; around everything else.
 pub(super) async fn share(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let allowed = origins.allows(request.headers());
-    let mut response = match allowed.is_some() && is_preflight(&request) {
-        true => preflight(),
-        false => next.run(request).await,
-    };
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
     if let Some(origin) = allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -93,19 +90,23 @@ pub(super) async fn share(State(origins): State<Origins>, request: Request, next
     response
 }
 
-fn is_preflight(request: &Request) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-/// What may be asked; whether it exists, and whether a key opens it, the request itself is told.
-fn preflight() -> Response {
+/// Answers preflights of origins that are allowed with what may be asked. Whether it exists, and whether a key opens it, the request
+/// itself is told.
+pub(super) async fn preflight(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+    if !is_preflight(&request) || origins.allows(request.headers()).is_none() {
+        return next.run(request).await;
+    }
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS),
         (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// An origin as browsers write it: scheme, host, and the port unless it is the scheme's own.
@@ -128,7 +129,11 @@ fn wrong(message: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use tower::ServiceExt as _;
+
     use super::*;
+    use crate::{http::observe::observe, telemetry::Metrics};
 
     /// Would catch an origin that can never match what a browser sends, and is taken all the same.
     #[test]
@@ -172,5 +177,23 @@ mod tests {
             assert_eq!(origins.allows(&headers).is_some(), is_allowed, "{origin}");
         }
         assert_eq!(origins.allows(&HeaderMap::new()), None);
+    }
+
+    /// Would catch a failure that a page sees as a broken network, because whoever answers for it knows nothing of origins.
+    #[tokio::test]
+    async fn a_page_is_told_of_a_panic() {
+        let panicking = || async {
+            if true {
+                panic!("a bug")
+            }
+        };
+        let router = Router::new()
+            .route("/panic", get(panicking))
+            .layer(middleware::from_fn_with_state(Metrics::default().http, observe))
+            .layer(middleware::from_fn_with_state(Origins::Any, share));
+        let request = Request::get("/panic").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     }
 }
