@@ -55,7 +55,8 @@ async fn filled(store: &Store, clock: &Clock) -> (Auth, String) {
 fn gate(auth: &Auth, rate: &Rate, authorization: &str) -> usize {
     let principal = auth.authenticate(Some(authorization)).expect("the key holds");
     let Reach::Tenant(tenant) = principal.reach() else { unreachable!("the key is bound to a tenant") };
-    let payer = Payer { key: principal.id(), tenant: Some((tenant, auth.tenant_limits(tenant))) };
+    let payer =
+        Payer { key: principal.id(), issuer: None, tenant: Some((tenant, auth.tenant_limits(tenant))) };
     rate.request(payer).expect("the limits are far away");
     rate.allows(payer, Resource::QuerySeconds).expect("nothing was asked");
     rate.standings(payer).len()
@@ -77,7 +78,7 @@ fn main() {
     // Everyone else owes something, so that all are remembered.
     for number in 0..KEYS {
         let (key, tenant) = (format!("key_of_{number}"), tenant(number));
-        let payer = Payer { key: &key, tenant: Some((&tenant, auth.tenant_limits(&tenant))) };
+        let payer = Payer { key: &key, issuer: None, tenant: Some((&tenant, auth.tenant_limits(&tenant))) };
         rate.query(payer, Duration::from_secs(3_600));
         rate.request(payer).expect("requests are not query seconds");
     }

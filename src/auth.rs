@@ -23,12 +23,12 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-pub use keys::{Described, Keys, Made, NewKey};
+pub use keys::{Described, KeyPage, KeyPosition, Keys, Made, NewKey};
 pub use patch::Patch;
 pub use principal::{Principal, Reach};
 pub use root_key::{GeneratedKey, check_strength};
 pub use signer::Signer;
-pub use tenants::{DescribedTenant, TenantPage, TenantWindow, Tenants, VersionOfTenant};
+pub use tenants::{DescribedTenant, Expected, TenantPage, TenantWindow, Tenants, VersionOfTenant};
 pub use viewer::{IssuedToken, NewViewer, Viewer};
 
 pub use crate::control::Scope;

@@ -15,9 +15,11 @@ mod browse;
 mod caller;
 mod client_address;
 pub mod connections;
+mod cors;
 mod cursor;
 mod docs;
 mod encoding;
+mod etag;
 mod events;
 mod gate;
 mod health;
@@ -27,6 +29,7 @@ mod keys;
 mod media;
 mod observe;
 mod openapi;
+mod pages;
 mod params;
 mod patience;
 mod problem;
@@ -70,6 +73,7 @@ use crate::{
     telemetry::{Clock, Metrics},
 };
 use body::BodyBudget;
+use cors::Origins;
 use problem::Problem;
 pub use problem::ProblemType;
 
@@ -93,6 +97,8 @@ pub struct Settings {
     pub drain_ms: u64,
     /// Addresses and blocks of proxies whose `X-Forwarded-For` is believed, separated by commas.
     pub trusted_proxies: String,
+    /// Origins whose pages may read answers, as `https://app.example`, or `*` for all.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for Settings {
@@ -106,6 +112,7 @@ impl Default for Settings {
             bodies_bytes_max: 128 << 20,
             drain_ms: 20_000,
             trusted_proxies: String::new(),
+            allowed_origins: Vec::new(),
         }
     }
 }
@@ -115,6 +122,8 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         client_address::parse_trusted(&self.trusted_proxies)
             .map_err(|error| Error::new(ErrorKind::Invalid, format!("http.trusted_proxies: {error}")))?;
+        Origins::parse(&self.allowed_origins)
+            .map_err(|error| Error::new(ErrorKind::Invalid, format!("http.allowed_origins: {error}")))?;
         let times = [
             ("head_timeout_ms", self.head_timeout_ms),
             ("body_timeout_ms", self.body_timeout_ms),
@@ -142,6 +151,11 @@ impl Settings {
     /// Proxies that are believed; none if the setting is not valid, which [`Settings::validate`] refuses.
     fn trusted(&self) -> Vec<AddressBlock> {
         client_address::parse_trusted(&self.trusted_proxies).unwrap_or_default()
+    }
+
+    /// Origins that are allowed; none if the setting is not valid, which [`Settings::validate`] refuses.
+    fn origins(&self) -> Origins {
+        Origins::parse(&self.allowed_origins).unwrap_or_default()
     }
 
     fn request_timeout(&self) -> Duration {
@@ -210,6 +224,7 @@ impl Api {
 
     /// All routes, with limits, authentication, request ids, problems and the access log around them.
     pub fn router(&self) -> Router {
+        let origins = self.settings.origins();
         let ingest = Router::new().route("/v1/events", post(events::post));
         let read = Router::new()
             .route("/v1/events", get(browse::list))
@@ -251,7 +266,9 @@ impl Api {
             .layer(middleware::from_fn(bounds::no_stray_body))
             .layer(middleware::from_fn_with_state(self.clone(), bounds::in_time))
             .layer(middleware::map_request_with_state(self.clone(), unread::lend_body))
+            .layer(middleware::from_fn_with_state(origins.clone(), cors::preflight))
             .layer(middleware::from_fn_with_state(self.metrics.http.clone(), observe::observe))
+            .layer(middleware::from_fn_with_state(origins, cors::share))
             .with_state(self.clone())
     }
 

@@ -271,6 +271,10 @@ pub const FLUSH_ROWS_AT_ONCE: usize = 4_096;
 
 /// Keys of a store that are not revoked.
 pub const KEYS_MAX: usize = 10_000;
+/// Keys of a page, if nothing is said.
+pub const KEYS_PAGE: u64 = 100;
+/// Keys of a page.
+pub const KEYS_PAGE_MAX: u64 = 1_000;
 /// Bytes of a key's name.
 pub const KEY_NAME_BYTES_MAX: usize = 200;
 /// For how long the secret before the newest may still hold: 30 days.
@@ -322,10 +326,10 @@ pub const LOGBOOK_TEXT_BYTES_MAX: usize = 2_048;
 
 /// Days that a tenant's events may be kept: a hundred years.
 pub const RETENTION_DAYS_MAX: u32 = 36_500;
-/// Tenants in one answer, if nothing is said.
-pub const TENANTS_PAGE: usize = 100;
-/// Tenants in one answer.
-pub const TENANTS_PAGE_MAX: usize = 1_000;
+/// Tenants of a page, if nothing is said.
+pub const TENANTS_PAGE: u64 = 100;
+/// Tenants of a page.
+pub const TENANTS_PAGE_MAX: u64 = 1_000;
 // Rates.
 
 /// Keys, tenants and addresses whose spending is remembered, each: past it, who owes least is forgotten.

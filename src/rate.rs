@@ -15,7 +15,7 @@ mod settings;
 mod tests;
 
 use std::{
-    fmt,
+    array, fmt,
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -70,8 +70,17 @@ const RESOURCES: [Resource; 3] = [Resource::Requests, Resource::Events, Resource
 pub struct Payer<'a> {
     /// The principal's id.
     pub key: &'a str,
+    /// The key that issued the token with which the principal asks: what is asked with its tokens is asked with the key.
+    pub issuer: Option<&'a str>,
     /// The tenant that it is about, and what is set for it.
     pub tenant: Option<(&'a TenantId, TenantLimits)>,
+}
+
+impl<'a> Payer<'a> {
+    /// Whose limits of keys hold for it.
+    fn keys(self) -> impl Iterator<Item = &'a str> {
+        std::iter::once(self.key).chain(self.issuer)
+    }
 }
 
 /// A limit that says no.
@@ -138,14 +147,14 @@ impl Rate {
         Self { shared: Arc::new(Shared { settings, clock, books: Mutex::new(books) }) }
     }
 
-    /// Takes one request, of the key and of the tenant.
+    /// Takes one request, of the key, of the key that issued its token, and of the tenant.
     ///
     /// # Errors
     /// The limit that takes longest to wait for; then nothing was taken.
     pub fn request(&self, payer: Payer<'_>) -> Result<(), Exceeded> {
         let (mut books, now) = self.open();
         self.check(&mut books, payer, Resource::Requests, now)?;
-        self.each(&mut books, payer, Resource::Requests, now, |bucket, quota, _| bucket.take(quota, 1));
+        self.each(&mut books, payer, Resource::Requests, now, |bucket, quota, _, _| bucket.take(quota, 1));
         Ok(())
     }
 
@@ -174,8 +183,7 @@ impl Rate {
         if let Some(quota) = quota {
             let bucket = &mut books.key(key, now)[Resource::Events as usize];
             bucket.settle_for(quota, now);
-            let payer = Payer { key, tenant: None };
-            keep_worst(&mut worst, verdict(bucket, quota, Whose::Key, Resource::Events, payer));
+            keep_worst(&mut worst, verdict(bucket, quota, Whose::Key, Resource::Events, key));
         }
         for (tenant, own, _) in tenants {
             let Some(quota) = self.shared.settings.of_tenant(*own)[Resource::Events as usize] else {
@@ -183,8 +191,7 @@ impl Rate {
             };
             let bucket = &mut books.tenant(tenant, now)[Resource::Events as usize];
             bucket.settle_for(quota, now);
-            let payer = Payer { key, tenant: Some((tenant, *own)) };
-            keep_worst(&mut worst, verdict(bucket, quota, Whose::Tenant, Resource::Events, payer));
+            keep_worst(&mut worst, verdict(bucket, quota, Whose::Tenant, Resource::Events, tenant.as_str()));
         }
         if let Some((_, exceeded)) = worst {
             return Err(exceeded);
@@ -205,7 +212,7 @@ impl Rate {
     pub fn query(&self, payer: Payer<'_>, held: Duration) {
         let micros = u64::try_from(held.as_micros()).unwrap_or(u64::MAX);
         let (mut books, now) = self.open();
-        let charge = |bucket: &mut Bucket, quota, _| bucket.take_micros(quota, micros);
+        let charge = |bucket: &mut Bucket, quota, _, _: &str| bucket.take_micros(quota, micros);
         self.each(&mut books, payer, Resource::QuerySeconds, now, charge);
     }
 
@@ -235,10 +242,13 @@ impl Rate {
         }
     }
 
-    /// How it stands with each limit of a payer; unlimited things are not there.
+    /// How it stands with each limit of a payer; unlimited things are not there. Of what a payer and its issuer have left, the less.
     pub fn standings(&self, payer: Payer<'_>) -> Vec<Standing> {
         let (books, now) = self.open();
-        let keys = (Whose::Key, self.shared.settings.of_key(), books.keys.look(payer.key));
+        let of_issuer = payer.issuer.map(|issuer| books.keys.look(issuer)).unwrap_or_default();
+        let own = books.keys.look(payer.key);
+        let of_keys = array::from_fn(|each| Bucket::emptier(own[each], of_issuer[each], now));
+        let keys = (Whose::Key, self.shared.settings.of_key(), of_keys);
         let tenants = payer.tenant.map(|(tenant, own)| {
             (Whose::Tenant, self.shared.settings.of_tenant(own), books.tenants.look(tenant))
         });
@@ -274,31 +284,33 @@ impl Rate {
         now: i64,
     ) -> Result<(), Exceeded> {
         let mut worst = None;
-        self.each(books, payer, resource, now, |bucket, quota, whose| {
-            keep_worst(&mut worst, verdict(bucket, quota, whose, resource, payer));
+        self.each(books, payer, resource, now, |bucket, quota, whose, holder| {
+            keep_worst(&mut worst, verdict(bucket, quota, whose, resource, holder));
         });
         worst.map_or(Ok(()), |(_, exceeded)| Err(exceeded))
     }
 
-    /// The buckets that a payer pays from, settled, each with its quota and whose it is.
+    /// The buckets that a payer pays from, settled, each with its quota, whose it is, and the name of who that is.
     fn each(
         &self,
         books: &mut Books,
         payer: Payer<'_>,
         resource: Resource,
         now: i64,
-        mut visit: impl FnMut(&mut Bucket, Quota, Whose),
+        mut visit: impl FnMut(&mut Bucket, Quota, Whose, &str),
     ) {
         if let Some(quota) = self.shared.settings.of_key()[resource as usize] {
-            let bucket = &mut books.key(payer.key, now)[resource as usize];
-            bucket.settle_for(quota, now);
-            visit(bucket, quota, Whose::Key);
+            for key in payer.keys() {
+                let bucket = &mut books.key(key, now)[resource as usize];
+                bucket.settle_for(quota, now);
+                visit(bucket, quota, Whose::Key, key);
+            }
         }
         let Some((tenant, own)) = payer.tenant else { return };
         if let Some(quota) = self.shared.settings.of_tenant(own)[resource as usize] {
             let bucket = &mut books.tenant(tenant, now)[resource as usize];
             bucket.settle_for(quota, now);
-            visit(bucket, quota, Whose::Tenant);
+            visit(bucket, quota, Whose::Tenant, tenant.as_str());
         }
     }
 }
@@ -324,7 +336,7 @@ fn keep_worst(worst: &mut Verdict, verdict: Verdict) {
 }
 
 /// Whether a bucket refuses, and for how long.
-fn verdict(bucket: &Bucket, quota: Quota, whose: Whose, resource: Resource, payer: Payer<'_>) -> Verdict {
+fn verdict(bucket: &Bucket, quota: Quota, whose: Whose, resource: Resource, holder: &str) -> Verdict {
     let wait = match resource {
         Resource::Requests => bucket.until_token(quota),
         Resource::Events | Resource::QuerySeconds => bucket.until_any(quota),
@@ -332,16 +344,14 @@ fn verdict(bucket: &Bucket, quota: Quota, whose: Whose, resource: Resource, paye
     if wait == 0 {
         return None;
     }
-    let who = match (whose, payer.tenant) {
-        (Whose::Tenant, Some((tenant, _))) => format!("tenant '{tenant}'"),
-        _ => format!("key '{}'", payer.key),
-    };
+    let who = if whose == Whose::Tenant { "tenant" } else { "key" };
     let what = match resource {
         Resource::Requests => "requests",
         Resource::Events => "events",
         Resource::QuerySeconds => "query seconds",
     };
-    let detail = format!("{who} has used up its {what}: {} in {} s", quota.tokens(), quota.seconds());
+    let detail =
+        format!("{who} '{holder}' has used up its {what}: {} in {} s", quota.tokens(), quota.seconds());
     Some((wait, exceeded(whose, resource, detail, wait)))
 }
 

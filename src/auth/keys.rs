@@ -4,7 +4,7 @@
 //! Guaranteed: who is bound to one tenant sees and makes that tenant's keys only: another tenant's key is not found, as
 //! if it weren't there; a change is durable when it is acknowledged, and holds in this process at once.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,28 @@ pub struct Described {
     pub last_used_at: Option<String>,
     /// When it was revoked.
     pub revoked_at: Option<String>,
+}
+
+/// Some keys, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPage {
+    /// They.
+    pub keys: Vec<Described>,
+    /// After which one there are more; `None`: there are no more.
+    pub end: Option<KeyPosition>,
+}
+
+/// Where a key stands in the list of all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KeyPosition {
+    created: Reverse<i64>,
+    id: KeyId,
+}
+
+impl KeyPosition {
+    fn of(key: &Key) -> Self {
+        Self { created: Reverse(key.created_ms), id: key.id.clone() }
+    }
 }
 
 impl Keys {
@@ -185,14 +207,30 @@ impl Keys {
 
     /// The keys within reach of `by` that belong to `tenant`, if one is named: newest first, revoked ones included.
     pub fn list(&self, by: &Principal, tenant: Option<&TenantId>) -> Vec<Described> {
+        self.page(by, tenant, None, usize::MAX).keys
+    }
+
+    /// Those of [`Keys::list`] that follow `after`, at most `count`.
+    pub fn page(
+        &self,
+        by: &Principal,
+        tenant: Option<&TenantId>,
+        after: Option<&KeyPosition>,
+        count: usize,
+    ) -> KeyPage {
         let state = self.control.state();
-        let mut keys: Vec<_> = state
+        let mut keys: Vec<(KeyPosition, &Arc<Key>)> = state
             .keys()
             .filter(|key| by.reaches(key.tenant.as_ref()))
             .filter(|key| tenant.is_none_or(|tenant| key.tenant.as_ref() == Some(tenant)))
+            .map(|key| (KeyPosition::of(key), key))
+            .filter(|(position, _)| after.is_none_or(|after| position > after))
             .collect();
-        keys.sort_by_key(|key| (std::cmp::Reverse(key.created_ms), key.id.clone()));
-        keys.into_iter().map(|key| self.describe(key)).collect()
+        keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let has_more = keys.len() > count;
+        keys.truncate(count);
+        let end = keys.last().filter(|_| has_more).map(|(position, _)| position.clone());
+        KeyPage { keys: keys.into_iter().map(|(_, key)| self.describe(key)).collect(), end }
     }
 
     fn describe(&self, key: &Key) -> Described {
@@ -214,7 +252,7 @@ impl Keys {
     }
 }
 
-fn find(state: &State, by: &Principal, id: &str) -> Result<std::sync::Arc<Key>> {
+fn find(state: &State, by: &Principal, id: &str) -> Result<Arc<Key>> {
     let key = KeyId::try_from(id.to_owned()).ok().and_then(|id| state.key(&id).cloned());
     let key = key.filter(|key| by.reaches(key.tenant.as_ref()));
     key.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("key '{id}' does not exist")))

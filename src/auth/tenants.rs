@@ -60,13 +60,44 @@ pub struct TenantWindow {
     pub last_day: Option<NaiveDate>,
 }
 
+/// Of which version a tenant's settings have to be for a change to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// Of any, and the tenant need not be there.
+    #[default]
+    Anything,
+    /// Of any, if the tenant is there.
+    Something,
+    /// Of one of these.
+    OneOf(Vec<u64>),
+}
+
+impl Expected {
+    /// Refuses a tenant's version; `None`: the tenant is not there.
+    fn check(&self, id: &TenantId, version: Option<u64>) -> Result<()> {
+        let holds = match (self, version) {
+            (Self::Anything, _) | (Self::Something, Some(_)) => true,
+            (Self::Something, None) => false,
+            (Self::OneOf(expected), version) => version.is_some_and(|version| expected.contains(&version)),
+        };
+        if holds {
+            return Ok(());
+        }
+        let found = match version {
+            Some(version) => format!("what is set for tenant '{id}' is of version {version}"),
+            None => format!("tenant '{id}' does not exist"),
+        };
+        Err(Error::new(ErrorKind::Conflict, format!("{found}, which is not what was expected")))
+    }
+}
+
 /// Some tenants, by id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantPage {
     /// They.
     pub tenants: Vec<DescribedTenant>,
-    /// What to ask for after; `null`: there are no more.
-    pub next: Option<String>,
+    /// After which one there are more; `None`: there are no more.
+    pub end: Option<TenantId>,
 }
 
 /// Settings as they were made at one time.
@@ -110,11 +141,12 @@ impl Tenants {
             .map(|id| async move { self.describe(&id).await })
             .buffered(TABLES_LOADED_AT_ONCE)
             .try_filter_map(|described| async move { Ok(described) });
-        let mut tenants: Vec<DescribedTenant> = described.take(count + 1).try_collect().await?;
+        let mut tenants: Vec<DescribedTenant> = described.take(count.saturating_add(1)).try_collect().await?;
         let has_more = tenants.len() > count;
         tenants.truncate(count);
-        let next = tenants.last().filter(|_| has_more).map(|last| last.id.clone());
-        Ok(TenantPage { tenants, next })
+        let last = tenants.last().filter(|_| has_more);
+        let end = last.map(|last| TenantId::parse(&last.id)).transpose()?;
+        Ok(TenantPage { tenants, end })
     }
 
     /// What was set for a tenant, newest first, as far back as is kept at hand.
@@ -128,13 +160,19 @@ impl Tenants {
         Ok(versions.map(version).collect())
     }
 
-    /// Changes what is set for a tenant, and makes one that does not exist if `by` reaches all tenants. What changes nothing
-    /// makes no version.
+    /// Changes what is set for a tenant if that is as `expected`, and makes one that does not exist if `by` reaches all tenants. What
+    /// changes nothing makes no version. Of changes that expect the same version, one is made.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for a tenant out of reach; [`ErrorKind::Forbidden`] for what a tenant does not set itself;
-    /// [`ErrorKind::Invalid`] naming what is wrong; as the store.
-    pub async fn set(&self, by: &Principal, id: &TenantId, patch: &Patch) -> Result<DescribedTenant> {
+    /// [`ErrorKind::Conflict`] if it is not as expected; [`ErrorKind::Invalid`] naming what is wrong; as the store.
+    pub async fn set(
+        &self,
+        by: &Principal,
+        id: &TenantId,
+        patch: &Patch,
+        expected: &Expected,
+    ) -> Result<DescribedTenant> {
         by.tenant(Some(id.clone()))?;
         self.control.refresh().await?;
         let known = self.describe(id).await?;
@@ -145,12 +183,17 @@ impl Tenants {
                 return Err(Error::new(ErrorKind::Forbidden, message));
             }
         }
+        expected.check(id, known.as_ref().map(|known| known.version))?;
+        let is_there = known.is_some();
         if let Some(known) = known
             && patch.apply(&known.settings)? == known.settings
         {
             return Ok(known);
         }
         let decide = |state: &State| {
+            // It may have been changed since it was looked at.
+            let set = state.tenant(id).map(|tenant| tenant.current().version);
+            expected.check(id, set.or(is_there.then_some(0)))?;
             let settings = patch.apply(&state.settings(id))?;
             Ok((Change::TenantSet { id: id.clone(), settings }, ()))
         };

@@ -4,7 +4,7 @@
 //! with the server's own words. Guaranteed: what may be tried again is (429, 503, no connection), with pauses,
 //! and carries an `Idempotency-Key`, so that a lost answer never means an event stored twice.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    auth::TenantPage,
     error::{Error, ErrorKind, Result},
     event::TenantId,
     limits,
@@ -146,10 +145,27 @@ impl Client {
         })
     }
 
-    /// The tenants that follow `after`.
-    pub(super) async fn tenants(&self, after: Option<&TenantId>) -> Result<TenantPage> {
-        let url = self.url("v1/tenants", after.map(|after| ("after", after.as_str())));
-        self.json("v1/tenants", self.http.get(url)).await
+    /// All that a route lists page by page, under the member `of`.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        of: &str,
+        tenant: Option<&TenantId>,
+    ) -> Result<Vec<T>> {
+        #[derive(Deserialize)]
+        struct Page<T> {
+            #[serde(flatten)]
+            items: HashMap<String, Vec<T>>,
+            next_cursor: Option<String>,
+        }
+        let mut url = self.url(path, tenant.map(|tenant| ("tenant_id", tenant.as_str())));
+        let mut all = Vec::new();
+        loop {
+            let mut page: Page<T> = self.json(path, self.http.get(url)).await?;
+            all.extend(page.items.remove(of).unwrap_or_default());
+            let Some(cursor) = page.next_cursor else { return Ok(all) };
+            url = self.url(path, Some(("cursor", &cursor)));
+        }
     }
 
     /// The saved questions that the server knows.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, SecondsFormat};
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Global, Outcome, client::Client, text};
@@ -150,15 +150,8 @@ impl Place {
     }
 
     async fn list(&self, tenant: Option<&TenantId>) -> Result<Vec<Described>> {
-        #[derive(Deserialize)]
-        struct List {
-            keys: Vec<Described>,
-        }
         match self {
-            Self::Server(client) => {
-                let list: List = client.call(Method::GET, "v1/keys", tenant, None).await?;
-                Ok(list.keys)
-            }
+            Self::Server(client) => client.list("v1/keys", "keys", tenant).await,
             Self::Store(keys) => Ok(keys.list(&Principal::root(), tenant)),
         }
     }

@@ -12,11 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Global, Outcome, client::Client, text};
 use crate::{
-    auth::{DescribedTenant, Patch, Principal, TenantPage, Tenants},
+    auth::{DescribedTenant, Expected, Patch, Principal, Tenants},
     config::Config,
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    limits,
     server::{Access, Lake},
 };
 
@@ -137,24 +136,11 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
 }
 
 impl Place {
-    /// All of them, page by page.
+    /// All of them.
     async fn list(&self) -> Result<Vec<DescribedTenant>> {
-        let mut tenants = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.page(after.as_ref()).await?;
-            tenants.extend(page.tenants);
-            match page.next {
-                Some(next) => after = Some(TenantId::parse(&next)?),
-                None => return Ok(tenants),
-            }
-        }
-    }
-
-    async fn page(&self, after: Option<&TenantId>) -> Result<TenantPage> {
         match self {
-            Self::Server(client) => client.tenants(after).await,
-            Self::Store(tenants) => tenants.list(&Principal::root(), after, limits::TENANTS_PAGE_MAX).await,
+            Self::Server(client) => client.list("v1/tenants", "tenants", None).await,
+            Self::Store(tenants) => Ok(tenants.list(&Principal::root(), None, usize::MAX).await?.tenants),
         }
     }
 
@@ -173,7 +159,7 @@ impl Place {
             Self::Store(tenants) => {
                 let patch: Patch = serde_json::from_value(patch.clone())
                     .map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))?;
-                tenants.set(&Principal::root(), id, &patch).await
+                tenants.set(&Principal::root(), id, &patch, &Expected::Anything).await
             }
         }
     }

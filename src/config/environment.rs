@@ -55,7 +55,8 @@ pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result
     Ok(value_of("AUDITLAKE_ROOT_KEY").map(|key| RootKey(key.into())))
 }
 
-/// `text` as a value of the type that `default` has; where that is not known, of the type it looks like.
+/// `text` as a value of the type that `default` has; where that is not known, of the type it looks like. A list is of text, separated
+/// by commas.
 fn typed(default: &Json, text: &str) -> Option<Value> {
     let number = || text.parse().map(Value::Integer).or_else(|_| text.parse().map(Value::Float)).ok();
     let boolean = || text.parse().map(Value::Boolean).ok();
@@ -63,6 +64,10 @@ fn typed(default: &Json, text: &str) -> Option<Value> {
         Json::String(_) => Some(Value::String(text.into())),
         Json::Number(_) => number(),
         Json::Bool(_) => boolean(),
+        Json::Array(_) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Some(Value::Array(parts.map(|part| Value::String(part.into())).collect()))
+        }
         _ => number().or_else(boolean).or_else(|| Some(Value::String(text.into()))),
     }
 }

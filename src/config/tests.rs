@@ -57,6 +57,8 @@ fn bad_values_are_refused_by_name() {
         ("[http]\nbodies_bytes_max = 1\n", "http.bodies_bytes_max"),
         ("[http]\nhead_timeout_ms = -1\n", "head_timeout_ms"),
         ("[http]\nrequest_timeout_ms = 0\n", "http.request_timeout_ms"),
+        ("[http]\nallowed_origins = [\"app.example\"]\n", "http.allowed_origins: \"app.example\""),
+        ("[http]\nallowed_origins = \"https://app.example\"\n", "allowed_origins"),
         ("[rate]\nburst_seconds = 0\n", "rate.burst_seconds"),
         ("listen = \"localhost\"\n", "listen"),
         ("[log]\nfilter = \"auditlake=loud\"\n", "auditlake=loud"),
@@ -69,6 +71,21 @@ fn bad_values_are_refused_by_name() {
     let error = refusal(None, &[("AUDITLAKE_HTTP__DRAIN_MS", "soon")]);
     assert!(error.contains("AUDITLAKE_HTTP__DRAIN_MS") && error.contains("soon"), "{error}");
     assert!(refusal(None, &[("AUDITLAKE_LISTEN", "here")]).contains("socket address"));
+}
+
+/// Would catch a list that no variable can set.
+#[test]
+fn a_variable_lists_with_commas() {
+    let listed = |text| {
+        let variables = [("AUDITLAKE_HTTP__ALLOWED_ORIGINS", text)];
+        load(None, &variables, Flags::default()).unwrap().http.allowed_origins
+    };
+    assert_eq!(
+        listed("https://a.example, http://localhost:5173"),
+        ["https://a.example", "http://localhost:5173"]
+    );
+    assert_eq!(listed("*"), ["*"]);
+    assert!(listed("").is_empty());
 }
 
 /// Would catch a root key that reaches a log, a printed configuration, or an open port although it is weak.

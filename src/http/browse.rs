@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Api,
     caller::Caller,
-    cursor, gate,
+    cursor, gate, pages,
     params::{self, Params, in_path},
     problem::{Problem, ProblemType},
     record::Record,
@@ -174,15 +174,13 @@ fn order(params: &Params) -> Result<Order, Problem> {
     }
 }
 
-/// `{"events": […], "next_cursor": …}`, and the next page as a link (RFC 8288).
+/// `{"events": […], "next_cursor": …}`, and the next page as a link.
 fn answer(page: &Page, next: Option<String>) -> Result<Response, Problem> {
     let body = format!("{{\"events\":[{}],\"next_cursor\":{}}}", page.events.join(","), json!(next));
     let mut response = Response::new(body.into());
     json_headers(response.headers_mut(), &page.statistics)?;
     if let Some(next) = next {
-        let link = HeaderValue::try_from(format!("</v1/events?cursor={next}>; rel=\"next\""))
-            .map_err(|error| Problem::internal(error.to_string()))?;
-        response.headers_mut().insert(header::LINK, link);
+        response.headers_mut().insert(header::LINK, pages::link("/v1/events", &next)?);
     }
     Ok(response)
 }

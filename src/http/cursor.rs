@@ -72,16 +72,10 @@ pub(super) fn read(
 ) -> Result<(Scope, PageQuery), Problem> {
     let document = signer.verify(PURPOSE, text).and_then(|json| serde_json::from_slice(&json).ok());
     let document = document.filter(|document: &Document| document.version == VERSION);
-    let named = match (named, principal.reach()) {
-        (None, Reach::All) => document.as_ref().and_then(|document| document.tenant.clone()),
-        (named, _) => named,
-    };
-    let scope = principal.scope(named)?;
-    // The same words whether it is none or another's: nothing is told about other tenants.
+    let held = document.as_ref().and_then(|document| document.tenant.clone());
+    let scope = principal.scope(named_or_held(principal, named, held))?;
     let document = document.filter(|document| document.tenant.as_ref() == scope.tenant());
-    let Some(document) = document else {
-        return Err(params::wrong("cursor", "it is not a cursor that was given to this reader"));
-    };
+    let document = document.ok_or_else(not_given)?;
     let query = PageQuery {
         filter: document.filter,
         order: document.order,
@@ -89,4 +83,21 @@ pub(super) fn read(
         after: Some((document.end, document.began_at)),
     };
     Ok((scope, query))
+}
+
+/// The tenant that a request is about: the one it names, or else, for who reaches all, the one that its cursor holds.
+pub(super) fn named_or_held(
+    principal: &Principal,
+    named: Option<TenantId>,
+    held: Option<TenantId>,
+) -> Option<TenantId> {
+    match principal.reach() {
+        Reach::All => named.or(held),
+        Reach::Tenant(_) => named,
+    }
+}
+
+/// The same words whether it is no cursor or another's: nothing is told about other tenants.
+pub(super) fn not_given() -> Problem {
+    params::wrong("cursor", "it is not a cursor that was given to this reader")
 }

@@ -129,7 +129,8 @@ pub(super) async fn query(
 
 fn payer<'a>(auth: &Auth, principal: &'a Principal, tenant: Option<&'a TenantId>) -> Payer<'a> {
     let tenant = tenant.map(|tenant| (tenant, auth.tenant_limits(tenant)));
-    Payer { key: principal.id(), tenant }
+    let issuer = principal.viewer().map(|viewer| viewer.issued_by.as_str());
+    Payer { key: principal.id(), issuer, tenant }
 }
 
 /// 401, or 429 if there were too many of them from there.

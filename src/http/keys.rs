@@ -19,13 +19,14 @@ use serde_json::{Value, json};
 use super::{
     Api,
     caller::Caller,
+    pages::List,
     params::{Params, in_path},
     problem::Problem,
     record::Record,
     sql,
 };
 use crate::{
-    auth::{Described, Made, NewKey, Principal, Scope},
+    auth::{Described, KeyPage, Made, NewKey, Principal, Scope},
     error::ErrorKind,
     event::TenantId,
     limits,
@@ -34,10 +35,18 @@ use crate::{
 const FORM: &str = "{\"name\", \"scopes\", \"tenant_id\"?, \"expires_at\"?}";
 const ROTATION_FORM: &str = "{\"grace_seconds\"?}";
 
-/// The keys there are.
+const LIST: List = List {
+    path: "/v1/keys",
+    purpose: "keys-cursor",
+    limit: limits::KEYS_PAGE,
+    limit_max: limits::KEYS_PAGE_MAX,
+};
+
+/// Some of the keys there are.
 #[derive(Debug, Serialize)]
-pub(super) struct List {
+struct Page {
     keys: Vec<Described>,
+    next_cursor: Option<String>,
 }
 
 /// What a new key is to be.
@@ -57,15 +66,17 @@ struct Rotation {
     grace_seconds: Option<i64>,
 }
 
-/// All that the principal may see, newest first.
+/// A page of those that the principal may see, newest first.
 pub(super) async fn list(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List>, Problem> {
-    let named = Params::parse(query.as_deref(), &["tenant_id"])?.tenant()?;
-    let tenant = principal.tenant(named).map_err(|error| Problem::from(error).of_parameter("tenant_id"))?;
-    Ok(Json(List { keys: api.auth.keys().list(&principal, tenant.as_ref()) }))
+) -> Result<Response, Problem> {
+    let params = Params::parse(query.as_deref(), &["tenant_id", "limit", "cursor"])?;
+    let walk = LIST.walk(api.auth.signer(), &principal, &params)?;
+    let KeyPage { keys, end } =
+        api.auth.keys().page(&principal, walk.tenant.as_ref(), walk.after.as_ref(), walk.limit);
+    LIST.answer(api.auth.signer(), walk, end, |next_cursor| Page { keys, next_cursor })
 }
 
 /// One of them.

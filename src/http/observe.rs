@@ -34,7 +34,7 @@ use crate::{
     telemetry::metrics::{HttpLabels, HttpMetrics, RouteLabel, observe_since},
 };
 
-/// The outermost middleware.
+/// The outermost middleware but for [`share`](super::cors::share).
 pub(super) async fn observe(
     State(metrics): State<HttpMetrics>,
     mut request: Request,

@@ -86,8 +86,9 @@ fn info() -> Value {
         "description":
             "Bearer key in, JSON out. Errors are `application/problem+json` (RFC 9457), and times RFC 3339 in UTC. `X-Request-Id` is in \
              every answer. `GET` routes answer `HEAD` too; another method than those described is 405 `method-not-allowed`, and another \
-             path 404. Unknown query parameters and unknown members of bodies are errors that name them. A head that is too large, \
-             too long on its way or no HTTP at all is answered by a bare status (431, 408, 400), or by nothing.",
+             path 404; preflights of pages that may read answers (CORS) are answered at every path, with 204. Unknown query \
+             parameters and unknown members of bodies are errors that name them. A head that is too large, too long on its way or no \
+             HTTP at all is answered by a bare status (431, 408, 400), or by nothing.",
         "license": {"name": "Apache-2.0", "identifier": env!("CARGO_PKG_LICENSE")},
     })
 }
@@ -117,12 +118,13 @@ fn headers() -> Value {
         ),
         "RateLimit": text("How they stand: `\"requests\";r=9999;t=1` is what is left, and the seconds until all is back."),
         "Retry-After": {"description": "Seconds after which the same request may be sent again.", "schema": number},
-        "Link": text("The next page, if there is one: `</v1/events?cursor=…>; rel=\"next\"` (RFC 8288)."),
+        "Link": text("The next page, if there is one: `</v1/…?cursor=…>; rel=\"next\"` (RFC 8288)."),
+        "ETag": text("The version of what is set, as `\"3\"`: what `If-Match` takes."),
         "Location": text("Where what was made is described: `/v1/keys/{id}`."),
         "WWW-Authenticate": text("`Bearer realm=\"auditlake\"`."),
         "Auditlake-Statistics": text("What planning found out, as JSON of the form of `Statistics`."),
         "Cache-Control": text("`no-store`."),
-        "Vary": text("`accept`."),
+        "Vary": text("`accept`; `origin` too where the pages of some origins may read answers (`http.allowed_origins`)."),
         "Content-Security-Policy": text("Nothing is loaded."),
     })
 }

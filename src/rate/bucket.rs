@@ -62,6 +62,13 @@ impl Bucket {
         self.rate = quota.rate;
     }
 
+    /// Of two buckets of one quota the one that has less at `now`.
+    pub(super) fn emptier(mut one: Self, mut other: Self, now: i64) -> Self {
+        one.settle(now);
+        other.settle(now);
+        if other.missing > one.missing { other } else { one }
+    }
+
     /// Spends whole tokens, more than there are if need be.
     pub(super) fn take(&mut self, quota: Quota, tokens: u64) {
         let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);

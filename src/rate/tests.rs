@@ -30,7 +30,7 @@ const NOTHING_SET: TenantLimits =
 fn a_request_takes_of_key_and_tenant_both_or_none() {
     let (rate, clock) = rate(small());
     let acme = tenant("acme");
-    let payer = |key| Payer { key, tenant: Some((&acme, NOTHING_SET)) };
+    let payer = |key| Payer { key, issuer: None, tenant: Some((&acme, NOTHING_SET)) };
     for key in ["one", "two", "one", "two"] {
         rate.request(payer(key)).unwrap();
     }
@@ -40,7 +40,7 @@ fn a_request_takes_of_key_and_tenant_both_or_none() {
         assert_eq!(exceeded.retry_after_seconds, 1);
         assert_eq!(exceeded.detail, "tenant 'acme' has used up its requests: 4 in 2 s");
     }
-    let alone = Payer { key: "one", tenant: None };
+    let alone = Payer { key: "one", issuer: None, tenant: None };
     for _ in 0..8 {
         rate.request(alone).unwrap();
     }
@@ -48,7 +48,7 @@ fn a_request_takes_of_key_and_tenant_both_or_none() {
     clock.advance(SECOND);
     rate.request(payer("two")).unwrap();
     let other = tenant("other");
-    rate.request(Payer { key: "three", tenant: Some((&other, NOTHING_SET)) }).unwrap();
+    rate.request(Payer { key: "three", issuer: None, tenant: Some((&other, NOTHING_SET)) }).unwrap();
 }
 
 /// Would catch a tenant's own setting that is not obeyed, or obeyed only after a restart.
@@ -58,6 +58,7 @@ fn a_tenants_own_limits_take_the_place_of_the_configurations() {
     let acme = tenant("acme");
     let with = |requests| Payer {
         key: "k",
+        issuer: None,
         tenant: Some((&acme, TenantLimits { requests_per_second: Some(requests), ..NOTHING_SET })),
     };
     rate.request(with(1)).unwrap();
@@ -93,7 +94,7 @@ fn events_may_be_owed() {
 #[test]
 fn query_seconds_are_charged_afterwards() {
     let (rate, clock) = rate(small());
-    let payer = Payer { key: "k", tenant: None };
+    let payer = Payer { key: "k", issuer: None, tenant: None };
     rate.allows(payer, Resource::QuerySeconds).unwrap();
     rate.query(payer, Duration::from_secs(9));
     let exceeded = rate.allows(payer, Resource::QuerySeconds).unwrap_err();
@@ -111,7 +112,7 @@ fn query_seconds_are_charged_afterwards() {
 fn standings_tell_what_is_left() {
     let (rate, clock) = rate(small());
     let acme = tenant("acme");
-    let payer = Payer { key: "k", tenant: Some((&acme, NOTHING_SET)) };
+    let payer = Payer { key: "k", issuer: None, tenant: Some((&acme, NOTHING_SET)) };
     rate.request(payer).unwrap();
     let standings = rate.standings(payer);
     let names: Vec<&str> = standings.iter().map(|standing| standing.policy).collect();
@@ -139,4 +140,32 @@ fn failures_count_by_address() {
     clock.advance(20 * SECOND);
     at("2001:db8::5").unwrap();
     at("2001:db8::6").unwrap_err();
+}
+
+/// Would catch a key that multiplies its rate by issuing tokens, a viewer who uses up what others have, and a refusal that takes of
+/// one bucket what the other does not give.
+#[test]
+fn viewers_pay_from_the_key_that_issued_their_tokens() {
+    let (rate, clock) = rate(small());
+    let viewer = |subject| Payer { key: subject, issuer: Some("k"), tenant: None };
+    let key = Payer { key: "k", issuer: None, tenant: None };
+    for subject in ["a", "b", "c", "a", "b", "c", "a", "b", "c"] {
+        rate.request(viewer(subject)).unwrap();
+    }
+    assert_eq!(rate.standings(viewer("d"))[0].remaining, 1, "of the key's ten");
+    assert_eq!(rate.standings(viewer("d"))[0], rate.standings(key)[0]);
+    rate.request(key).unwrap();
+    let exceeded = rate.request(viewer("d")).unwrap_err();
+    assert_eq!((exceeded.policy, exceeded.whose), ("requests", Whose::Key));
+    assert_eq!(exceeded.detail, "key 'k' has used up its requests: 10 in 2 s");
+    rate.request(key).unwrap_err();
+    rate.request(Payer { issuer: Some("other"), ..viewer("d") }).unwrap();
+    assert_eq!(rate.standings(Payer { key: "d", ..key })[0].remaining, 9, "a refusal took nothing");
+
+    clock.advance(2 * SECOND);
+    rate.query(viewer("a"), Duration::from_secs(9));
+    for payer in [viewer("b"), key] {
+        let exceeded = rate.allows(payer, Resource::QuerySeconds).unwrap_err();
+        assert_eq!((exceeded.policy, exceeded.retry_after_seconds), ("query-seconds", 31));
+    }
 }

@@ -1,6 +1,7 @@
 //! The whole server over real sockets: statuses, problems, limits, clients that leave, and an ordered end.
 
 mod api;
+mod cors;
 mod limits;
 mod sockets;
 

@@ -1,6 +1,15 @@
 //! The README says what the code does.
 
-use std::{fs, path::Path};
+mod answer;
+mod clients;
+mod curl;
+mod fence;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use auditlake::{
     http::{self, ProblemType},
@@ -9,6 +18,17 @@ use auditlake::{
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// Whether there is such a program; if not, says that what needs it is not tested.
+fn is_there(program: &str) -> bool {
+    let mut command = Command::new(program);
+    let version = command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = version.is_ok_and(|status| status.success());
+    if !found {
+        eprintln!("there is no {program} here: what the README says to do with it is not tested");
+    }
+    found
 }
 
 /// Would catch a limit that changed, came or went without its reader being told.

@@ -24,7 +24,7 @@ pub(super) fn operations() -> Vec<Operation> {
 fn keys() -> Vec<Operation> {
     let admin = |method, path, id| Operation::new(method, path, id, &[Scope::Admin]);
     let id = || in_path("id", "The key's id: `key_…`.", json!({"type": "string", "minLength": 1}));
-    let list = object(json!({"keys": {"type": "array", "items": reference("Key")}}));
+    let list = page("keys", "Key");
     let rotation = json!({
         "type": "object",
         "properties": {"grace_seconds": {
@@ -36,9 +36,18 @@ fn keys() -> Vec<Operation> {
     let shown_once = "The key, shown only now.";
     vec![
         admin("get", "/v1/keys", "listKeys")
-            .says(KEYS, "List keys", "The keys there are, newest first, revoked ones included; without their secrets.")
-            .takes([in_query("tenant_id", "Only keys of this tenant.", parameters::tenant_id())])
-            .answers(200, "The keys.", &[], &[(JSON, list)])
+            .says(
+                KEYS,
+                "List keys",
+                "A page of the keys there are, newest first, revoked ones included; without their secrets. The `Link` header leads to \
+                 the next page.",
+            )
+            .takes([
+                in_query("tenant_id", "Only keys of this tenant.", parameters::tenant_id()),
+                parameters::count("limit", "Keys of a page, at most.", limits::KEYS_PAGE, limits::KEYS_PAGE_MAX),
+                parameters::cursor("`next_cursor` of the page before. It holds the whole question."),
+            ])
+            .answers(200, "The page.", &["Link"], &[(JSON, list)])
             .refuses(&[ProblemType::NotFound, ProblemType::Invalid]),
         admin("post", "/v1/keys", "makeKey")
             .says(
@@ -68,6 +77,14 @@ fn keys() -> Vec<Operation> {
     ]
 }
 
+/// A page of a list, under `member`.
+fn page(member: &str, schema: &str) -> Value {
+    let next = json!({"type": ["string", "null"], "description": "What `cursor` takes for the next page; null: this is the last."});
+    let mut properties = json!({ "next_cursor": next });
+    properties[member] = json!({"type": "array", "items": reference(schema)});
+    object(properties)
+}
+
 fn new_key() -> Value {
     json!({
         "type": "object",
@@ -91,26 +108,22 @@ fn reading(path: &'static str, id: &'static str) -> Operation {
 }
 
 fn tenants() -> Operation {
-    let page = object(json!({
-        "tenants": {"type": "array", "items": reference("Tenant")},
-        "next": {"type": ["string", "null"], "description": "What `after` takes for the next ones; null: there are no more."},
-    }));
     reading("/v1/tenants", "listTenants")
-        .says(TENANTS, "List tenants", "The tenants there are, by id, as far as the key reaches.")
+        .says(
+            TENANTS,
+            "List tenants",
+            "A page of the tenants there are, by id, as far as the key reaches. The `Link` header leads to the next page.",
+        )
         .takes([
-            in_query(
-                "after",
-                "Only those whose ids follow this one: `next` of the answer before.",
-                parameters::tenant_id(),
-            ),
             parameters::count(
                 "limit",
-                "Tenants, at most.",
-                limits::TENANTS_PAGE as u64,
-                limits::TENANTS_PAGE_MAX as u64,
+                "Tenants of a page, at most.",
+                limits::TENANTS_PAGE,
+                limits::TENANTS_PAGE_MAX,
             ),
+            parameters::cursor("`next_cursor` of the page before."),
         ])
-        .answers(200, "Some tenants.", &[], &[(JSON, page)])
+        .answers(200, "The page.", &["Link"], &[(JSON, page("tenants", "Tenant"))])
 }
 
 fn tenant() -> Operation {
@@ -121,7 +134,7 @@ fn tenant() -> Operation {
             "What is set for it, how many events it has, and the days that can be queried.",
         )
         .takes([id()])
-        .answers(200, "The tenant.", &[], &[(JSON, reference("Tenant"))])
+        .answers(200, "The tenant.", &["ETag"], &[(JSON, reference("Tenant"))])
         .refuses(&[ProblemType::NotFound])
 }
 
@@ -163,10 +176,10 @@ fn set_tenant() -> Operation {
             TENANTS,
             "Set something for a tenant",
             "A JSON merge patch (RFC 7396): what is left out stays, `null` clears. With a key of all tenants it makes a tenant that is \
-             not there. A tenant's own key sets `name` only (403).",
+             not there. A tenant's own key sets `name` only (403). With `If-Match` only the version that it names is changed (412).",
         )
-        .takes([id()])
+        .takes([id(), parameters::if_match()])
         .reads(true, &[("application/merge-patch+json", patch.clone()), (JSON, patch)])
-        .answers(200, "The tenant as it is now.", &[], &[(JSON, reference("Tenant"))])
-        .refuses(&[ProblemType::NotFound])
+        .answers(200, "The tenant as it is now.", &["ETag"], &[(JSON, reference("Tenant"))])
+        .refuses(&[ProblemType::NotFound, ProblemType::PreconditionFailed])
 }

@@ -86,7 +86,7 @@ fn list() -> Operation {
         .takes([
             in_query("order", "The newest first (`desc`), or the oldest.", order),
             parameters::count("limit", "Events of a page, at most.", limits::EVENTS_PAGE, limits::EVENTS_PAGE_MAX),
-            in_query("cursor", cursor, json!({"type": "string"})),
+            parameters::cursor(cursor),
         ])
         .answers(
             200,

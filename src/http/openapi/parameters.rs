@@ -72,6 +72,20 @@ pub(super) fn idempotency_key() -> Value {
     })
 }
 
+/// `cursor`, to a page.
+pub(super) fn cursor(about: &str) -> Value {
+    in_query("cursor", about, json!({"type": "string"}))
+}
+
+/// `If-Match`.
+pub(super) fn if_match() -> Value {
+    let about = "What is changed only if it is so still: `*`, any that is there, or the `ETag` of an answer (RFC 9110).";
+    json!({
+        "name": "If-Match", "in": "header", "description": about,
+        "schema": {"type": "string", "pattern": "^(\\*|\"[0-9]+\"(, *\"[0-9]+\")*)$"}, "example": "\"3\"",
+    })
+}
+
 /// All filters of events. All that are given have to hold.
 pub(super) fn filters() -> Vec<Value> {
     let mut all: Vec<Value> = Filter::NAMES.iter().map(|name| filter(name)).collect();

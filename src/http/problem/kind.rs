@@ -63,6 +63,9 @@ kinds! {
     /// The request contradicts what is stored, or repeats one in flight.
     Conflict = "conflict", CONFLICT, "The request contradicts what is stored",
         "look at what is stored; if `detail` says that the first request is on its way, wait for it";
+    /// It is not as `If-Match` says.
+    PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "It is not as `If-Match` says",
+        "someone else changed it: get it again, and change what you find there; nothing was done";
     /// The body is over a cap.
     ContentTooLarge = "content-too-large", PAYLOAD_TOO_LARGE, "The body is too large",
         "send less at once; the limits are in the documentation";

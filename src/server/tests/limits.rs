@@ -60,6 +60,33 @@ async fn requests_of_a_key_are_limited() {
     server.stop().await;
 }
 
+/// Would catch a key that is let in more often than its rate allows because it asks with tokens that it issues.
+#[tokio::test]
+async fn tokens_do_not_multiply_a_keys_rate() {
+    let server = with_rates(rate::Settings { key_requests_per_second: 1, ..Default::default() }).await;
+    let wanted = |subject: String| json!({"tenant_id": "acme", "subject": subject});
+    let list =
+        |token: &str| server.client.get(format!("{}/v1/queries", server.base)).bearer_auth(token).send();
+    let mut refused = None;
+    for number in 0..REQUESTS_MAX {
+        let (status, issued) =
+            answer(server.post("/v1/viewer-tokens").json(&wanted(format!("u_{number}")))).await;
+        // The key itself is refused first, or the token that it has just made.
+        if status != 201 {
+            continue;
+        }
+        let answer = list(issued["token"].as_str().unwrap()).await.unwrap();
+        assert_eq!(numbers(&answer, "ratelimit-policy", "requests"), [5, 5]);
+        if answer.status().as_u16() != 200 {
+            refused = Some(answer);
+            break;
+        }
+        assert!(numbers(&answer, "ratelimit", "requests")[0] < 4, "its key's are fewer than its own");
+    }
+    refused_by("requests", "key", refused.expect("the key has five at once")).await;
+    server.stop().await;
+}
+
 /// Would catch a batch larger than the burst that is never let in, or events that cost nothing.
 #[tokio::test]
 async fn events_are_charged_after_they_are_counted() {

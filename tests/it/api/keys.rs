@@ -1,5 +1,7 @@
 //! Keys over HTTP and by the command line: what each opens, and that a tenant's opens nothing of another's.
 
+use std::collections::BTreeSet;
+
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -61,6 +63,59 @@ async fn a_key_lives_from_its_making_to_its_end(place: &Place) {
         assert_eq!(problem["detail"], "the key was revoked");
     }
     assert!(!server.stderr().contains(&second[24..]), "a log has a key");
+}
+
+/// Would catch a key that no page shows or that two do, and a cursor with which a tenant learns of another's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_show_each_key_once() {
+    let place = Place::folder();
+    let server = Server::start(&place.calm(), &[]).await;
+    let own = key_of(&server, "acme", &["admin"]).await;
+    for tenant in ["acme", "bolt", "acme", "bolt"] {
+        key_of(&server, tenant, &["read"]).await;
+    }
+    let walk = async |key: &str, query: &str| {
+        let (mut seen, mut pages, mut path) = (Vec::new(), 0, format!("/v1/keys?{query}"));
+        loop {
+            let answer = with_key(&server, key, Method::GET, &path).send().await.unwrap();
+            let link = answer.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
+            let page: Value = answer.json().await.unwrap();
+            let keys = page["keys"].as_array().unwrap_or_else(|| panic!("{page}"));
+            seen.extend(keys.iter().map(|key| key["id"].as_str().unwrap().to_owned()));
+            pages += 1;
+            let Some(cursor) = page["next_cursor"].as_str() else { break assert_eq!(link, None) };
+            path = format!("/v1/keys?cursor={cursor}");
+            assert_eq!(link, Some(format!("<{path}>; rel=\"next\"")));
+            // What is made meanwhile is newer than what follows.
+            if pages == 1 {
+                key_of(&server, "other", &["read"]).await;
+            }
+        }
+        (seen, pages)
+    };
+    let (all, pages) = walk(ROOT_KEY, "limit=2").await;
+    let different: BTreeSet<&String> = all.iter().collect();
+    assert_eq!((all.len(), different.len(), pages), (5, 5, 3), "{all:?}");
+    let (whole, pages) = walk(ROOT_KEY, "").await;
+    assert_eq!((whole.len(), pages), (6, 1));
+    assert!(all.iter().all(|id| whole.contains(id)), "{all:?} {whole:?}");
+    for (key, query) in [(ROOT_KEY, "tenant_id=acme&limit=1"), (&*own, "limit=1")] {
+        assert_eq!(walk(key, query).await.1, 3, "of acme");
+    }
+    let (_, page) = ask(with_key(&server, ROOT_KEY, Method::GET, "/v1/keys?limit=1")).await;
+    let cursor = page["next_cursor"].as_str().unwrap();
+    for (key, cursor) in [(&*own, cursor), (ROOT_KEY, &cursor[1..])] {
+        let request = with_key(&server, key, Method::GET, &format!("/v1/keys?cursor={cursor}"));
+        assert_eq!(refused(request, 400, "bad-request").await.1["parameter"], "cursor");
+    }
+    for query in ["limit=0", "limit=1001", "after=x"] {
+        refused(with_key(&server, ROOT_KEY, Method::GET, &format!("/v1/keys?{query}")), 400, "bad-request")
+            .await;
+    }
+    let through = ["--server", server.api().address(), "--key", ROOT_KEY];
+    let listed = place.run(&[&["key", "list", "--json"], &through[..]].concat()).quiet().stdout;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert!(listed.as_array().unwrap().len() > 5, "{listed}");
 }
 
 /// Would catch a route that asks for no scope, or for the wrong one.

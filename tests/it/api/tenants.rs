@@ -130,8 +130,7 @@ async fn another_tenant_is_not_there() {
     set(&server, "bolt", &json!({"name": "Bolt", "retention_days": 30_000})).await;
     let key = key_of(&server, Some("acme"), &["read", "admin"]).await;
     let list = get(&server, &key, "/v1/tenants").await;
-    assert_eq!((ids(&list), &list["next"]), (vec!["acme"], &Value::Null));
-    assert_eq!(ids(&get(&server, &key, "/v1/tenants?after=acme").await), Vec::<&str>::new());
+    assert_eq!((ids(&list), &list["next_cursor"]), (vec!["acme"], &Value::Null));
     assert_eq!(get(&server, &key, "/v1/tenants/acme").await["id"], "acme");
     for tenant in ["bolt", "nobody"] {
         for request in [
@@ -218,7 +217,7 @@ async fn what_cannot_be_set_is_named() {
         assert!(problem["detail"].as_str().unwrap().contains(part), "{settings}: {problem}");
     }
     refused(patch(&server, ROOT_KEY, "a%20b", &json!({})), 422, "invalid").await;
-    for query in ["limit=0", "limit=1001", "limit=ten", "order=id"] {
+    for query in ["limit=0", "limit=1001", "limit=ten", "order=id", "after=a"] {
         let request = with_key(&server, ROOT_KEY, Method::GET, &format!("/v1/tenants?{query}"));
         refused(request, 400, "bad-request").await;
     }
@@ -234,15 +233,79 @@ async fn pages_show_each_tenant_once() {
     for tenant in ["a", "c", "d", "e"] {
         set(&server, tenant, &json!({})).await;
     }
-    let (mut seen, mut path) = (Vec::new(), "/v1/tenants?limit=2".to_owned());
+    let first = with_key(&server, ROOT_KEY, Method::GET, "/v1/tenants?limit=2").send().await.unwrap();
+    let link = first.headers()["link"].to_str().unwrap().to_owned();
+    let mut page: Value = first.json().await.unwrap();
+    let mut seen = Vec::new();
     loop {
-        let page = get(&server, ROOT_KEY, &path).await;
         assert!(ids(&page).len() <= 2);
         seen.extend(ids(&page).into_iter().map(str::to_owned));
-        let Some(next) = page["next"].as_str() else { break };
-        path = format!("/v1/tenants?limit=2&after={next}");
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        let path = format!("/v1/tenants?cursor={next}");
+        assert!(seen.len() > 2 || link == format!("<{path}>; rel=\"next\""), "{link}");
+        page = get(&server, ROOT_KEY, &path).await;
     }
     assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    let last = with_key(&server, ROOT_KEY, Method::GET, "/v1/tenants").send().await.unwrap();
+    assert!(!last.headers().contains_key("link"));
+    let others = key_of(&server, Some("a"), &["read"]).await;
+    let cursor = link.split(['=', '>']).nth(1).unwrap();
+    for (key, cursor) in [(&*others, cursor), (ROOT_KEY, &cursor[1..]), (ROOT_KEY, "none")] {
+        let request = with_key(&server, key, Method::GET, &format!("/v1/tenants?cursor={cursor}"));
+        assert_eq!(refused(request, 400, "bad-request").await.1["parameter"], "cursor");
+    }
+}
+
+/// Asks for a change on a condition.
+fn patch_if(server: &Server, tag: &str, settings: &Value) -> RequestBuilder {
+    patch(server, ROOT_KEY, "acme", settings).header("if-match", tag)
+}
+
+/// Would catch a change that overwrites another which its client has not seen, and a tag that is not that of what is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_meanwhile_is_not_overwritten() {
+    let place = Place::folder();
+    let server = Server::start(&place.calm(), &[]).await;
+    let tag_of = async || {
+        let answer = with_key(&server, ROOT_KEY, Method::GET, "/v1/tenants/acme").send().await.unwrap();
+        answer.headers()["etag"].to_str().unwrap().to_owned()
+    };
+    // What is not there is of no version.
+    for tag in ["*", "\"0\""] {
+        let (_, problem) =
+            refused(patch_if(&server, tag, &json!({"name": "A"})), 412, "precondition-failed").await;
+        assert_eq!(problem["header"], "if-match", "{problem}");
+    }
+    store(&server, &[event("acme", "a1")]).await;
+    assert_eq!(tag_of().await, "\"0\"", "there by its events");
+    let changed = patch_if(&server, "\"0\"", &json!({"name": "B"})).send().await.unwrap();
+    assert_eq!((changed.status().as_u16(), changed.headers()["etag"] == "\"1\""), (200, true));
+    assert_eq!(tag_of().await, "\"1\"");
+    for (tag, settings) in [
+        ("\"0\"", json!({"name": "C"})),
+        ("\"2\", W/\"1\"", json!({"name": "C"})),
+        ("\"0\"", json!({"name": "B"})),
+    ] {
+        let (_, problem) = refused(patch_if(&server, tag, &settings), 412, "precondition-failed").await;
+        assert!(problem["detail"].as_str().unwrap().contains("version 1"), "{problem}");
+    }
+    for (tag, name) in [("*", "D"), ("\"7\", \"2\"", "E")] {
+        assert_eq!(ask(patch_if(&server, tag, &json!({"name": name}))).await.0, 200, "{tag}");
+    }
+    let (_, problem) = refused(patch_if(&server, "3", &json!({"name": "F"})), 400, "bad-request").await;
+    assert_eq!(problem["header"], "if-match");
+
+    // Of two who change the same version, one is told.
+    for round in 0..10 {
+        let tag = tag_of().await;
+        let change = |name: &str| ask(patch_if(&server, &tag, &json!({"name": format!("{name}{round}")})));
+        let (one, other) = tokio::join!(change("one"), change("other"));
+        let mut statuses = [one.0, other.0];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412], "{one:?} {other:?}");
+        let kept = get(&server, ROOT_KEY, "/v1/tenants/acme").await;
+        assert_eq!(kept["name"], if one.0 == 200 { one.1["name"].clone() } else { other.1["name"].clone() });
+    }
 }
 
 /// Would catch a command that sets something else than the API would, or a dry run that removes.
