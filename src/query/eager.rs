@@ -16,7 +16,7 @@ use datafusion::{
         source::{DataSource, DataSourceExec},
     },
     error::Result,
-    physical_expr::expressions::Column,
+    physical_expr::{PhysicalExpr, expressions::Column, utils::collect_columns},
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
         ExecutionPlan, coalesce_partitions::CoalescePartitionsExec, filter::FilterExec,
@@ -25,7 +25,7 @@ use datafusion::{
 };
 
 use super::{needle::Needle, newest::with_children};
-use crate::event::schema::OCCURRED_AT;
+use crate::event::schema::{DAY, OCCURRED_AT, SEQ};
 
 /// Fewer rows than this are not worth a batch of their own.
 const ROWS_MIN: usize = 16;
@@ -79,6 +79,8 @@ impl Wanted {
             return Ok(reversed.unwrap_or_else(|| Arc::clone(plan)));
         }
         let plan: Arc<dyn ExecutionPlan> = match plan.downcast_ref::<FilterExec>() {
+            // Of what passes by its time, there are enough at once, and to change the sort's bound often costs more than it saves.
+            Some(filter) if is_of_time(filter.predicate()) => Arc::clone(plan),
             Some(filter) => Arc::new(filter.with_batch_size(self.rows.min(filter.batch_size()))?),
             None if changes_no_rows(plan) => Arc::clone(plan),
             None => return Ok(Arc::clone(plan)),
@@ -86,6 +88,10 @@ impl Wanted {
         let children = plan.children().into_iter().map(|child| self.of(child)).collect::<Result<_>>()?;
         with_children(plan, children)
     }
+}
+
+fn is_of_time(predicate: &Arc<dyn PhysicalExpr>) -> bool {
+    collect_columns(predicate).iter().all(|column| [OCCURRED_AT, DAY, SEQ].contains(&column.name()))
 }
 
 fn changes_no_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
