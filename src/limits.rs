@@ -68,6 +68,16 @@ pub const IMPORT_BATCH_EVENTS_MAX: usize = 5_000;
 /// Bytes of one batch of an import.
 pub const IMPORT_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+// --- export ---
+
+/// Rows that an export encodes at once.
+pub const EXPORT_GROUP_ROWS_MAX: usize = 4_096;
+/// Bytes of their text, about: the row that passes them is the last of its group.
+pub const EXPORT_GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Memory of what writes one export file, about: a group of rows in two forms, a row group, pages and compressors of all
+/// columns.
+pub const EXPORT_ENCODER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 // --- generate ---
 
 /// Tenants of a synthetic company.
@@ -336,3 +346,22 @@ pub const TENANTS_PAGE_MAX: u64 = 1_000;
 pub const RATE_HOLDERS_MAX: usize = 65_536;
 /// The most seconds of a rate that may be spent at once.
 pub const RATE_BURST_SECONDS_MAX: u32 = 3_600;
+
+// Exports
+
+/// Events that are read and sorted at once; a day that has more is sorted on disk.
+pub const EXPORT_STRETCH_ROWS: u64 = 65_536;
+/// Size at which a file of an export ends, about.
+pub const EXPORT_FILE_BYTES: u64 = 256 << 20;
+/// Rows at which a file of an export ends at the latest, about.
+pub const EXPORT_FILE_ROWS: u64 = 16 << 20;
+/// Exports of one tenant that are kept, ended ones included.
+pub const EXPORTS_PER_TENANT_MAX: usize = 1_000;
+/// How long a request may wait for the end of an export.
+pub const EXPORT_WAIT_SECONDS_MAX: u64 = 60;
+/// Exports of a list, if not said.
+pub const EXPORTS_PAGE: u64 = 100;
+/// Bytes of one part of a file on its way.
+pub const EXPORT_PART_BYTES: usize = 8 << 20;
+/// Parts of one file on their way at once.
+pub const EXPORT_PARTS_AT_ONCE: usize = 2;

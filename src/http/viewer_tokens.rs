@@ -56,8 +56,12 @@ pub(super) async fn post(
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<Made>), Problem> {
     Params::parse(query.as_deref(), &[])?;
     let wanted: Wanted = sql::parse(&sql::read_question(&api, &headers, body).await?, FORM)?;
-    let narrowing =
-        Narrowing { workspace_id: wanted.workspace_id, actor_id: wanted.actor_id, actions: wanted.actions };
+    let narrowing = Narrowing {
+        workspace_id: wanted.workspace_id,
+        actor_id: wanted.actor_id,
+        actions: wanted.actions,
+        ..Narrowing::default()
+    };
     let seconds = wanted.expires_in_seconds.map(|seconds| seconds.saturating_mul(1_000));
     let new = NewViewer {
         tenant: wanted.tenant_id.as_deref().map(sql::tenant_in_body).transpose()?,

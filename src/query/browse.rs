@@ -1,4 +1,4 @@
-//! The questions of the events API: a page of events, counts over time, the most frequent values.
+//! The questions of the events API: a page of events, counts over time, the most frequent values; and of exports: a stretch of a log.
 //!
 //! In: a scope and a [`Filter`](super::Filter). Out: events and numbers, all exact. Guaranteed: every question is put as SQL
 //! with parameters, so that it prunes, is limited and is narrowed as any other query is.
@@ -7,6 +7,7 @@ mod fields;
 mod first;
 mod histogram;
 mod page;
+mod stretch;
 
 use arrow::{
     array::{AsArray, RecordBatch, StringArray},
@@ -18,6 +19,7 @@ pub use self::{
     fields::{FieldValue, Fields, FieldsQuery},
     histogram::{Bar, Histogram, HistogramQuery, Interval},
     page::{Extent, Order, Page, PageQuery, Position},
+    stretch::{Place, Stretch},
 };
 use crate::error::{Error, ErrorKind, Result};
 

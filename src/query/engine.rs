@@ -19,9 +19,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
+    time::timeout_at,
 };
 
 use super::{
@@ -47,6 +47,10 @@ use crate::{
 
 /// Tables that are read from the store at the same time when a query is the first to need them.
 const TABLES_LOADED_AT_ONCE: usize = 16;
+/// Threads that read and write exports, all together: half of the least machine, so that questions are answered meanwhile.
+const EXPORT_THREADS: usize = 1;
+/// How long one query of an export may take: never reached, for nobody waits.
+const EXPORT_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 const STORE_URL: &str = "auditlake://store";
 
 /// The footer cache has one byte in so many of the machine's memory, and at least the smallest that is of use.
@@ -173,17 +177,30 @@ struct Shared {
     store: ObjectStoreUrl,
     readers: Arc<dyn ParquetFileReaderFactory>,
     needle_readers: Arc<dyn ParquetFileReaderFactory>,
-    /// `Some` until the engine is dropped.
+    /// For queries; `Some` until the engine is dropped.
     runtime: Option<Runtime>,
+    /// For exports, of which no thread of queries does any work.
+    export_runtime: Option<Runtime>,
+    /// What sessions of exports start from.
+    export_template: Arc<SessionState>,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         // An ordinary drop would wait, which is not allowed on an async thread.
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.runtime.take(), self.export_runtime.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
     }
+}
+
+/// How a query stands among others.
+#[derive(Debug)]
+enum Standing {
+    /// It has a place among those that run at the same time, and a deadline.
+    Question(Place),
+    /// Whoever runs it bounds how many there are; it takes as long as it takes.
+    Export,
 }
 
 impl std::fmt::Debug for Engine {
@@ -208,14 +225,12 @@ impl Engine {
         let environment = environment(&settings).map_err(internal)?;
         environment.register_object_store(url.as_ref(), store.object_store());
         let (readers, needle_readers) = readers(store, &environment);
-        let template = session::template(&settings, environment).map_err(internal)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(settings.threads.max(1))
-            .thread_name("query")
-            .thread_stack_size(QUERY_STACK_BYTES)
-            .enable_all()
-            .build()
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "start the query threads", error))?;
+        let template = session::template(&settings, Arc::clone(&environment)).map_err(internal)?;
+        // Files one after another, so that what is sorted comes out sorted at the cost of one.
+        let of_exports = Settings { threads: 1, ..settings.clone() };
+        let export_template = session::template(&of_exports, environment).map_err(internal)?;
+        let runtime = threads("query", settings.threads)?;
+        let export_runtime = threads("export", EXPORT_THREADS)?;
         let places = Places::new(&settings);
         let indexes = Some(indexes).filter(|indexes| indexes.enabled() && settings.skip_index);
         let shared = Shared {
@@ -230,6 +245,8 @@ impl Engine {
             readers,
             needle_readers,
             runtime: Some(runtime),
+            export_runtime: Some(export_runtime),
+            export_template: Arc::new(export_template),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -246,14 +263,24 @@ impl Engine {
     /// The same, and `meter` is told for how long the query had its place, once it has stopped, however it ended.
     pub async fn run_metered(&self, request: Request, meter: Option<Meter>) -> Result<Running> {
         let place = self.shared.places.take(&request.scope, meter).await?;
-        let ledger = match &request.scope {
-            Scope::Part(..) => Ledger::start_closed(),
-            Scope::Tenant(_) | Scope::All => Ledger::start(),
-        };
-        let allowed = Duration::from_millis(self.shared.settings.deadline_ms);
-        let deadline = Deadline { at: Instant::now() + allowed, allowed };
-        let opened = timeout_at(deadline.at, self.open(request, place, deadline, ledger));
+        let deadline = Deadline::after(Duration::from_millis(self.shared.settings.deadline_ms));
+        let opened = timeout_at(deadline.at, self.open(request, Standing::Question(place), deadline));
         opened.await.map_err(|_| deadline.passed())?
+    }
+
+    /// Runs a query whose answer goes elsewhere as fast as that takes it: on threads of exports, with the memory of one query,
+    /// but without a deadline, a cap on rows or a place among queries. Whoever calls it bounds how many there are.
+    ///
+    /// # Errors
+    /// As [`Engine::run`], but for `Busy` and the deadline.
+    pub async fn run_export(&self, request: Request) -> Result<Running> {
+        self.open(request, Standing::Export, Deadline::after(EXPORT_MAX)).await
+    }
+
+    /// Where the work of exports belongs.
+    pub fn export_threads(&self) -> Handle {
+        let runtime = self.shared.export_runtime.as_ref();
+        runtime.expect("present until the engine is dropped").handle().clone()
     }
 
     /// How many queries run at the moment, those included that were dropped and have not stopped yet.
@@ -267,20 +294,25 @@ impl Engine {
         &self.shared.places
     }
 
-    async fn open(
-        &self,
-        request: Request,
-        place: Place,
-        deadline: Deadline,
-        ledger: Arc<Ledger>,
-    ) -> Result<Running> {
+    async fn open(&self, request: Request, standing: Standing, deadline: Deadline) -> Result<Running> {
+        let ledger = match &request.scope {
+            Scope::Part(..) => Ledger::start_closed(),
+            Scope::Tenant(_) | Scope::All => Ledger::start(),
+        };
         let snapshots = self.pin(&request.scope).await?;
-        let runtime = self.shared.runtime.as_ref().expect("present until the engine is dropped").handle();
+        let shared = &self.shared;
+        let (place, template, rows_max, runtime) = match standing {
+            Standing::Question(place) => {
+                (Some(place), &shared.template, shared.settings.rows_max, &shared.runtime)
+            }
+            Standing::Export => (None, &shared.export_template, u64::MAX, &shared.export_runtime),
+        };
+        let runtime = runtime.as_ref().expect("present until the engine is dropped").handle();
         let (opened, on_opened) = oneshot::channel();
         let (sender, messages) = mpsc::channel(RESULT_BATCHES_QUEUED_MAX);
         let job = Job {
-            template: Arc::clone(&self.shared.template),
-            settings: self.shared.settings.clone(),
+            template: Arc::clone(template),
+            settings: Settings { rows_max, ..shared.settings.clone() },
             now: self.shared.clock.now(),
             events: self.events(snapshots, &request.scope, Arc::clone(&ledger)),
             deadline: deadline.at,
@@ -351,6 +383,14 @@ fn readers(store: &Store, environment: &RuntimeEnv) -> (Readers, Readers) {
     }
     let of_large = Arc::clone(&readers);
     (readers, Arc::new(SmallFilesWhole { store: objects, footers, of_large }))
+}
+
+fn threads(name: &str, count: usize) -> Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(count.max(1)).thread_name(name).thread_stack_size(QUERY_STACK_BYTES).enable_all();
+    builder
+        .build()
+        .map_err(|error| Error::with_source(ErrorKind::Internal, format!("start the {name} threads"), error))
 }
 
 fn default_footer_cache_bytes() -> usize {

@@ -35,8 +35,8 @@ pub(crate) struct Job {
     pub(crate) sql: String,
     pub(crate) params: Map<String, Value>,
     pub(crate) ledger: Arc<Ledger>,
-    /// Held until the task stops.
-    pub(crate) _place: Place,
+    /// Held until the task stops; an export has none.
+    pub(crate) _place: Option<Place>,
 }
 
 impl Drop for Job {

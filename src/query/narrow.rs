@@ -26,6 +26,7 @@ use datafusion::{
 use serde::{Deserialize, Serialize};
 
 use super::{columns, pattern::ActionPattern};
+use crate::event::schema::SEQ;
 
 /// The part of a tenant's events that someone may see: those that fit everything that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Narrowing {
     /// Events with one of these actions; if there are none, with any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<ActionPattern>,
+    /// Events committed before this one: what a log was when an export of it began. Not of tokens.
+    #[serde(skip)]
+    pub seq_before: Option<i64>,
 }
 
 impl Narrowing {
@@ -55,7 +59,8 @@ impl Narrowing {
         let workspace = equal("workspace_id", &self.workspace_id);
         let actor = equal("actor_id", &self.actor_id);
         let action = disjunction(self.actions.iter().map(action));
-        workspace.into_iter().chain(actor).chain(action).collect()
+        let committed = self.seq_before.map(|seq| col(SEQ).lt(lit(seq)));
+        workspace.into_iter().chain(actor).chain(action).chain(committed).collect()
     }
 }
 

@@ -49,6 +49,10 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
+    pub(crate) fn after(allowed: Duration) -> Self {
+        Self { at: Instant::now() + allowed, allowed }
+    }
+
     pub(crate) fn passed(self) -> Error {
         let seconds = self.allowed.as_secs_f64();
         Error::new(
