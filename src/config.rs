@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth, compact,
     error::{Error, ErrorKind, Result},
-    http, index, ingest, limits, logbook, query, rate, store, table,
+    export, http, index, ingest, limits, logbook, query, rate, store, table,
     telemetry::log,
 };
 
@@ -59,6 +59,8 @@ pub struct Config {
     pub query: query::Settings,
     /// The log of the log.
     pub logbook: logbook::Settings,
+    /// Exports.
+    pub export: export::Settings,
     /// Limits of connections and requests.
     pub http: http::Settings,
     /// Rate limits of keys, tenants and addresses.
@@ -81,6 +83,7 @@ impl Default for Config {
             compact: compact::Policy::default(),
             query: query::Settings::default(),
             logbook: logbook::Settings::default(),
+            export: export::Settings::default(),
             http: http::Settings::default(),
             rate: rate::Settings::default(),
             background: Background::default(),

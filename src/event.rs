@@ -9,7 +9,7 @@ mod columns;
 pub mod decode;
 mod jcs;
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 pub mod schema;
 mod tenant;
 

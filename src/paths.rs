@@ -174,6 +174,46 @@ pub fn keys_last_used() -> Path {
     Path::from("control/keys-last-used.json")
 }
 
+/// Folder of all exports.
+pub fn exports() -> Path {
+    Path::from("exports")
+}
+
+/// Folder of one export.
+pub fn export(tenant: &TenantId, id: &str) -> Path {
+    Path::from(format!("exports/tenant={}/{id}", tenant.to_key()))
+}
+
+/// Folder, beside the files of an export to a folder of its own, of what else is kept of it until it is complete.
+pub fn export_under_way() -> Path {
+    Path::from(".auditlake-export")
+}
+
+/// What is to be exported, in the folder of an export: created once, never changed.
+pub fn export_job(export: &Path) -> Path {
+    export.clone().join("job.json")
+}
+
+/// Whether a key is that of an [`export_job`] below [`exports`].
+pub fn is_export_job(path: &Path) -> bool {
+    path.as_ref().starts_with("exports/tenant=") && path.as_ref().ends_with("/job.json")
+}
+
+/// One file of an export that is complete; they count from 1.
+pub fn export_step(export: &Path, number: u64) -> Path {
+    export.clone().join("steps").join(format!("{number:08}.json"))
+}
+
+/// How an export ended: created once, never changed.
+pub fn export_end(export: &Path) -> Path {
+    export.clone().join("end.json")
+}
+
+/// Folder of the files of an export that is kept here.
+pub fn export_files(tenant: &TenantId, id: &str) -> Path {
+    Path::from(format!("exports/tenant={}/{id}/files", tenant.to_key()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,6 +97,7 @@ async fn serve_requests(
     let (engine, clock) = (lake.engine().clone(), lake.clock().clone());
     let rate = Rate::new(lake.config().rate.clone(), clock.clone());
     let logbook = lake.logbook()?;
+    let exports = lake.exports().await?;
     let api = Api::new(
         ingest.clone(),
         engine,
@@ -104,6 +105,7 @@ async fn serve_requests(
         auth.clone(),
         rate,
         logbook.clone(),
+        exports.clone(),
         clock,
         metrics,
         settings,
@@ -113,6 +115,8 @@ async fn serve_requests(
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;
     let work = TaskTracker::new();
     background::start(lake, &logbook, &auth, &work, shutdown);
+    let (tasks, stop) = (work.clone(), shutdown.clone());
+    work.spawn(async move { exports.work(&tasks, &stop).await });
     announce(lake, address, generated);
 
     let watched = watch_writer(&ingest, shutdown);

@@ -184,7 +184,7 @@ fn actor() -> impl Strategy<Value = Value> {
 }
 
 /// An event as a client may send it: optional fields null, empty or filled.
-fn event() -> impl Strategy<Value = Value> {
+pub(crate) fn event() -> impl Strategy<Value = Value> {
     let result = select(vec!["success", "failure", "denied", "unknown"]);
     let first =
         (identifier(), "[A-Za-z0-9._-]{1,64}", identifier(), micros(), actor(), option::of(targets()));
@@ -256,7 +256,8 @@ fn escaped(json: &str) -> String {
     out + "\r\n"
 }
 
-fn decoded(body: &str) -> RecordBatch {
+/// The accepted columns of events as a client sends them.
+pub(crate) fn decoded(body: &str) -> RecordBatch {
     let context = DecodeContext { tenant: None, received_at_micros: NOW, own: false };
     let decoded = decode(body.as_bytes(), BodyFormat::Json, &context).unwrap();
     assert_eq!(decoded.rejected, vec![], "{body}");
@@ -264,7 +265,7 @@ fn decoded(body: &str) -> RecordBatch {
 }
 
 /// The batch as a commit stores it: with `seq` in front.
-fn stored(batch: &RecordBatch) -> RecordBatch {
+pub(crate) fn stored(batch: &RecordBatch) -> RecordBatch {
     let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from_iter_values(0..batch.num_rows() as i64))];
     columns.extend(batch.columns().iter().cloned());
     RecordBatch::try_new(schema::stored_schema(), columns).unwrap()

@@ -12,11 +12,11 @@
 //! empty text. Columns of JSON text stay text.
 
 mod arrow;
-mod csv;
+pub(crate) mod csv;
 mod json;
 mod parquet;
 mod table;
-mod text;
+pub(crate) mod text;
 
 pub use self::table::text_table;
 

@@ -8,6 +8,7 @@ use crate::{
     config::Config,
     control::Control,
     error::{Error, ErrorKind, Result},
+    export::{self, Exports},
     index::Indexes,
     ingest::{self, Ingest, Parts},
     logbook::Logbook,
@@ -135,6 +136,29 @@ impl Lake {
     pub fn logbook(&self) -> Result<Logbook> {
         let (ingest, settings) = (self.ingest()?.clone(), self.config.logbook.clone());
         Ok(Logbook::new(ingest, self.tables.clone(), self.clock.clone(), settings))
+    }
+
+    /// Exports that are kept in the store.
+    ///
+    /// # Errors
+    /// As [`Lake::ingest`] and [`Exports::open`].
+    pub async fn exports(&self) -> Result<Exports> {
+        Exports::open(self.export_parts()?, self.config.export.clone()).await
+    }
+
+    /// What any export stands on.
+    ///
+    /// # Errors
+    /// As [`Lake::ingest`].
+    pub fn export_parts(&self) -> Result<export::Parts> {
+        Ok(export::Parts {
+            store: self.store.clone(),
+            tables: self.tables.clone(),
+            ingest: self.ingest()?.clone(),
+            engine: self.engine.clone(),
+            control: self.control.clone(),
+            clock: self.clock.clone(),
+        })
     }
 
     /// All tenants' tables.

@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 8] = [
     &["store", "paths"],
     &["wal", "table", "index", "control", "evidence"],
     &["ingest", "compact", "retention", "query", "import", "generate"],
-    &["auth", "rate", "logbook"],
+    &["auth", "export", "rate", "logbook"],
     &["http"],
     &["main", "cli", "config", "server"],
 ];

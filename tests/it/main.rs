@@ -9,6 +9,8 @@ mod connections;
 mod control;
 mod crash;
 mod duplicates;
+mod export;
+mod export_formats;
 mod faults;
 mod floors;
 mod investigations;

@@ -23,6 +23,8 @@ use crate::support::{
 };
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/read_delta.py");
+/// What the script needs.
+const IMPORTS_OF_SCRIPT: &str = "import deltalake, pyarrow";
 /// Each import is a file in each day and tenant that it has events of.
 const IMPORTS: usize = 3;
 
@@ -64,8 +66,8 @@ fn ours(place: &Place, tenant: &TenantId) -> Value {
     })
 }
 
-/// A Python that has what the script needs.
-fn python() -> Option<PathBuf> {
+/// A Python that has what a script needs.
+pub(crate) fn python(imports: &str) -> Option<PathBuf> {
     let named = env::var_os("AUDITLAKE_TEST_PYTHON").map(PathBuf::from);
     let cached =
         env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/auditlake/python/bin/python"));
@@ -73,10 +75,10 @@ fn python() -> Option<PathBuf> {
         None => "neither AUDITLAKE_TEST_PYTHON nor ~/.cache/auditlake/python is there".to_owned(),
         Some(python) => {
             let mut probe = Command::new(&python);
-            let probe = probe.args(["-c", "import deltalake, pyarrow"]).stderr(Stdio::null()).status();
+            let probe = probe.args(["-c", imports]).stderr(Stdio::null()).status();
             match probe {
                 Ok(status) if status.success() => return Some(python),
-                _ => format!("{} has not the packages deltalake and pyarrow", python.display()),
+                _ => format!("{} cannot do: {imports}", python.display()),
             }
         }
     };
@@ -109,7 +111,7 @@ in_every_place!(python_reads_the_same_events_before_and_after_compaction, python
 /// Would catch a table that only auditlake can read: wrong types, partitions, statistics or paths in the log, files that
 /// were merged and still count, and statistics by which another reader skips what it should not.
 async fn python_reads_the_same_events_before_and_after_compaction(place: &Place) {
-    let Some(python) = python() else { return };
+    let Some(python) = python(IMPORTS_OF_SCRIPT) else { return };
     let tenants = fill(place);
     let tenant = &tenants[0];
     let expected = ours(place, tenant);
@@ -122,7 +124,7 @@ async fn python_reads_the_same_events_before_and_after_compaction(place: &Place)
 
 /// Would catch a removal that only auditlake understands, or that takes more or less than it says.
 async fn python_sees_expired_days_go(place: &Place) {
-    let Some(python) = python() else { return };
+    let Some(python) = python(IMPORTS_OF_SCRIPT) else { return };
     let tenants = fill(place);
     let tenant = &tenants[0];
     let days = ours(place, tenant)["days"].clone();

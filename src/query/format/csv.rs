@@ -67,13 +67,15 @@ impl Encoder for Csv {
     }
 }
 
-fn separate(position: usize, out: &mut Vec<u8>) {
+/// Puts the comma before every value but the first.
+pub(crate) fn separate(position: usize, out: &mut Vec<u8>) {
     if position > 0 {
         out.push(b',');
     }
 }
 
-fn append_quoted(value: &[u8], out: &mut Vec<u8>) {
+/// Appends a value, in quotes where it needs them.
+pub(crate) fn append_quoted(value: &[u8], out: &mut Vec<u8>) {
     let plain = |byte: &u8| !matches!(byte, b',' | b'"' | b'\r' | b'\n');
     if !value.is_empty() && value.iter().all(plain) {
         out.extend_from_slice(value);

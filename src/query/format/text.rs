@@ -31,7 +31,7 @@ const PLAIN: FormatOptions<'static> = FormatOptions::new()
     .with_timestamp_tz_format(Some(UTC));
 
 /// A JSON writer whose rows have every column, null or not.
-pub(super) fn json_writer() -> WriterBuilder {
+pub(crate) fn json_writer() -> WriterBuilder {
     WriterBuilder::new()
         .with_explicit_nulls(true)
         .with_date_format(DATE.to_string())
@@ -42,7 +42,7 @@ pub(super) fn json_writer() -> WriterBuilder {
 }
 
 /// The same forms for one value at a time.
-pub(super) fn json_options() -> EncoderOptions {
+pub(crate) fn json_options() -> EncoderOptions {
     EncoderOptions::default()
         .with_explicit_nulls(true)
         .with_date_format(DATE.to_string())
@@ -53,13 +53,13 @@ pub(super) fn json_options() -> EncoderOptions {
 }
 
 /// One column's values as text.
-pub(super) enum Cells<'a> {
+pub(crate) enum Cells<'a> {
     Plain(ArrayFormatter<'a>),
     Nested(NullableEncoder<'a>),
 }
 
 impl<'a> Cells<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         field: &'a FieldRef,
         column: &'a dyn Array,
         options: &'a EncoderOptions,
@@ -72,7 +72,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Appends the value of `row`, which is not null.
-    pub(super) fn append(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), ArrowError> {
+    pub(crate) fn append(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), ArrowError> {
         match self {
             Self::Plain(formatter) => {
                 use std::io::Write;

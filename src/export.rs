@@ -1,0 +1,358 @@
+//! Exports: a tenant's log, or the answer to a question, as files that other programs read.
+//!
+//! In: what, in which format, where to. Out: files there, and a manifest that names them. Guaranteed: an export is of one state
+//! of the log, the one when it was asked for, whatever arrives, is compacted or restarted meanwhile; killed at any moment it goes
+//! on, and no event is left out or there twice; the manifest comes last, so that who sees it sees everything; memory
+//! does not grow with the size; questions are answered by other threads meanwhile.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`encode`] | batches to the bytes of a file; [`ocsf`]: what an event is in the Open Cybersecurity Schema Framework |
+//! | `pin` | holds fast which state of the log is exported; `plan` decides what is read of it at once |
+//! | `run` | carries one export out; `output` writes its files, to a `destination`; [`mod@manifest`] says what they are |
+//! | `records` | what is stored of an export: `job` |
+//! | `queue` | which export of a server is next; `status` and `progress` tell how far it is |
+//! | `folder` | an export to a folder, without a server |
+
+mod destination;
+pub mod encode;
+#[cfg(test)]
+mod fixture;
+mod folder;
+mod job;
+pub mod manifest;
+pub mod ocsf;
+mod output;
+mod pin;
+mod plan;
+mod progress;
+mod queue;
+mod records;
+mod run;
+mod status;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use object_store::{GetOptions, GetResult, ObjectStore as _, ObjectStoreExt as _, path::Path};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    destination::Destination,
+    folder::{Advance, to_folder},
+    job::{End, EndState, ExportId, File, Job, Pinned, What},
+    status::Status,
+};
+use self::{
+    destination::Open,
+    encode::{Compression, Format},
+    progress::Progress,
+    records::{Records, Stored},
+    run::Means,
+    status::{State, status},
+};
+use crate::{
+    control::Control,
+    error::{Error, ErrorKind, Result},
+    event::TenantId,
+    ingest::Ingest,
+    limits,
+    query::Engine,
+    store::Store,
+    table::Tables,
+    telemetry::Clock,
+};
+
+/// Section `[export]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Exports that are carried out at the same time; the tenants take turns.
+    pub concurrent_max: usize,
+    /// Size at which a file ends, about.
+    pub file_bytes: u64,
+    /// Rows at which it ends at the latest, about.
+    pub file_rows: u64,
+    /// Events that are read and sorted at once; a day that has more is sorted on disk.
+    pub stretch_rows: u64,
+    /// How long an export whose destination fails waits before it is tried again, at first; it doubles up to `retry_max_ms`.
+    pub retry_ms: u64,
+    /// The longest such wait.
+    pub retry_max_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrent_max: 2,
+            file_bytes: limits::EXPORT_FILE_BYTES,
+            file_rows: limits::EXPORT_FILE_ROWS,
+            stretch_rows: limits::EXPORT_STRETCH_ROWS,
+            retry_ms: 5_000,
+            retry_max_ms: 600_000,
+        }
+    }
+}
+
+/// What a new export is to be.
+#[derive(Clone, Debug)]
+pub struct NewExport {
+    /// Whose log.
+    pub tenant: TenantId,
+    /// What of it.
+    pub what: What,
+    /// How it is written.
+    pub format: Format,
+    /// And compressed; if not said, as is usual for the format.
+    pub compression: Option<Compression>,
+    /// Where to.
+    pub destination: Destination,
+    /// Who asks: the id of a principal.
+    pub by: String,
+}
+
+/// The exports of a store; clones share them.
+#[derive(Clone)]
+pub struct Exports {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    means: Means,
+    store: Store,
+    tables: Tables,
+    ingest: Ingest,
+    settings: Settings,
+    entries: Mutex<BTreeMap<ExportId, Entry>>,
+    /// Told when an export has another state.
+    changed: watch::Sender<()>,
+}
+
+/// One export.
+struct Entry {
+    job: Arc<Job>,
+    state: State,
+    progress: Arc<Progress>,
+    /// Attempts that failed in a row.
+    failures: u32,
+    cancelled: CancellationToken,
+}
+
+impl fmt::Debug for Exports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exports").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+/// What exports stand on.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "its parts are others' to show")]
+pub struct Parts {
+    /// Where they are kept.
+    pub store: Store,
+    /// Tells what there is.
+    pub tables: Tables,
+    /// Commits what was accepted.
+    pub ingest: Ingest,
+    /// Reads it.
+    pub engine: Engine,
+    /// Says what is kept.
+    pub control: Control,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl Exports {
+    /// Reads what is stored of exports; none is carried out before [`Exports::work`].
+    ///
+    /// # Errors
+    /// As the store; [`ErrorKind::Corrupt`] with the object's name for a document that is not one of ours.
+    pub async fn open(parts: Parts, settings: Settings) -> Result<Self> {
+        let Parts { store, tables, ingest, engine, control, clock } = parts;
+        let entries = records::all(&store).await?.into_iter().map(|stored| {
+            let entry = Entry::of(stored);
+            (entry.job.id.clone(), entry)
+        });
+        let entries = Mutex::new(entries.collect());
+        let means = Means::new(engine, control, clock, &settings);
+        let changed = watch::Sender::default();
+        Ok(Self { shared: Arc::new(Shared { means, store, tables, ingest, settings, entries, changed }) })
+    }
+
+    /// Stores a new export of everything that was accepted before the call. It is carried out in its turn.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a format that cannot hold what is asked for, and for a question that cannot be answered;
+    /// [`ErrorKind::Limit`] if the tenant has too many; as [`Ingest::flush`] and the store.
+    pub async fn create(&self, new: NewExport) -> Result<Status> {
+        self.require_room(&new.tenant)?;
+        let shared = &self.shared;
+        let job = pin::job(new, &shared.means, &shared.tables, &shared.ingest).await?;
+        Records::of(&shared.store, &job.tenant_id, &job.id).create(&job).await?;
+        let entry = Entry::of(Stored { job, steps: Vec::new(), end: None });
+        let shown = entry.status();
+        self.entries().insert(entry.job.id.clone(), entry);
+        shared.changed.send_replace(());
+        Ok(shown)
+    }
+
+    fn require_room(&self, tenant: &TenantId) -> Result<()> {
+        let kept = self.entries().values().filter(|entry| entry.job.tenant_id == *tenant).count();
+        match kept < limits::EXPORTS_PER_TENANT_MAX {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Limit,
+                format!("tenant '{tenant}' has {kept} exports, which is the most: remove old ones first"),
+            )),
+        }
+    }
+
+    /// Those of a tenant, or of all, newest first: up to `limit`, of those before `before`.
+    pub fn list(&self, tenant: Option<&TenantId>, before: Option<&ExportId>, limit: usize) -> Vec<Status> {
+        let entries = self.entries();
+        let newest = entries.values().rev();
+        newest
+            .filter(|entry| tenant.is_none_or(|tenant| entry.job.tenant_id == *tenant))
+            .filter(|entry| before.is_none_or(|before| entry.job.id < *before))
+            .take(limit)
+            .map(Entry::status)
+            .collect()
+    }
+
+    /// One of them; `tenant`: of this tenant only.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], also for another tenant's.
+    pub fn get(&self, tenant: Option<&TenantId>, id: &ExportId) -> Result<Status> {
+        self.with(tenant, id, |entry| Ok(entry.status()))
+    }
+
+    /// The same, once it has ended.
+    ///
+    /// # Errors
+    /// As [`Exports::get`].
+    pub async fn ended(&self, tenant: Option<&TenantId>, id: &ExportId) -> Result<Status> {
+        let mut changes = self.shared.changed.subscribe();
+        loop {
+            let status = self.get(tenant, id)?;
+            // The sender is shared by this very value, so it does not go.
+            if status.ended_at.is_some() || changes.changed().await.is_err() {
+                return Ok(status);
+            }
+        }
+    }
+
+    /// What is carried out stops, and what was written goes, if it is kept here; what has ended is removed, with its files.
+    /// Gives the state it is in then; `None`: it is removed.
+    ///
+    /// # Errors
+    /// As [`Exports::get`] and the store.
+    pub async fn cancel(&self, tenant: Option<&TenantId>, id: &ExportId) -> Result<Option<Status>> {
+        let (job, ended) = self
+            .with(tenant, id, |entry| Ok((Arc::clone(&entry.job), matches!(entry.state, State::Ended(_)))))?;
+        if ended {
+            Records::of(&self.shared.store, &job.tenant_id, &job.id).remove().await?;
+            self.entries().remove(id);
+            return Ok(None);
+        }
+        let end = End::without_files(EndState::Cancelled, self.shared.means.clock.now_millis(), None);
+        self.shared.ended(&job, &end).await?;
+        self.get(tenant, id).map(Some)
+    }
+
+    /// Size of a file of an export that is kept here and complete.
+    ///
+    /// # Errors
+    /// As [`Exports::file`].
+    pub async fn file_bytes(&self, tenant: Option<&TenantId>, id: &ExportId, name: &str) -> Result<u64> {
+        let path = self.with(tenant, id, |entry| entry.file(name))?;
+        let found = self.shared.store.object_store().head(&path).await;
+        found.map(|object| object.size).map_err(|error| unread(id, name, error))
+    }
+
+    /// The file, and its media type.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is none of that name, or the export is not complete; as the store.
+    pub async fn file(
+        &self,
+        tenant: Option<&TenantId>,
+        id: &ExportId,
+        name: &str,
+        options: GetOptions,
+    ) -> Result<(GetResult, &'static str)> {
+        let path = self.with(tenant, id, |entry| entry.file(name))?;
+        let (format, compression) =
+            self.with(tenant, id, |entry| Ok((entry.job.format, entry.job.compression)))?;
+        let got = self.shared.store.object_store().get_opts(&path, options).await;
+        // The file as it is, whatever it is packed with: its hash is that of the manifest.
+        let media = match compression {
+            _ if name == manifest::NAME => "application/json",
+            Compression::None => format.content_type(),
+            Compression::Gzip => "application/gzip",
+            Compression::Zstd => "application/zstd",
+        };
+        got.map(|got| (got, media)).map_err(|error| unread(id, name, error))
+    }
+
+    fn with<T>(
+        &self,
+        tenant: Option<&TenantId>,
+        id: &ExportId,
+        look: impl FnOnce(&Entry) -> Result<T>,
+    ) -> Result<T> {
+        let entries = self.entries();
+        let entry = entries.get(id).filter(|entry| tenant.is_none_or(|of| entry.job.tenant_id == *of));
+        let not_there = || Error::new(ErrorKind::NotFound, format!("export '{id}' does not exist"));
+        look(entry.ok_or_else(not_there)?)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<ExportId, Entry>> {
+        self.shared.entries()
+    }
+}
+
+impl Shared {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<ExportId, Entry>> {
+        // Entries are changed whole: they are right even after a panic.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn of(Stored { job, steps, end }: Stored) -> Self {
+        let progress = Arc::new(queue::progress(&job, &steps));
+        let state = end.map_or(State::Queued, |end| State::Ended(Arc::new(end)));
+        Self { job: Arc::new(job), state, progress, failures: 0, cancelled: CancellationToken::new() }
+    }
+
+    fn status(&self) -> Status {
+        status(&self.job, &self.state, &self.progress)
+    }
+
+    fn file(&self, name: &str) -> Result<Path> {
+        let State::Ended(end) = &self.state else { return Err(not_there(&self.job.id, name)) };
+        let named = name == manifest::NAME || end.files.iter().any(|file| file.name == name);
+        let here = self.job.destination == Destination::Managed && end.state == EndState::Completed;
+        match named && here {
+            true => Ok(Open::managed_key(&self.job, name)),
+            false => Err(not_there(&self.job.id, name)),
+        }
+    }
+}
+
+fn unread(id: &ExportId, name: &str, error: object_store::Error) -> Error {
+    match error {
+        object_store::Error::NotFound { .. } => not_there(id, name),
+        error => Error::with_source(ErrorKind::Unavailable, format!("read {name} of export {id}"), error),
+    }
+}
+
+fn not_there(id: &ExportId, name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("export '{id}' has no file '{name}' here"))
+}
