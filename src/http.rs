@@ -21,6 +21,7 @@ mod docs;
 mod encoding;
 mod etag;
 mod events;
+mod exports;
 mod gate;
 mod health;
 mod idempotency;
@@ -65,6 +66,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     auth::{Auth, Scope},
     error::{Error, ErrorKind, Result},
+    export::Exports,
     ingest::Ingest,
     limits,
     logbook::Logbook,
@@ -176,6 +178,7 @@ pub struct Api {
     auth: Auth,
     rate: Rate,
     logbook: Logbook,
+    exports: Exports,
     clock: Clock,
     metrics: Metrics,
     settings: Arc<Settings>,
@@ -200,6 +203,7 @@ impl Api {
         auth: Auth,
         rate: Rate,
         logbook: Logbook,
+        exports: Exports,
         clock: Clock,
         metrics: Metrics,
         settings: &Settings,
@@ -212,6 +216,7 @@ impl Api {
             auth,
             rate,
             logbook,
+            exports,
             clock,
             bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
             metrics,
@@ -240,6 +245,10 @@ impl Api {
             .route("/v1/keys/{id}", get(keys::get).delete(keys::delete))
             .route("/v1/keys/{id}/rotate", post(keys::rotate))
             .route("/v1/tenants/{id}", patch(tenants::patch));
+        let export = Router::new()
+            .route("/v1/exports", get(exports::list).post(exports::post))
+            .route("/v1/exports/{id}", get(exports::get).delete(exports::delete))
+            .route("/v1/exports/{id}/files/{name}", get(exports::file));
         let tenants = Router::new()
             .route("/v1/tenants", get(tenants::list))
             .route("/v1/tenants/{id}", get(tenants::get))
@@ -247,6 +256,7 @@ impl Api {
         let with_key = with_scope(&[Scope::Ingest], ingest)
             .merge(with_scope(&[Scope::Read], read))
             .merge(with_scope(&[Scope::Read, Scope::Admin], tenants))
+            .merge(with_scope(&[Scope::Export], export))
             .merge(with_scope(&[Scope::Admin], admin))
             .route_layer(middleware::from_fn_with_state(self.clone(), record::refusals))
             .route_layer(middleware::from_fn_with_state(self.clone(), gate::authenticate));

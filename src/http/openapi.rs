@@ -8,6 +8,7 @@
 mod admin;
 mod event;
 mod events;
+mod exports;
 mod open;
 mod operation;
 mod parameters;
@@ -44,6 +45,7 @@ pub(super) async fn serve(
 pub(super) fn document() -> Value {
     let mut operations = events::operations();
     operations.extend(questions::operations());
+    operations.extend(exports::operations());
     operations.extend(admin::operations());
     operations.extend(open::operations());
     let responses: Map<String, Value> =
@@ -54,7 +56,7 @@ pub(super) fn document() -> Value {
         paths[path][method] = operation.into_object();
     }
     let mut described: Map<String, Value> = Map::new();
-    for (name, schema) in event::schemas().into_iter().chain(schemas::schemas()) {
+    for (name, schema) in event::schemas().into_iter().chain(schemas::schemas()).chain(exports::schemas()) {
         described.insert(name.to_owned(), schema);
     }
     json!({
@@ -97,6 +99,7 @@ fn tags() -> Value {
     json!([
         {"name": "Events", "description": "Send events, and read them by filters."},
         {"name": "Questions", "description": "SQL, saved queries, and tokens for those who ask about themselves."},
+        {"name": "Exports", "description": "Files of a tenant's log, or of the answer to a question."},
         {"name": "Keys", "description": "Who may do what."},
         {"name": "Tenants", "description": "What is set for whom."},
         {"name": "Health", "description": "For those who operate the server."},
@@ -124,6 +127,8 @@ fn headers() -> Value {
         "WWW-Authenticate": text("`Bearer realm=\"auditlake\"`."),
         "Auditlake-Statistics": text("What planning found out, as JSON of the form of `Statistics`."),
         "Cache-Control": text("`no-store`."),
+        "Accept-Ranges": text("`bytes`."),
+        "Content-Range": text("Which bytes of how many (RFC 9110, 14.4)."),
         "Vary": text("`accept`; `origin` too where the pages of some origins may read answers (`http.allowed_origins`)."),
         "Content-Security-Policy": text("Nothing is loaded."),
     })
@@ -159,6 +164,7 @@ fn limits_table() -> Value {
         ("events of a page", limits::EVENTS_PAGE_MAX as i64, "events", refused),
         ("rows of a histogram", limits::HISTOGRAM_ROWS_MAX as i64, "rows", "request refused (422)"),
         ("life of a viewer token", limits::VIEWER_TOKEN_MS_MAX / 1_000, "seconds", "request refused (422)"),
+        ("exports of a tenant", limits::EXPORTS_PER_TENANT_MAX as i64, "exports", "request refused (422)"),
         ("keys that are not revoked", limits::KEYS_MAX as i64, "keys", "request refused (422)"),
     ];
     rows.extend(others.map(|(name, value, unit, effect)| row(name, value, unit, effect)));

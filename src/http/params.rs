@@ -86,8 +86,8 @@ pub(super) fn wrong(name: &str, detail: &str) -> Problem {
     Problem::new(ProblemType::BadRequest, format!("query parameter {name:?}: {detail}")).of_parameter(name)
 }
 
-/// The one variable part of a route's path; 400 if it is not text.
-pub(super) fn in_path(part: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+/// The variable part of a route's path, or all of them; 400 if one is not text.
+pub(super) fn in_path<T>(part: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
     part.map(|Path(part)| part).map_err(|error| Problem::new(ProblemType::BadRequest, error.body_text()))
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod browse;
 mod events;
+mod exports;
 mod idempotency;
 mod keys;
 mod logbook;

@@ -72,6 +72,9 @@ kinds! {
     /// A content type or encoding that is not read here.
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported content type or encoding",
         "send JSON or NDJSON in UTF-8, plain or packed with gzip or zstd";
+    /// The range asked for has no byte of the file.
+    RangeNotSatisfiable = "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "The range is not in the file",
+        "ask for a range that begins before the file's end; its size is in `detail`";
     /// The request was understood and is wrong.
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "The request is not valid",
         "fix what `pointer`, `parameter` or `detail` names; sending it again as it is will not help";

@@ -1,0 +1,289 @@
+//! `/v1/exports`: ask for exports, look at them, fetch their files, give them up.
+//!
+//! In: what, in which format, where to. Out: a job (202), which is carried out in its turn. Guaranteed: a key bound to a tenant
+//! sees that tenant's exports; another's is 404 in the same words as one that does not exist; asking for an export and each
+//! file that is fetched are recorded first.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, RawQuery, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use futures::TryStreamExt as _;
+use object_store::{GetOptions, GetRange};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use super::{
+    Api,
+    caller::Caller,
+    params::{self, Params, in_path},
+    problem::{Problem, ProblemType},
+    record::Record,
+    sql,
+};
+use crate::{
+    auth::{Principal, Reach},
+    event::TenantId,
+    export::{
+        Destination, ExportId, NewExport, Status, What,
+        encode::{Compression, Format},
+        manifest,
+    },
+    limits,
+    query::{Filter, Scope},
+};
+
+const FORM: &str = "{\"tenant_id\"?, \"filter\" | \"sql\" | \"query\", \"params\"?, \"format\", \"compression\"?, \"destination\"?}";
+
+/// What an export is to be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    tenant_id: Option<String>,
+    filter: Option<Filter>,
+    sql: Option<String>,
+    query: Option<String>,
+    params: Option<Map<String, Value>>,
+    format: Format,
+    compression: Option<Compression>,
+    destination: Option<Destination>,
+}
+
+/// Exports, newest first.
+#[derive(Debug, Serialize)]
+pub(super) struct List {
+    exports: Vec<Status>,
+    next_cursor: Option<String>,
+}
+
+/// A new one.
+pub(super) async fn post(
+    State(api): State<Api>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let params = Params::parse(query.as_deref(), &["tenant_id"])?;
+    let wanted: Wanted = sql::parse(&sql::read_question(&api, &headers, body).await?, FORM)?;
+    let scope = sql::scope(&caller.principal, wanted.tenant_id.as_deref(), &params)?;
+    let Some(tenant) = scope.tenant().cloned() else {
+        let detail = "an export is of one tenant: name it with tenant_id";
+        return Err(Problem::new(ProblemType::Invalid, detail).at("/tenant_id"));
+    };
+    let what = what(&api, &wanted, &scope)?;
+    let destination = wanted.destination.unwrap_or_default();
+    if let Destination::Folder { .. } = destination {
+        let detail = "a folder is of the machine that runs `auditlake export`; a server keeps an export itself, as managed";
+        return Err(Problem::new(ProblemType::Invalid, detail).at("/destination/type"));
+    }
+    let mut asked = manifest::what(&what);
+    asked.insert("format".to_owned(), json!(wanted.format.name()));
+    let record = Record::of(&api, &caller, "auditlog.export.create", &scope).with(Value::Object(asked));
+    let new = NewExport {
+        tenant,
+        what,
+        format: wanted.format,
+        compression: wanted.compression,
+        destination,
+        by: caller.principal.id().to_owned(),
+    };
+    // Before it can begin: what is exported is read.
+    record.done(None).await?;
+    let status = api.exports.create(new).await?;
+    let location = HeaderValue::try_from(format!("/v1/exports/{}", status.id))
+        .map_err(|error| Problem::internal(error.to_string()))?;
+    let mut response =
+        (StatusCode::ACCEPTED, [(header::LOCATION, location), no_store()], Json(status)).into_response();
+    sql::tell_tenant(&mut response, &scope);
+    Ok(response)
+}
+
+/// What is asked for: exactly one of three, or everything.
+fn what(api: &Api, wanted: &Wanted, scope: &Scope) -> Result<What, Problem> {
+    let params = wanted.params.clone();
+    let wrong = |pointer: &str, detail: &str| Err(Problem::new(ProblemType::Invalid, detail).at(pointer));
+    match (&wanted.filter, &wanted.sql, &wanted.query) {
+        (filter, None, None) => match params {
+            None => Ok(What::Filter(Box::new(filter.clone().unwrap_or_default()))),
+            Some(_) => wrong("/params", "a filter has no parameters"),
+        },
+        (None, Some(text), None) => {
+            Ok(What::Sql { text: text.clone(), params: params.unwrap_or_default(), query: None })
+        }
+        (None, None, Some(name)) => {
+            let today = api.clock.now().date_naive();
+            let request = api.saved.get(name)?.request(&params.unwrap_or_default(), scope.clone(), today)?;
+            Ok(What::Sql { text: request.sql, params: request.params, query: Some(name.clone()) })
+        }
+        _ => wrong("", "only one of filter, sql and query can be asked for"),
+    }
+}
+
+/// Those that the principal may see.
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List>, Problem> {
+    let params = Params::parse(query.as_deref(), &["tenant_id", "limit", "cursor"])?;
+    let scope = caller.principal.scope(params.tenant()?)?;
+    let before = params.get("cursor").map(ExportId::parse).transpose();
+    let before = before.map_err(|_| params::wrong("cursor", "it is not one of this list"))?;
+    let limit = params.count("limit", limits::EXPORTS_PER_TENANT_MAX as u64)?.unwrap_or(limits::EXPORTS_PAGE);
+    let mut exports = api.exports.list(scope.tenant(), before.as_ref(), limit as usize + 1);
+    let more = exports.len() as u64 > limit;
+    exports.truncate(limit as usize);
+    let next_cursor = exports.last().filter(|_| more).map(|last| last.id.clone());
+    Ok(Json(List { exports, next_cursor }))
+}
+
+/// One of them; with `wait_seconds`, once it has ended or the seconds are over.
+pub(super) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Status>, Problem> {
+    let params = Params::parse(query.as_deref(), &["wait_seconds"])?;
+    let id = ExportId::parse(&in_path(id)?)?;
+    let tenant = reached(&caller.principal);
+    if let Some(seconds) = params.count("wait_seconds", limits::EXPORT_WAIT_SECONDS_MAX)? {
+        let ended = api.exports.ended(tenant, &id);
+        if let Ok(status) = timeout(Duration::from_secs(seconds), ended).await {
+            return Ok(Json(status?));
+        }
+    }
+    Ok(Json(api.exports.get(tenant, &id)?))
+}
+
+/// Stops one, or removes it with its files if it has ended.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    let id = ExportId::parse(&in_path(id)?)?;
+    let tenant = reached(&caller.principal);
+    let of = TenantId::parse(&api.exports.get(tenant, &id)?.tenant_id)?;
+    let left = api.exports.cancel(tenant, &id).await?;
+    let record = Record::of_change(&api, &caller, "auditlog.export.delete", Some(of));
+    record.target("export", id.as_str()).done_already().await;
+    Ok(match left {
+        Some(status) => Json(status).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
+}
+
+/// A file of a complete one, or a range of its bytes (RFC 9110, 14.2).
+pub(super) async fn file(
+    State(api): State<Api>,
+    caller: Caller,
+    path: Result<Path<(String, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Params::parse(query.as_deref(), &[])?;
+    let (id, name) = in_path(path)?;
+    let id = ExportId::parse(&id)?;
+    let tenant = reached(&caller.principal);
+    let size = api.exports.file_bytes(tenant, &id, &name).await?;
+    let of = TenantId::parse(&api.exports.get(tenant, &id)?.tenant_id)?;
+    let range = range(&headers, size)?;
+    let record = Record::of(&api, &caller, "auditlog.export.download", &Scope::Tenant(of))
+        .target("export", id.as_str())
+        .with(json!({"file": name, "range": range.as_ref().map(|range| json!([range.start, range.end]))}));
+    record.done(None).await?;
+    let options = GetOptions { range: range.clone().map(GetRange::Bounded), ..GetOptions::default() };
+    let (got, content_type) = api.exports.file(tenant, &id, &name, options).await?;
+    let length = got.range.end - got.range.start;
+    let mut response = Response::new(Body::from_stream(got.into_stream().map_err(std::io::Error::other)));
+    let headers = response.headers_mut();
+    let number =
+        |text: String| HeaderValue::try_from(text).map_err(|error| Problem::internal(error.to_string()));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_LENGTH, number(length.to_string())?);
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let (name, value) = no_store();
+    headers.insert(name, value);
+    if let Some(range) = range {
+        headers.insert(
+            header::CONTENT_RANGE,
+            number(format!("bytes {}-{}/{size}", range.start, range.end - 1))?,
+        );
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+/// The one range that is asked for, as offsets; `None` for the whole. Several ranges, and units that are not bytes, are answered by
+/// the whole, as RFC 9110 allows.
+fn range(headers: &HeaderMap, size: u64) -> Result<Option<std::ops::Range<u64>>, Problem> {
+    let Some(text) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
+        return Ok(None);
+    };
+    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Ok(None);
+    };
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let range = match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(size),
+        (Some(first), None) if last.trim().is_empty() => first..size,
+        (None, Some(last)) if first.trim().is_empty() => size.saturating_sub(last)..size,
+        _ => return Ok(None),
+    };
+    match range.is_empty() {
+        false => Ok(Some(range)),
+        true => Err(Problem::new(
+            ProblemType::RangeNotSatisfiable,
+            format!("the file has {size} bytes, and none of them is in '{text}'"),
+        )
+        .of_header("range")),
+    }
+}
+
+/// The tenant whose exports the principal sees; `None`: all.
+fn reached(principal: &Principal) -> Option<&TenantId> {
+    match principal.reach() {
+        Reach::Tenant(tenant) => Some(tenant),
+        Reach::All => None,
+    }
+}
+
+fn no_store() -> (HeaderName, HeaderValue) {
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a download that goes on at the wrong byte.
+    #[test]
+    fn ranges_are_of_bytes() {
+        let of = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RANGE, HeaderValue::try_from(text).unwrap());
+            range(&headers, 100).map_err(|problem| problem.kind().status())
+        };
+        assert_eq!(of("bytes=0-9"), Ok(Some(0..10)));
+        assert_eq!(of("bytes=90-"), Ok(Some(90..100)));
+        assert_eq!(of("bytes=90-1000"), Ok(Some(90..100)));
+        assert_eq!(of("bytes=-30"), Ok(Some(70..100)));
+        assert_eq!(of("bytes=-300"), Ok(Some(0..100)));
+        for whole in ["bytes=0-9,20-29", "lines=0-9", "bytes=9-0", "bytes=x-"] {
+            assert_eq!(of(whole), Ok(None), "{whole}");
+        }
+        assert_eq!(of("bytes=100-"), Err(416));
+        assert_eq!(of("bytes=-0"), Err(416));
+        assert_eq!(range(&HeaderMap::new(), 0).map_err(drop), Ok(None));
+    }
+}
