@@ -8,6 +8,7 @@ mod client;
 mod compact;
 mod demo;
 mod demo_steps;
+mod export;
 mod generate;
 mod import;
 mod key;
@@ -93,6 +94,8 @@ enum Command {
     Sql(sql::Arguments),
     /// Ask a saved question, or list them
     Query(query::Arguments),
+    /// Write a tenant's log, or the answer to a question, to files
+    Export(export::Arguments),
     /// Merge the small files of each day into few large ones
     Compact(compact::Arguments),
     /// Remove the days that tenants no longer keep
@@ -149,6 +152,7 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Import(arguments) => import::run(arguments, &global, config).await,
             Command::Sql(arguments) => sql::run(arguments, &global, config).await,
             Command::Query(arguments) => query::run(arguments, &global, config).await,
+            Command::Export(arguments) => export::run(arguments, &global, config).await,
             Command::Compact(arguments) => compact::run(&arguments, config).await,
             Command::Retention(arguments) => retention::run(&arguments, config).await,
             Command::Key(arguments) => key::run(arguments, &global, config).await,

@@ -145,6 +145,15 @@ impl Client {
         })
     }
 
+    /// The bytes of a file.
+    pub(super) async fn fetch(&self, path: &str) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
+        let response = self.send(self.http.get(self.url(path, None))).await?;
+        match response.status().is_success() {
+            true => Ok(chunks(response)),
+            false => Err(problem(response).await),
+        }
+    }
+
     /// All that a route lists page by page, under the member `of`.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
@@ -199,11 +208,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(problem(response).await);
         }
-        Ok(response.bytes_stream().map(|chunk| {
-            chunk.map_err(|error| {
-                Error::with_source(ErrorKind::Unavailable, "the answer broke off; it is not complete", error)
-            })
-        }))
+        Ok(chunks(response))
     }
 
     fn url(&self, path: &str, parameter: Option<(&str, &str)>) -> Url {
@@ -222,6 +227,14 @@ impl Client {
             Error::with_source(ErrorKind::Unavailable, format!("cannot reach {}", self.base), error)
         })
     }
+}
+
+fn chunks(response: Response) -> impl Stream<Item = Result<Bytes>> + use<> {
+    response.bytes_stream().map(|chunk| {
+        chunk.map_err(|error| {
+            Error::with_source(ErrorKind::Unavailable, "the answer broke off; it is not complete", error)
+        })
+    })
 }
 
 /// 422 and 409 are receipts too, if they list what was rejected.

@@ -6,6 +6,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text;
 
+/// Steps of a bar of shares.
+const SHARES: u64 = 1_000;
 const TICK: Duration = Duration::from_millis(200);
 
 /// A bar up to `total` of what `template` counts, or a spinner if the total is unknown (0).
@@ -35,6 +37,18 @@ pub(super) fn of_bytes(total: u64, what: &str) -> ProgressBar {
         &format!("{what} {{bar:30}} {{bytes}}/{{total_bytes}} {{bytes_per_sec}} {{eta}} {{msg}}"),
         &format!("{what} {{spinner}} {{bytes}} {{bytes_per_sec}} {{msg}}"),
     )
+}
+
+/// For shares of a whole that are told now and then.
+pub(super) fn of_share(what: &str) -> ProgressBar {
+    let template = format!("{what} {{bar:30}} {{percent}} % {{eta}} {{msg}}");
+    bar(SHARES, &template, &template)
+}
+
+/// So much of the whole is done (from 0 to 1), which is so many rows.
+pub(super) fn show_share(bar: &ProgressBar, done: f64, rows: u64) {
+    bar.set_position((done * SHARES as f64) as u64);
+    bar.set_message(text::counted(rows, "row"));
 }
 
 /// A stopwatch for summaries.

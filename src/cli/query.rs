@@ -51,7 +51,7 @@ pub(super) struct Arguments {
 }
 
 /// The value stays text: its parameter knows its type.
-fn parse_param(given: &str) -> Result<(String, String), String> {
+pub(super) fn parse_param(given: &str) -> Result<(String, String), String> {
     let (name, value) = given.split_once('=').ok_or_else(|| format!("{given:?} is not NAME=VALUE"))?;
     Ok((name.trim_start_matches('$').to_owned(), value.to_owned()))
 }
@@ -90,7 +90,7 @@ async fn ask(name: &str, arguments: &Arguments, client: Option<Client>, config: 
 }
 
 /// Each parameter once: of two values, which one counts would be a guess.
-fn params(given: &[(String, String)]) -> Result<Map<String, Value>> {
+pub(super) fn params(given: &[(String, String)]) -> Result<Map<String, Value>> {
     let mut params = Map::new();
     for (name, value) in given {
         if params.insert(name.clone(), value.as_str().into()).is_some() {
