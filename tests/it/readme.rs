@@ -12,6 +12,7 @@ use std::{
 };
 
 use auditlake::{
+    export::{encode::Format, ocsf::mapping},
     http::{self, ProblemType},
     limits, rate,
 };
@@ -94,4 +95,18 @@ fn the_guide_names_every_saved_query() {
     for query in saved.descriptions() {
         assert!(readme.contains(&query.name), "the README does not name {}", query.name);
     }
+}
+
+/// Would catch a format of exports, or a mapping to OCSF, that its readers are not told of, or told of wrongly.
+#[test]
+fn every_export_format_and_mapping_is_in_its_table() {
+    let readme = readme();
+    let formats = Format::ALL.into_iter().map(Format::row);
+    let rules = mapping::RULES.iter().map(mapping::Rule::row);
+    let verbs = mapping::VERBS.iter().map(mapping::Verbs::row);
+    let fields = mapping::FIELDS.iter().map(mapping::Field::row);
+    let rows: Vec<String> = formats.chain(rules).chain(verbs).chain(fields).collect();
+    let missing: Vec<&String> = rows.iter().filter(|row| !readme.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "the README's tables of exports lack:\n{}", rows.join("\n"));
+    assert!(readme.contains(mapping::SCHEMA_VERSION));
 }
