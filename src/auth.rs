@@ -38,7 +38,7 @@ use crate::{
     event::TenantId,
     store::Store,
     table::Tables,
-    telemetry::Clock,
+    telemetry::{self, Clock},
 };
 
 /// SHA-256 of a key.
@@ -57,7 +57,7 @@ impl KeyHash {
 
     /// Lowercase hexadecimal.
     fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        telemetry::hex(&self.0)
     }
 }
 

@@ -11,4 +11,4 @@ mod random;
 pub use clock::Clock;
 pub use machine::memory_bytes;
 pub use metrics::Metrics;
-pub use random::{random_bytes, random_hex, unique_id};
+pub use random::{hex, random_bytes, random_hex, unique_id};

@@ -21,7 +21,7 @@ use crate::{
     event::TenantId,
     limits,
     query::{format::Format, saved::Description},
-    telemetry::random_hex,
+    telemetry::{hex, random_hex},
 };
 
 /// Longest pause between two tries.
@@ -299,7 +299,7 @@ fn described(status: StatusCode, body: &[u8]) -> Error {
 }
 
 fn hash(body: &[u8]) -> String {
-    Sha256::digest(body)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(body)[..16])
 }
 
 #[cfg(test)]

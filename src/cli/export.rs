@@ -33,7 +33,7 @@ use crate::{
     },
     query::{Filter, Scope, saved::Catalogue},
     server::{self, Access, Lake},
-    telemetry::Clock,
+    telemetry::{Clock, hex},
 };
 
 const AFTER_HELP: &str = "\
@@ -272,7 +272,7 @@ async fn download(
         file.write_all(&chunk).await.map_err(written)?;
     }
     file.sync_all().await.map_err(written)?;
-    let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hex(&digest.finalize());
     if sha256.is_some_and(|expected| expected != found) {
         let message = format!("{} is not what the server wrote: its SHA-256 is {found}", beside.display());
         return Err(Error::new(ErrorKind::Corrupt, message));

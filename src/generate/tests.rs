@@ -27,7 +27,7 @@ fn events(settings: &Settings) -> (Vec<Value>, Option<Incident>) {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::telemetry::hex(&Sha256::digest(bytes)[..8])
 }
 
 /// Would catch a choice that depends on the clock, on memory addresses or on how large the chunks are.

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::limits;
+use crate::{limits, telemetry};
 
 /// The largest integer that a double and all below it hold exactly.
 const EXACT_INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -161,8 +161,7 @@ pub(super) fn take_id(rest: &mut Map<String, Value>, member: &str, is_id: impl F
 fn content_id(record: &Map<String, Value>) -> String {
     let mut text = String::new();
     push_sorted_object(record, &mut text);
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().fold("sha256:".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+    format!("sha256:{}", telemetry::hex(&Sha256::digest(text.as_bytes())))
 }
 
 fn push_sorted(value: &Value, out: &mut String) {

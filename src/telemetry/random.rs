@@ -1,6 +1,4 @@
-//! Randomness: the only file that asks the machine for any.
-
-use std::fmt::Write as _;
+//! Randomness: the only file that asks the machine for any; and how bytes that mean nothing are written.
 
 use rand::RngCore as _;
 
@@ -14,11 +12,17 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 
 /// `N` random bytes as `2 * N` lowercase hexadecimal digits: for keys and request ids.
 pub fn random_hex<const N: usize>() -> String {
-    let mut text = String::with_capacity(2 * N);
-    for byte in random_bytes::<N>() {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-    }
-    text
+    hex(&random_bytes::<N>())
+}
+
+/// Bytes as lowercase hexadecimal digits, two each.
+///
+/// ```
+/// assert_eq!(auditlake::telemetry::hex(&[0, 0xa5]), "00a5");
+/// ```
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// An id that no one else has made: a UUIDv7, so that ids made later sort later.
