@@ -36,6 +36,8 @@ const UNIQUE_TEXT_COLUMNS: [&str; 3] = [schema::ID, "request_id", "correlation_i
 
 /// A column whose first rows have fewer values than this says nothing about the rest.
 const SAMPLE_VALUES_MIN: usize = 256;
+/// And this many say enough: to look at all of them would cost a good part of writing the file.
+const SAMPLE_VALUES_MAX: usize = 2_048;
 
 /// Columns of numbers that grow slowly down a file.
 const GROWING_COLUMNS: [&str; 3] = [schema::SEQ, schema::OCCURRED_AT, schema::RECEIVED_AT];
@@ -113,13 +115,14 @@ fn columns_of_many_values(first: &RecordBatch) -> Vec<ColumnPath> {
 }
 
 fn has_many_values(array: &dyn Array) -> bool {
-    if !array.data_type().is_string() || array.len() - array.null_count() < SAMPLE_VALUES_MIN {
+    if !array.data_type().is_string() {
         return false;
     }
-    let Ok(texts) = cast(array, &DataType::Utf8View) else { return false };
-    let texts = texts.as_string_view();
-    let different: HashSet<&str> = texts.iter().flatten().collect();
-    different.len() * 2 > texts.len() - texts.null_count()
+    let sample = array.slice(0, array.len().min(SAMPLE_VALUES_MAX));
+    let values = sample.len() - sample.null_count();
+    let Ok(texts) = cast(&sample, &DataType::Utf8View) else { return false };
+    let different: HashSet<&str> = texts.as_string_view().iter().flatten().collect();
+    values >= SAMPLE_VALUES_MIN && different.len() * 2 > values
 }
 
 /// (occurred_at, seq); both columns stand before the only nested one, so field and leaf numbers agree.
@@ -186,5 +189,10 @@ mod tests {
             batch(vec![("target_id", Arc::new(StringArray::from(texts(SAMPLE_VALUES_MIN - 1, 1_000))))]);
         let properties = writer_properties(&Settings::default(), &few).unwrap();
         assert!(properties.dictionary_enabled(&ColumnPath::from("target_id")), "too few to tell");
+        let mut late = texts(SAMPLE_VALUES_MAX, 1);
+        late.extend(texts(3 * SAMPLE_VALUES_MAX, usize::MAX));
+        let late = batch(vec![("target_id", Arc::new(StringArray::from(late)))]);
+        let properties = writer_properties(&Settings::default(), &late).unwrap();
+        assert!(properties.dictionary_enabled(&ColumnPath::from("target_id")), "the first rows decide");
     }
 }
