@@ -5,7 +5,7 @@
 //! space, rows and time, and past a limit it fails with an error that says so; whatever it does, the next
 //! query works.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use datafusion::{
     datasource::physical_plan::{ParquetFileReaderFactory, parquet::CachedParquetFileReaderFactory},
@@ -16,7 +16,6 @@ use datafusion::{
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
@@ -28,10 +27,11 @@ use super::{
     job::Job,
     narrow::Narrowing,
     places::{Meter, Place, Places},
-    provider::{EventsTable, Pushdown},
+    provider::EventsTable,
     readers::{SmallFilesWhole, WithPageIndex},
     running::{AbortOnDrop, Deadline, Running},
     session,
+    settings::Settings,
     statistics::Ledger,
 };
 use crate::{
@@ -42,7 +42,7 @@ use crate::{
     limits::{QUERY_STACK_BYTES, RESULT_BATCHES_QUEUED_MAX},
     store::Store,
     table::{Table, Tables, snapshot::Snapshot},
-    telemetry::{self, Clock},
+    telemetry::Clock,
 };
 
 /// Tables that are read from the store at the same time when a query is the first to need them.
@@ -52,81 +52,6 @@ const EXPORT_THREADS: usize = 1;
 /// How long one query of an export may take: never reached, for nobody waits.
 const EXPORT_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 const STORE_URL: &str = "auditlake://store";
-
-/// The footer cache has one byte in so many of the machine's memory, and at least the smallest that is of use.
-const FOOTER_CACHE_ONE_IN: u64 = 40;
-const FOOTER_CACHE_BYTES_MIN: u64 = 64 << 20;
-
-/// Limits of queries that an operator may change.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Threads that plan and run queries, and files read at the same time by one query.
-    pub threads: usize,
-    /// Queries at the same time.
-    pub concurrent_max: usize,
-    /// Of these, over one tenant; half of them, and at least one, if not set. All tenants together count as one more.
-    pub concurrent_per_tenant_max: Option<usize>,
-    /// Queries over one tenant that wait for their turn; any more are told at once to come back.
-    pub queued_per_tenant_max: usize,
-    /// How long a query waits for a place before it is told to come back.
-    pub queue_wait_ms: u64,
-    /// How long a query may take, from admission to its last row.
-    pub deadline_ms: u64,
-    /// Memory for all queries; each has an equal share of its own.
-    pub memory_bytes: usize,
-    /// Disk that one query may use for what does not fit its memory.
-    pub spill_bytes_max: u64,
-    /// Where queries spill; the system's temporary folder if not set.
-    pub spill_folder: Option<PathBuf>,
-    /// Rows of one answer.
-    pub rows_max: u64,
-    /// Memory for Parquet footers and page indexes, shared by all queries; by default a part of the machine's, 640 MB of
-    /// 24 GiB. A cache of 50 MB, the usual default, thrashes on wide tables (apache/datafusion#21968).
-    pub footer_cache_bytes: usize,
-    /// How filters are handed to the Parquet reader.
-    pub pushdown: Pushdown,
-    /// Skip files by the Delta log's statistics; off only to check answers.
-    pub pruning: bool,
-    /// Skip files and rows by the skip index; off only to check answers.
-    pub skip_index: bool,
-    /// A folder of saved queries beside the built-in ones, see [`saved`](super::saved); none if not set.
-    pub folder: Option<PathBuf>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            threads: std::thread::available_parallelism().map_or(2, usize::from),
-            concurrent_max: 4,
-            concurrent_per_tenant_max: None,
-            queued_per_tenant_max: 32,
-            queue_wait_ms: 10_000,
-            deadline_ms: 60_000,
-            memory_bytes: 512 << 20,
-            spill_bytes_max: 1 << 30,
-            spill_folder: None,
-            rows_max: 10_000_000,
-            footer_cache_bytes: default_footer_cache_bytes(),
-            pushdown: Pushdown::default(),
-            pruning: true,
-            skip_index: true,
-            folder: None,
-        }
-    }
-}
-
-impl Settings {
-    /// Queries over one tenant at the same time.
-    pub fn concurrent_per_tenant(&self) -> usize {
-        self.concurrent_per_tenant_max.unwrap_or(self.concurrent_max / 2).max(1)
-    }
-
-    /// Memory that one query may use.
-    pub fn query_memory_bytes(&self) -> usize {
-        self.memory_bytes / self.concurrent_max.max(1)
-    }
-}
 
 /// Whose events a query sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -391,10 +316,6 @@ fn threads(name: &str, count: usize) -> Result<Runtime> {
     builder
         .build()
         .map_err(|error| Error::with_source(ErrorKind::Internal, format!("start the {name} threads"), error))
-}
-
-fn default_footer_cache_bytes() -> usize {
-    (telemetry::memory_bytes() / FOOTER_CACHE_ONE_IN).max(FOOTER_CACHE_BYTES_MIN) as usize
 }
 
 /// What all queries share: the store and the footer cache.

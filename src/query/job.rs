@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
-    engine::Settings, failure::failure, guard, joins, params, places::Place, plan, provider::EventsTable,
-    running::Message, session, statistics::Ledger,
+    failure::failure, guard, joins, params, places::Place, plan, provider::EventsTable, running::Message,
+    session, settings::Settings, statistics::Ledger,
 };
 use crate::error::{Error, ErrorKind, Result};
 

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::engine::{Scope, Settings};
+use super::{engine::Scope, settings::Settings};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,

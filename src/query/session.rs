@@ -27,8 +27,8 @@ use datafusion::{
 };
 
 use super::{
-    addresses, counts::FromCounts, eager::EagerFilters, engine::Settings, guard::REFUSED_FUNCTIONS,
-    has_target, has_words, newest::NewestFirst,
+    addresses, counts::FromCounts, eager::EagerFilters, guard::REFUSED_FUNCTIONS, has_target, has_words,
+    newest::NewestFirst, settings::Settings,
 };
 
 const CATALOG: &str = "auditlake";

@@ -81,7 +81,13 @@ pub(crate) fn append_quoted(value: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(value);
         return;
     }
+    append_in_quotes("", value, out);
+}
+
+/// Appends `before` and a value, in one pair of quotes.
+pub(crate) fn append_in_quotes(before: &str, value: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    out.extend_from_slice(before.as_bytes());
     for byte in value {
         if *byte == b'"' {
             out.push(b'"');

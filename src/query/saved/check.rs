@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    query::{columns, engine::Settings, failure::failure, guard, params, plan, session},
+    query::{columns, failure::failure, guard, params, plan, session, settings::Settings},
 };
 
 /// Checks everything that can be checked without events.
