@@ -33,7 +33,7 @@ use ::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use bytes::Bytes;
 
 pub use self::format::{Compression, Format};
-use self::{columns::Columns, regroup::Regroup, sink::Sink};
+use self::{columns::Columns, lines::Text, regroup::Regroup, sink::Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the rows of a file are.
@@ -93,15 +93,15 @@ impl Encoder {
         }
         let columns = Columns::new(content);
         let schema = columns.schema();
-        let sink = Sink::new(compression)?;
+        let mut sink = Sink::new(compression)?;
         let writer: Box<dyn Writer> = match (format, content) {
             (Format::Parquet, Content::Events) => Box::new(parquet::File::of_events(schema)?),
             (Format::Parquet, Content::Rows(_)) => Box::new(parquet::File::of_rows(schema)?),
             (Format::OcsfParquet, _) => Box::new(parquet::File::of_ocsf()?),
-            (Format::Ndjson, Content::Events) => Box::new(lines::Events::new(sink)),
-            (Format::Ndjson, Content::Rows(_)) => Box::new(lines::Rows::new(sink)),
-            (Format::OcsfNdjson, _) => Box::new(lines::Ocsf::new(sink)),
-            (Format::Csv, _) => Box::new(csv::File::new(schema, sink)?),
+            (Format::Ndjson, Content::Events) => Box::new(Text { lines: lines::Events::default(), sink }),
+            (Format::Ndjson, Content::Rows(_)) => Box::new(Text { lines: lines::Rows::default(), sink }),
+            (Format::OcsfNdjson, _) => Box::new(Text { lines: lines::Ocsf, sink }),
+            (Format::Csv, _) => Box::new(Text { lines: csv::Csv::new(schema, &mut sink)?, sink }),
             (Format::Arrow, _) => Box::new(arrow::File::new(schema)?),
         };
         Ok(Self { groups: Regroup::new(columns.schema()), columns, writer, taken_bytes: 0 })

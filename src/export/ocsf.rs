@@ -8,11 +8,12 @@
 //!   its own is in `unmapped`, under the name it has in the API;
 //! - both forms are one object: the columns have JSON text where the lines have JSON (`unmapped`, `resources.data`).
 //!
-//! [`mapping`] is the documented table: which class, which activity, and what goes where. `event.rs` reads an event's API form,
+//! [`mapping`] is the documented table: which class, which activity, and what goes where; [`kind`] takes an action by it. `event.rs` reads an event's API form,
 //! `object.rs` has the objects (their columns are made from the same lines), `build.rs` makes the ones of the other.
 
 mod build;
 mod event;
+pub mod kind;
 pub mod mapping;
 mod object;
 #[cfg(test)]

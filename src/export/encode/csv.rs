@@ -22,11 +22,11 @@ use arrow::{
     json::EncoderOptions,
 };
 
-use super::{Format, Writer, sink::Sink, unfit};
+use super::{Format, lines::Lines, sink::Sink, unfit};
 use crate::{
     error::Result,
     query::format::{
-        csv::{append_quoted, separate},
+        csv::{append_in_quotes, append_quoted, separate},
         text,
     },
 };
@@ -37,16 +37,15 @@ const SIGNS: [char; 13] = [
     '\u{fe6b}', '\u{2212}',
 ];
 
-/// A CSV file.
-pub(super) struct File {
+/// The lines of a CSV file.
+pub(super) struct Csv {
     schema: SchemaRef,
     nested: EncoderOptions,
-    sink: Sink,
 }
 
-impl File {
+impl Csv {
     /// Begins with the header.
-    pub(super) fn new(schema: SchemaRef, mut sink: Sink) -> Result<Self> {
+    pub(super) fn new(schema: SchemaRef, sink: &mut Sink) -> Result<Self> {
         let mut line = Vec::new();
         for (position, field) in schema.fields().iter().enumerate() {
             separate(position, &mut line);
@@ -54,10 +53,10 @@ impl File {
         }
         line.extend_from_slice(b"\r\n");
         sink.put(&line)?;
-        Ok(Self { schema, nested: text::json_options(), sink })
+        Ok(Self { schema, nested: text::json_options() })
     }
 
-    fn rows(&mut self, group: &RecordBatch) -> Result<(), ArrowError> {
+    fn rows(&self, group: &RecordBatch, sink: &mut Sink) -> Result<(), ArrowError> {
         let columns = self.schema.fields().iter().zip(group.columns());
         let mut cells = columns
             .map(|(field, column)| text::Cells::new(field, column, &self.nested))
@@ -82,27 +81,15 @@ impl File {
                 }
             }
             line.extend_from_slice(b"\r\n");
-            std::io::Write::write_all(&mut self.sink, &line)?;
+            std::io::Write::write_all(sink, &line)?;
         }
         Ok(())
     }
 }
 
-impl Writer for File {
-    fn write(&mut self, group: &RecordBatch) -> Result<()> {
-        self.rows(group).map_err(|cause| unfit(Format::Csv, cause))
-    }
-
-    fn ready(&mut self) -> &mut Vec<u8> {
-        self.sink.ready()
-    }
-
-    fn pending_bytes(&self) -> u64 {
-        self.sink.ready_bytes()
-    }
-
-    fn end(self: Box<Self>) -> Result<Vec<u8>> {
-        self.sink.end()
+impl Lines for Csv {
+    fn write(&mut self, group: &RecordBatch, sink: &mut Sink) -> Result<()> {
+        self.rows(group, sink).map_err(|cause| unfit(Format::Csv, cause))
     }
 }
 
@@ -116,14 +103,7 @@ fn append_text(value: &[u8], line: &mut Vec<u8>) {
     if !std::str::from_utf8(value).is_ok_and(may_be_formula) {
         return append_quoted(value, line);
     }
-    line.extend_from_slice(b"\"'");
-    for byte in value {
-        if *byte == b'"' {
-            line.push(b'"');
-        }
-        line.push(*byte);
-    }
-    line.push(b'"');
+    append_in_quotes("'", value, line);
 }
 
 fn may_be_formula(text: &str) -> bool {

@@ -8,7 +8,8 @@ use chrono::DateTime;
 use super::{
     Form,
     event::{Actor as EventActor, Event, Target},
-    mapping::{Class, Kind, OTHER, SCHEMA_VERSION},
+    kind::Kind,
+    mapping::{Class, OTHER, SCHEMA_VERSION},
     object::{
         Actor, Api, Endpoint, HttpRequest, Json, Location, Metadata, Named, Object, Product, Request,
         Resource, Session, Time, Unmapped, UnmappedActor, UnmappedCredential, User,
