@@ -216,6 +216,7 @@ impl Config {
         self.log.validate()?;
         self.ingest.validate()?;
         self.rate.validate()?;
+        self.export.validate()?;
         self.http.validate()
     }
 

@@ -37,6 +37,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::future::BoxFuture;
 use object_store::{GetOptions, GetResult, ObjectStore as _, ObjectStoreExt as _, path::Path};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -99,6 +100,25 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Refuses values with which nothing would ever be exported; the error names the setting.
+    pub fn validate(&self) -> Result<()> {
+        let at_least_one = [
+            ("concurrent_max", self.concurrent_max as u64),
+            ("file_bytes", self.file_bytes),
+            ("file_rows", self.file_rows),
+            ("stretch_rows", self.stretch_rows),
+            ("retry_ms", self.retry_ms),
+        ];
+        match at_least_one.iter().find(|(_, value)| *value == 0) {
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(Error::new(ErrorKind::Invalid, format!("export.{name} is 0; it must be at least 1")))
+            }
+        }
+    }
+}
+
 /// What a new export is to be.
 #[derive(Clone, Debug)]
 pub struct NewExport {
@@ -116,6 +136,18 @@ pub struct NewExport {
     pub by: String,
 }
 
+/// Told of an export that is about to be complete; if it fails, the export is not, and is tried again.
+pub type OnCompleted = Arc<dyn Fn(Arc<Job>, End) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+
+/// Some exports, and where they end if there are more.
+#[derive(Clone, Debug)]
+pub struct ExportPage {
+    /// They.
+    pub exports: Vec<Status>,
+    /// The last of them, if there are more.
+    pub end: Option<ExportId>,
+}
+
 /// The exports of a store; clones share them.
 #[derive(Clone)]
 pub struct Exports {
@@ -128,6 +160,7 @@ struct Shared {
     tables: Tables,
     ingest: Ingest,
     settings: Settings,
+    on_completed: OnCompleted,
     entries: Mutex<BTreeMap<ExportId, Entry>>,
     /// Told when an export has another state.
     changed: watch::Sender<()>,
@@ -172,7 +205,7 @@ impl Exports {
     ///
     /// # Errors
     /// As the store; [`ErrorKind::Corrupt`] with the object's name for a document that is not one of ours.
-    pub async fn open(parts: Parts, settings: Settings) -> Result<Self> {
+    pub async fn open(parts: Parts, settings: Settings, on_completed: OnCompleted) -> Result<Self> {
         let Parts { store, tables, ingest, engine, control, clock } = parts;
         let entries = records::all(&store).await?.into_iter().map(|stored| {
             let entry = Entry::of(stored);
@@ -181,7 +214,8 @@ impl Exports {
         let entries = Mutex::new(entries.collect());
         let means = Means::new(engine, control, clock, &settings);
         let changed = watch::Sender::default();
-        Ok(Self { shared: Arc::new(Shared { means, store, tables, ingest, settings, entries, changed }) })
+        let shared = Shared { means, store, tables, ingest, settings, on_completed, entries, changed };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Stores a new export of everything that was accepted before the call. It is carried out in its turn.
@@ -191,6 +225,10 @@ impl Exports {
     /// [`ErrorKind::Limit`] if the tenant has too many; as [`Ingest::flush`] and the store.
     pub async fn create(&self, new: NewExport) -> Result<Status> {
         self.require_room(&new.tenant)?;
+        if new.destination != Destination::Managed {
+            let message = "a folder is of the machine that runs `auditlake export`; a server keeps an export itself, as managed";
+            return Err(Error::new(ErrorKind::Invalid, message).about("/destination/type"));
+        }
         let shared = &self.shared;
         let job = pin::job(new, &shared.means, &shared.tables, &shared.ingest).await?;
         Records::of(&shared.store, &job.tenant_id, &job.id).create(&job).await?;
@@ -212,16 +250,16 @@ impl Exports {
         }
     }
 
-    /// Those of a tenant, or of all, newest first: up to `limit`, of those before `before`.
-    pub fn list(&self, tenant: Option<&TenantId>, before: Option<&ExportId>, limit: usize) -> Vec<Status> {
+    /// Those of a tenant, or of all, newest first: at most `count` that follow `after`.
+    pub fn page(&self, tenant: Option<&TenantId>, after: Option<&ExportId>, count: usize) -> ExportPage {
         let entries = self.entries();
         let newest = entries.values().rev();
-        newest
+        let mut following = newest
             .filter(|entry| tenant.is_none_or(|tenant| entry.job.tenant_id == *tenant))
-            .filter(|entry| before.is_none_or(|before| entry.job.id < *before))
-            .take(limit)
-            .map(Entry::status)
-            .collect()
+            .filter(|entry| after.is_none_or(|after| entry.job.id < *after));
+        let page: Vec<&Entry> = following.by_ref().take(count).collect();
+        let end = following.next().and_then(|_| page.last()).map(|last| last.job.id.clone());
+        ExportPage { exports: page.into_iter().map(Entry::status).collect(), end }
     }
 
     /// One of them; `tenant`: of this tenant only.
@@ -270,7 +308,7 @@ impl Exports {
     /// # Errors
     /// As [`Exports::file`].
     pub async fn file_bytes(&self, tenant: Option<&TenantId>, id: &ExportId, name: &str) -> Result<u64> {
-        let path = self.with(tenant, id, |entry| entry.file(name))?;
+        let (path, _) = self.with(tenant, id, |entry| entry.file(name))?;
         let found = self.shared.store.object_store().head(&path).await;
         found.map(|object| object.size).map_err(|error| unread(id, name, error))
     }
@@ -286,17 +324,8 @@ impl Exports {
         name: &str,
         options: GetOptions,
     ) -> Result<(GetResult, &'static str)> {
-        let path = self.with(tenant, id, |entry| entry.file(name))?;
-        let (format, compression) =
-            self.with(tenant, id, |entry| Ok((entry.job.format, entry.job.compression)))?;
+        let (path, media) = self.with(tenant, id, |entry| entry.file(name))?;
         let got = self.shared.store.object_store().get_opts(&path, options).await;
-        // The file as it is, whatever it is packed with: its hash is that of the manifest.
-        let media = match compression {
-            _ if name == manifest::NAME => "application/json",
-            Compression::None => format.content_type(),
-            Compression::Gzip => "application/gzip",
-            Compression::Zstd => "application/zstd",
-        };
         got.map(|got| (got, media)).map_err(|error| unread(id, name, error))
     }
 
@@ -335,14 +364,20 @@ impl Entry {
         status(&self.job, &self.state, &self.progress)
     }
 
-    fn file(&self, name: &str) -> Result<Path> {
+    /// Where a file is, and its media type: of the file as it is, whatever is inside, as its hash is that of the manifest.
+    fn file(&self, name: &str) -> Result<(Path, &'static str)> {
         let State::Ended(end) = &self.state else { return Err(not_there(&self.job.id, name)) };
         let named = name == manifest::NAME || end.files.iter().any(|file| file.name == name);
-        let here = self.job.destination == Destination::Managed && end.state == EndState::Completed;
-        match named && here {
-            true => Ok(Open::managed_key(&self.job, name)),
-            false => Err(not_there(&self.job.id, name)),
+        if !named || end.state != EndState::Completed {
+            return Err(not_there(&self.job.id, name));
         }
+        let media = match self.job.compression {
+            _ if name == manifest::NAME => "application/json",
+            Compression::None => self.job.format.content_type(),
+            Compression::Gzip => "application/gzip",
+            Compression::Zstd => "application/zstd",
+        };
+        Ok((Open::managed_key(&self.job, name), media))
     }
 }
 

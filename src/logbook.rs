@@ -62,7 +62,7 @@ impl Default for Settings {
 /// Who did it.
 #[derive(Clone, Debug)]
 pub struct By {
-    /// What kind of actor: `api_key`, `root_key`, `viewer`, `unknown`.
+    /// What kind of actor: `api_key`, `root_key`, `viewer`, `service`, `unknown`.
     pub kind: &'static str,
     /// Which: the id of a key, the subject of a viewer token.
     pub id: String,
@@ -76,6 +76,21 @@ pub struct By {
     pub request_id: Option<String>,
     /// What the client calls itself.
     pub user_agent: Option<String>,
+}
+
+impl By {
+    /// The server itself, in the work that it does of its own accord.
+    pub fn service(id: &str) -> Self {
+        Self {
+            kind: "service",
+            id: id.to_owned(),
+            issued_by: None,
+            all_tenants: false,
+            address: None,
+            request_id: None,
+            user_agent: None,
+        }
+    }
 }
 
 /// How it ended.

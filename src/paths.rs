@@ -194,9 +194,12 @@ pub fn export_job(export: &Path) -> Path {
     export.clone().join("job.json")
 }
 
-/// Whether a key is that of an [`export_job`] below [`exports`].
-pub fn is_export_job(path: &Path) -> bool {
-    path.as_ref().starts_with("exports/tenant=") && path.as_ref().ends_with("/job.json")
+/// The folder of an export, of the key of its [`export_job`] below [`exports`]; `None` for anything else.
+pub fn parse_export_job(path: &Path) -> Option<Path> {
+    let folder = path.as_ref().strip_suffix("/job.json")?;
+    let (tenant, id) = folder.strip_prefix("exports/tenant=")?.split_once('/')?;
+    let tenant = TenantId::from_key(tenant).filter(|_| !id.contains('/'))?;
+    Some(export(&tenant, id))
 }
 
 /// One file of an export that is complete; they count from 1.
@@ -229,5 +232,9 @@ mod tests {
         let id = Uuid::from_u128(7);
         assert_eq!(parse_index_segment(&index_segment(&tenant, id)), Some(id));
         assert_eq!(parse_index_segment(&Path::from("index/tenant=acme/notes.txt")), None);
+        let folder = export(&tenant, "exp_7");
+        assert_eq!(parse_export_job(&export_job(&folder)), Some(folder));
+        // A file of an export may have that name, too.
+        assert_eq!(parse_export_job(&export_files(&tenant, "exp_7").join("job.json")), None);
     }
 }

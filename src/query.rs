@@ -44,6 +44,7 @@ mod running;
 pub mod saved;
 mod scan;
 mod session;
+mod settings;
 mod skip;
 mod statistics;
 
@@ -51,11 +52,12 @@ mod statistics;
 mod tests;
 
 pub use addresses::AddressBlock;
-pub use engine::{Engine, Request, Scope, Settings};
+pub use engine::{Engine, Request, Scope};
 pub use filter::{Filter, FilterError};
 pub use narrow::Narrowing;
 pub use pattern::ActionPattern;
 pub use places::Meter;
 pub use provider::Pushdown;
 pub use running::{Cost, Running};
+pub use settings::Settings;
 pub use statistics::Statistics;

@@ -6,6 +6,7 @@
 
 mod background;
 mod expire;
+mod exported;
 mod lake;
 mod signals;
 

@@ -60,6 +60,8 @@ fn bad_values_are_refused_by_name() {
         ("[http]\nallowed_origins = [\"app.example\"]\n", "http.allowed_origins: \"app.example\""),
         ("[http]\nallowed_origins = \"https://app.example\"\n", "allowed_origins"),
         ("[rate]\nburst_seconds = 0\n", "rate.burst_seconds"),
+        ("[export]\nconcurrent_max = 0\n", "export.concurrent_max"),
+        ("[export]\nfile_bytes = 0\n", "export.file_bytes"),
         ("listen = \"localhost\"\n", "listen"),
         ("[log]\nfilter = \"auditlake=loud\"\n", "auditlake=loud"),
         ("[log]\nformat = \"xml\"\n", "xml"),

@@ -22,6 +22,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::schema::{OCCURRED_AT, SEQ},
     limits::{EXPORT_PART_BYTES, EXPORT_PARTS_AT_ONCE},
+    telemetry::hex,
 };
 
 /// A file that is being written.
@@ -105,6 +106,7 @@ impl Upload {
 
     /// Name, size and SHA-256.
     async fn complete(mut self) -> Result<(String, u64, String)> {
+        // It aborts by itself what it cannot complete.
         self.writer.shutdown().await.map_err(|error| failed(&self.name, error))?;
         let sha256 = hex(&self.digest.finalize());
         Ok((self.name, self.bytes, sha256))
@@ -120,11 +122,6 @@ impl Upload {
 
 fn failed(name: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::with_source(ErrorKind::Unavailable, format!("write {name} to the destination"), error)
-}
-
-/// Lowercase hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Range {

@@ -27,6 +27,7 @@ pub(super) struct Progress {
     behind: AtomicU64,
     rows: AtomicU64,
     files: Mutex<Vec<File>>,
+    files_at_first: usize,
 }
 
 impl Progress {
@@ -39,6 +40,7 @@ impl Progress {
             behind_at_first: behind,
             behind: AtomicU64::new(behind),
             rows: AtomicU64::new(files.iter().map(|file| file.rows).sum()),
+            files_at_first: files.len(),
             files: Mutex::new(files),
         }
     }
@@ -61,6 +63,11 @@ impl Progress {
     /// Rows written, those of the file that is open included.
     pub(super) fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Whether the attempt has completed a file.
+    pub(super) fn has_advanced(&self) -> bool {
+        self.files().len() > self.files_at_first
     }
 
     /// Files that are complete.

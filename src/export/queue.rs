@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 
 use super::{
     Entry, Exports, Shared,
-    destination::{Destination, Open},
+    destination::Open,
     job::{End, EndState, ExportId, Job, Step, VERSION},
     plan,
     progress::Progress,
@@ -45,7 +45,7 @@ impl Exports {
         loop {
             let mut entries = self.shared.entries();
             let under_way = under_way(entries.values());
-            if under_way.values().sum::<usize>() >= self.shared.settings.concurrent_max.max(1) {
+            if under_way.values().sum::<usize>() >= self.shared.settings.concurrent_max {
                 return Due(None);
             }
             let Some(id) = next(entries.values(), &under_way) else {
@@ -58,7 +58,13 @@ impl Exports {
             drop(entries);
             let (span, stop) = (tracing::info_span!("export", id = %job.id), stop.clone());
             let task = async move {
-                shared.attempt(&job, &stop, &stop_one).await;
+                let (of_attempt, of_job) = (Arc::clone(&shared), Arc::clone(&job));
+                let attempt = async move { of_attempt.attempt(&of_job, &stop, &stop_one).await };
+                // A task of its own, so that a panic ends this export and not its place in the queue.
+                if let Err(error) = tokio::spawn(attempt.in_current_span()).await {
+                    let error = Error::with_source(ErrorKind::Internal, "it stopped unexpectedly", error);
+                    shared.fail(&job, &error).await;
+                }
                 shared.changed.send_replace(());
             };
             work.spawn_on(task.instrument(span), &self.shared.means.engine.export_threads());
@@ -120,19 +126,25 @@ pub(super) fn progress(job: &Job, steps: &[Step]) -> Progress {
 impl Shared {
     /// Carries `job` out as far as it gets, and notes how it stands then.
     async fn attempt(&self, job: &Arc<Job>, stop: &CancellationToken, cancelled: &CancellationToken) {
-        let broken = match self.run(job, stop, cancelled).await {
-            Ok(end) => match self.ended(job, &end).await {
-                Ok(()) => return,
-                Err(error) => Broken::Failed(error),
-            },
-            Err(broken) => broken,
-        };
+        let Err(broken) = self.carry_out(job, stop, cancelled).await else { return };
         match broken {
             _ if cancelled.is_cancelled() => self.remove_files(job).await,
             Broken::Stopped => self.set(job, State::Queued),
             Broken::Failed(error) if may_pass(&error) => self.pause(job, &error),
             Broken::Failed(error) => self.fail(job, &error).await,
         }
+    }
+
+    /// To its end, which is told before it holds: what is not on record is not handed over.
+    async fn carry_out(
+        &self,
+        job: &Arc<Job>,
+        stop: &CancellationToken,
+        cancelled: &CancellationToken,
+    ) -> Result<(), Broken> {
+        let end = self.run(job, stop, cancelled).await?;
+        (self.on_completed)(Arc::clone(job), end.clone()).await?;
+        Ok(self.ended(job, &end).await?)
     }
 
     async fn run(
@@ -196,9 +208,6 @@ impl Shared {
 
     /// What is kept here of a cancelled export goes.
     async fn remove_files(&self, job: &Job) {
-        if job.destination != Destination::Managed {
-            return;
-        }
         let removed = async {
             for object in self.store.list(&paths::export_files(&job.tenant_id, job.id.as_str())).await? {
                 self.store.delete(&object.location).await?;
@@ -221,6 +230,9 @@ impl Shared {
     fn pause(&self, job: &Job, error: &Error) {
         let mut entries = self.entries();
         let Some(entry) = entries.get_mut(&job.id) else { return };
+        if entry.progress.has_advanced() {
+            entry.failures = 0;
+        }
         let wait = self.settings.retry_ms.saturating_mul(1 << entry.failures.min(20));
         let wait = wait.min(self.settings.retry_max_ms);
         entry.failures += 1;

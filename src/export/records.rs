@@ -4,6 +4,7 @@
 //! be it another's; a document that cannot be read is an error that names it.
 
 use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -12,8 +13,11 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
     paths,
-    store::Store,
+    store::{PutOutcome, Store},
 };
+
+/// Exports that are read at the same time.
+const EXPORTS_AT_ONCE: usize = 16;
 
 /// The documents of one export.
 #[derive(Clone, Debug)]
@@ -34,14 +38,13 @@ pub(super) struct Stored {
 /// Every export that is stored in `store`.
 pub(super) async fn all(store: &Store) -> Result<Vec<Stored>> {
     let objects = store.list(&paths::exports()).await?;
-    let mut all = Vec::new();
-    for object in objects.iter().filter(|object| paths::is_export_job(&object.location)) {
-        let parts: Vec<_> = object.location.parts().collect();
-        let folder = Path::from_iter(parts[..parts.len() - 1].iter().cloned());
-        // It may have been removed since it was listed.
-        all.extend(Records::at(store, folder).stored().await?);
-    }
-    Ok(all)
+    let jobs: Vec<Path> =
+        objects.iter().filter_map(|object| paths::parse_export_job(&object.location)).collect();
+    let stored = stream::iter(jobs)
+        .map(|folder| async move { Records::at(store, folder).stored().await })
+        .buffered(EXPORTS_AT_ONCE);
+    // It may have been removed since it was listed.
+    stored.try_filter_map(|stored| async move { Ok(stored) }).try_collect().await
 }
 
 impl Records {
@@ -104,15 +107,19 @@ impl Records {
     }
 
     /// Creates a document unless it is there, and gives what is there then.
-    async fn put<T: Serialize + DeserializeOwned>(&self, path: &Path, document: &T) -> Result<T> {
+    async fn put<T: Clone + Serialize + DeserializeOwned>(&self, path: &Path, document: &T) -> Result<T> {
         let json = serde_json::to_vec(document)
             .map_err(|error| Error::with_source(ErrorKind::Internal, format!("write {path}"), error))?;
         let put = self.store.put_if_absent(path, Bytes::from(json)).await;
+        if matches!(put, Ok(PutOutcome::Created)) {
+            return Ok(document.clone());
+        }
+        // A request whose answer was lost may have met its own first attempt: only what is stored tells.
         match (self.get(path).await?, put) {
             (Some(stored), _) => Ok(stored),
             (None, Err(error)) => Err(error),
             (None, Ok(_)) => {
-                Err(Error::new(ErrorKind::Unavailable, format!("{path} was written and cannot be read")))
+                Err(Error::new(ErrorKind::Unavailable, format!("{path} is said to exist and cannot be read")))
             }
         }
     }

@@ -11,6 +11,7 @@ use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::{Int64Type, TimestampMicrosecondType},
 };
+use chrono::NaiveDate;
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -84,21 +85,29 @@ impl From<Error> for Broken {
 impl Run<'_> {
     /// Writes what is missing after `steps`, and the manifest; gives the end, which is not stored yet.
     pub(super) async fn to_the_end(&self, steps: Vec<Step>) -> Result<End, Broken> {
-        let files = match &self.job.what {
-            What::Filter(filter) => self.events(filter, steps).await?,
+        let from = steps.last().map_or(Position::default(), |step| step.next);
+        let files = steps.into_iter().map(|step| step.file).collect();
+        let mut writing = Writing { run: self, files, open: None };
+        let written = match &self.job.what {
+            What::Filter(filter) => self.events(filter, from, &mut writing).await,
             What::Sql { text, params, .. } => {
-                let pinned =
-                    Narrowing { seq_before: Some(self.job.pinned.seq_before), ..Narrowing::default() };
-                let scope = Scope::Part(self.job.tenant_id.clone(), Arc::new(pinned));
-                self.answer(Request { sql: text.clone(), params: params.clone(), scope }).await?
+                let seq_before = Some(self.job.pinned.seq_before);
+                let pinned = Arc::new(Narrowing { seq_before, ..Narrowing::default() });
+                let scope = Scope::Part(self.job.tenant_id.clone(), pinned);
+                let request = Request { sql: text.clone(), params: params.clone(), scope };
+                self.answer(request, &mut writing).await
             }
         };
+        if let Err(broken) = written {
+            writing.abandon().await;
+            return Err(broken);
+        }
         let end = End {
             version: VERSION,
             state: EndState::Completed,
             at_ms: self.means.clock.now_millis(),
             error: None,
-            files,
+            files: writing.files,
             kept_from: self.kept_from(),
         };
         manifest::write(self.destination, self.job, &end).await?;
@@ -106,32 +115,30 @@ impl Run<'_> {
     }
 
     /// The first day that is kept, if some of the days pinned are not any more.
-    fn kept_from(&self) -> Option<chrono::NaiveDate> {
+    fn kept_from(&self) -> Option<NaiveDate> {
         let kept = self.means.control.first_day(&self.job.tenant_id)?;
         let (first, _) = self.job.pinned.days.first_key_value()?;
         (*first < kept).then_some(kept)
     }
 
-    async fn events(&self, filter: &Filter, steps: Vec<Step>) -> Result<Vec<File>, Broken> {
+    /// Writes the events from `from` on.
+    async fn events(&self, filter: &Filter, from: Position, writing: &mut Writing<'_>) -> Result<(), Broken> {
         let stretches = plan::stretches(&self.job.pinned);
-        let from = steps.last().map_or(Position::default(), |step| step.next);
-        let mut files: Vec<File> = steps.into_iter().map(|step| step.file).collect();
-        let mut output = None;
+        let mut behind = stretches.iter().take(from.stretch).map(|days| days.rows).sum();
         for (number, days) in stretches.iter().enumerate().skip(from.stretch) {
+            self.progress.at(behind);
+            behind += days.rows;
             let after = from.after.filter(|_| number == from.stretch);
-            let rest = stretches[..number].iter().map(|days| days.rows).sum();
-            self.progress.at(rest);
-            let reading = self.means.engine.run_export(self.request(filter, days, after));
-            let read = self.stretch(reading.await?, number, &mut output, &mut files).await;
-            if let Err(broken) = read {
-                abandon(output).await;
-                return Err(broken);
+            let mut running = self.means.engine.run_export(self.request(filter, days, after)).await?;
+            while let Some(batch) = self.next(&mut running).await? {
+                writing.write(&batch, &Content::Events).await?;
+                if writing.is_full() {
+                    let after = Some(last_place(&batch)?);
+                    writing.complete(Some(Position { stretch: number, after })).await?;
+                }
             }
         }
-        if let Some(last) = output {
-            self.complete(last, Position { stretch: stretches.len(), after: None }, &mut files).await?;
-        }
-        Ok(files)
+        writing.complete(Some(Position { stretch: stretches.len(), after: None })).await
     }
 
     fn request(&self, filter: &Filter, days: &Days, after: Option<Place>) -> Request {
@@ -140,67 +147,17 @@ impl Run<'_> {
         stretch.request(Scope::Tenant(self.job.tenant_id.clone()))
     }
 
-    /// Writes the events of one stretch, to the file that is open and to new ones.
-    async fn stretch(
-        &self,
-        mut running: Running,
-        number: usize,
-        output: &mut Option<Output>,
-        files: &mut Vec<File>,
-    ) -> Result<(), Broken> {
-        while let Some(batch) = self.next(&mut running).await? {
-            let mut writing = match output.take() {
-                Some(writing) => writing,
-                None => self.begin(files.len(), &Content::Events)?,
-            };
-            if let Err(error) = writing.write(&batch).await {
-                writing.abandon().await;
-                return Err(error.into());
-            }
-            self.progress.wrote(batch.num_rows() as u64);
-            if !self.is_full(&writing) {
-                *output = Some(writing);
-                continue;
-            }
-            let next = Position { stretch: number, after: Some(last_place(&batch)?) };
-            self.complete(writing, next, files).await?;
-        }
-        Ok(())
-    }
-
     /// Writes the answer to a question.
-    async fn answer(&self, request: Request) -> Result<Vec<File>, Broken> {
-        self.progress.at(0);
+    async fn answer(&self, request: Request, writing: &mut Writing<'_>) -> Result<(), Broken> {
         let mut running = self.means.engine.run_export(request).await?;
         let content = Content::Rows(running.schema());
-        let (mut files, mut output) = (Vec::new(), None::<Output>);
-        loop {
-            let batch = match self.next(&mut running).await {
-                Ok(Some(batch)) => batch,
-                Ok(None) => break,
-                Err(broken) => {
-                    abandon(output).await;
-                    return Err(broken);
-                }
-            };
-            let mut writing = match output.take() {
-                Some(writing) => writing,
-                None => self.begin(files.len(), &content)?,
-            };
-            if let Err(error) = writing.write(&batch).await {
-                writing.abandon().await;
-                return Err(error.into());
-            }
-            self.progress.wrote(batch.num_rows() as u64);
-            match self.is_full(&writing) {
-                false => output = Some(writing),
-                true => files.push(writing.finish().await?),
+        while let Some(batch) = self.next(&mut running).await? {
+            writing.write(&batch, &content).await?;
+            if writing.is_full() {
+                writing.complete(None).await?;
             }
         }
-        if let Some(last) = output {
-            files.push(last.finish().await?);
-        }
-        Ok(files)
+        writing.complete(None).await
     }
 
     async fn next(&self, running: &mut Running) -> Result<Option<RecordBatch>, Broken> {
@@ -209,31 +166,56 @@ impl Run<'_> {
             Some(batch) => Ok(batch.transpose()?),
         }
     }
-
-    fn is_full(&self, output: &Output) -> bool {
-        output.size_bytes() >= self.means.file_bytes || output.rows() >= self.means.file_rows
-    }
-
-    fn begin(&self, files: usize, content: &Content) -> Result<Output> {
-        let (format, compression) = (self.job.format, self.job.compression);
-        let name = format!("part-{:05}.{}", files + 1, format.extension(compression));
-        Output::begin(self.destination, name, (format, compression), content)
-    }
-
-    /// A file is complete; that it is, is stored.
-    async fn complete(&self, output: Output, next: Position, files: &mut Vec<File>) -> Result<(), Broken> {
-        let file = output.finish().await?;
-        let step = Step { version: VERSION, file: file.clone(), next };
-        self.records.step(files.len() as u64 + 1, &step).await?;
-        self.progress.completed(&file);
-        files.push(file);
-        Ok(())
-    }
 }
 
-async fn abandon(output: Option<Output>) {
-    if let Some(output) = output {
-        output.abandon().await;
+/// The files of one export, one after another.
+struct Writing<'a> {
+    run: &'a Run<'a>,
+    /// Those that are complete.
+    files: Vec<File>,
+    open: Option<Output>,
+}
+
+impl Writing<'_> {
+    /// Appends rows to the file that is open, or to a new one.
+    async fn write(&mut self, batch: &RecordBatch, content: &Content) -> Result<()> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => {
+                let Job { format, compression, .. } = self.run.job;
+                let name = format!("part-{:05}.{}", self.files.len() + 1, format.extension(*compression));
+                none.insert(Output::begin(self.run.destination, name, (*format, *compression), content)?)
+            }
+        };
+        open.write(batch).await?;
+        self.run.progress.wrote(batch.num_rows() as u64);
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        let means = self.run.means;
+        let full = |open: &Output| open.size_bytes() >= means.file_bytes || open.rows() >= means.file_rows;
+        self.open.as_ref().is_some_and(full)
+    }
+
+    /// Completes the file that is open, if one is. If an export can go on at `next`, that it can is stored.
+    async fn complete(&mut self, next: Option<Position>) -> Result<(), Broken> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let file = open.finish().await?;
+        if let Some(next) = next {
+            let step = Step { version: VERSION, file: file.clone(), next };
+            self.run.records.step(self.files.len() as u64 + 1, &step).await?;
+        }
+        self.run.progress.completed(&file);
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// Gives up the file that is open.
+    async fn abandon(self) {
+        if let Some(open) = self.open {
+            open.abandon().await;
+        }
     }
 }
 

@@ -22,7 +22,8 @@ use tokio::time::timeout;
 use super::{
     Api,
     caller::Caller,
-    params::{self, Params, in_path},
+    pages::List,
+    params::{Params, in_path},
     problem::{Problem, ProblemType},
     record::Record,
     sql,
@@ -31,7 +32,7 @@ use crate::{
     auth::{Principal, Reach},
     event::TenantId,
     export::{
-        Destination, ExportId, NewExport, Status, What,
+        Destination, ExportId, ExportPage, NewExport, Status, What,
         encode::{Compression, Format},
         manifest,
     },
@@ -55,9 +56,16 @@ struct Wanted {
     destination: Option<Destination>,
 }
 
-/// Exports, newest first.
+const LIST: List = List {
+    path: "/v1/exports",
+    purpose: "exports-cursor",
+    limit: limits::EXPORTS_PAGE,
+    limit_max: limits::EXPORTS_PER_TENANT_MAX as u64,
+};
+
+/// Some exports, newest first.
 #[derive(Debug, Serialize)]
-pub(super) struct List {
+struct Page {
     exports: Vec<Status>,
     next_cursor: Option<String>,
 }
@@ -78,11 +86,6 @@ pub(super) async fn post(
         return Err(Problem::new(ProblemType::Invalid, detail).at("/tenant_id"));
     };
     let what = what(&api, &wanted, &scope)?;
-    let destination = wanted.destination.unwrap_or_default();
-    if let Destination::Folder { .. } = destination {
-        let detail = "a folder is of the machine that runs `auditlake export`; a server keeps an export itself, as managed";
-        return Err(Problem::new(ProblemType::Invalid, detail).at("/destination/type"));
-    }
     let mut asked = manifest::what(&what);
     asked.insert("format".to_owned(), json!(wanted.format.name()));
     let record = Record::of(&api, &caller, "auditlog.export.create", &scope).with(Value::Object(asked));
@@ -91,12 +94,18 @@ pub(super) async fn post(
         what,
         format: wanted.format,
         compression: wanted.compression,
-        destination,
+        destination: wanted.destination.unwrap_or_default(),
         by: caller.principal.id().to_owned(),
     };
-    // Before it can begin: what is exported is read.
-    record.done(None).await?;
-    let status = api.exports.create(new).await?;
+    let status = match api.exports.create(new).await {
+        Ok(status) => status,
+        Err(error) => return Err(record.failed(error.into()).await),
+    };
+    // Nothing of it can be fetched by who is not told its id.
+    if let Err(error) = record.target("export", &*status.id).done(None).await {
+        api.exports.cancel(None, &ExportId::parse(&status.id)?).await?;
+        return Err(error.into());
+    }
     let location = HeaderValue::try_from(format!("/v1/exports/{}", status.id))
         .map_err(|error| Problem::internal(error.to_string()))?;
     let mut response =
@@ -126,22 +135,16 @@ fn what(api: &Api, wanted: &Wanted, scope: &Scope) -> Result<What, Problem> {
     }
 }
 
-/// Those that the principal may see.
+/// A page of those that the principal may see.
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List>, Problem> {
+) -> Result<Response, Problem> {
     let params = Params::parse(query.as_deref(), &["tenant_id", "limit", "cursor"])?;
-    let scope = caller.principal.scope(params.tenant()?)?;
-    let before = params.get("cursor").map(ExportId::parse).transpose();
-    let before = before.map_err(|_| params::wrong("cursor", "it is not one of this list"))?;
-    let limit = params.count("limit", limits::EXPORTS_PER_TENANT_MAX as u64)?.unwrap_or(limits::EXPORTS_PAGE);
-    let mut exports = api.exports.list(scope.tenant(), before.as_ref(), limit as usize + 1);
-    let more = exports.len() as u64 > limit;
-    exports.truncate(limit as usize);
-    let next_cursor = exports.last().filter(|_| more).map(|last| last.id.clone());
-    Ok(Json(List { exports, next_cursor }))
+    let walk = LIST.walk(api.auth.signer(), &caller.principal, &params)?;
+    let ExportPage { exports, end } = api.exports.page(walk.tenant.as_ref(), walk.after.as_ref(), walk.limit);
+    LIST.answer(api.auth.signer(), walk, end, |next_cursor| Page { exports, next_cursor })
 }
 
 /// One of them; with `wait_seconds`, once it has ended or the seconds are over.

@@ -48,15 +48,7 @@ fn entry(expiry: &Expiry) -> Entry {
     });
     Entry {
         action: "auditlog.retention.expire",
-        by: By {
-            kind: "service",
-            id: "retention".to_owned(),
-            issued_by: None,
-            all_tenants: false,
-            address: None,
-            request_id: None,
-            user_agent: None,
-        },
+        by: By::service("retention"),
         about: About::Tenant(expiry.tenant.clone()),
         target: None,
         parameters: parameters.as_object().cloned().unwrap_or_else(Map::new),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use tokio_util::sync::CancellationToken;
 
+use super::exported::recorded;
 use crate::{
     config::Config,
     control::Control,
@@ -143,7 +144,8 @@ impl Lake {
     /// # Errors
     /// As [`Lake::ingest`] and [`Exports::open`].
     pub async fn exports(&self) -> Result<Exports> {
-        Exports::open(self.export_parts()?, self.config.export.clone()).await
+        let on_completed = recorded(self.logbook()?);
+        Exports::open(self.export_parts()?, self.config.export.clone(), on_completed).await
     }
 
     /// What any export stands on.

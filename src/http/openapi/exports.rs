@@ -52,9 +52,9 @@ fn list() -> Operation {
                 limits::EXPORTS_PAGE,
                 limits::EXPORTS_PER_TENANT_MAX as u64,
             ),
-            in_query("cursor", "`next_cursor` of the answer before.", json!({"type": "string"})),
+            parameters::cursor("`next_cursor` of the page before. It holds the whole question."),
         ])
-        .answers(200, "Some exports.", &[], &[(JSON, page)])
+        .answers(200, "Some exports.", &["Link"], &[(JSON, page)])
         .refuses(&[ProblemType::Invalid])
 }
 

@@ -75,6 +75,15 @@ async fn exports_belong_to_their_tenants(place: &Place) {
         "not-found",
     )
     .await;
+    let second = exported(&server, &key, &wanted).await;
+    let listed = with_key(&server, &key, Method::GET, "/v1/exports?limit=1").send().await.unwrap();
+    let link = listed.headers()["link"].to_str().unwrap().to_owned();
+    let page: Value = listed.json().await.unwrap();
+    assert_eq!((page["exports"].as_array().unwrap().len(), &page["exports"][0]["id"]), (1, &second["id"]));
+    let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
+    let (_, page) = ask(with_key(&server, &key, Method::GET, next)).await;
+    assert_eq!((&page["exports"][0]["id"], &page["next_cursor"]), (&json!(id), &Value::Null));
+    refused(with_key(&server, &other, Method::GET, next), 400, "bad-request").await;
     let reader = key_of(&server, "acme", "read").await;
     refused(with_key(&server, &reader, Method::GET, &path), 403, "forbidden").await;
     for wrong in [

@@ -297,3 +297,48 @@ async fn what_becomes_of_a_tenant_is_recorded() {
     assert_eq!(expire["metadata"]["rows"], 2);
     assert_eq!(expire["metadata"]["parameters"]["first_day"], "2025-03-01");
 }
+
+/// Would catch an export that leaves no record of who asked, of how many rows it gave, or of who fetched it; and one that is recorded
+/// although it was refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_are_recorded() {
+    let place = Place::folder();
+    let server = Server::start(&recording(place.busy()), &[]).await;
+    store(&server, &(0..5).map(|n| event("acme", &format!("e{n}"))).collect::<Vec<_>>()).await;
+    let ask_for =
+        async |wanted: Value| ask(with(&server, ROOT_KEY, Method::POST, "/v1/exports").json(&wanted)).await;
+    let (status, asked) =
+        ask_for(json!({"tenant_id": "acme", "format": "csv", "filter": {"actor_id": "u_1"}})).await;
+    assert_eq!(status, 202, "{asked}");
+    let id = asked["id"].as_str().unwrap();
+    let (_, ended) =
+        ask(with(&server, ROOT_KEY, Method::GET, &format!("/v1/exports/{id}?wait_seconds=60"))).await;
+    assert_eq!(ended["state"], "completed", "{ended}");
+    let manifest = format!("/v1/exports/{id}/files/manifest.json");
+    assert_eq!(ask(with(&server, ROOT_KEY, Method::GET, &manifest)).await.0, 200);
+    let (status, _) = ask_for(json!({"tenant_id": "acme", "format": "csv", "sql": "SELECT nothing"})).await;
+    assert_eq!(status, 422);
+
+    let mut of_exports = records(&server, "acme").await;
+    of_exports.retain(|record| record["action"].as_str().unwrap().starts_with("auditlog.export."));
+    let told: Vec<(&str, &str, &Value)> = of_exports
+        .iter()
+        .map(|record| {
+            let text = |value: &'static str| record.pointer(value).and_then(Value::as_str).unwrap();
+            (text("/action"), text("/outcome/result"), &record["metadata"]["rows"])
+        })
+        .collect();
+    let none = &Value::Null;
+    assert_eq!(
+        told,
+        [
+            ("auditlog.export.create", "success", none),
+            ("auditlog.export.complete", "success", &json!(5)),
+            ("auditlog.export.download", "success", none),
+            ("auditlog.export.create", "failure", none),
+        ]
+    );
+    for record in &of_exports[..3] {
+        assert_eq!(record["targets"][1], json!({"type": "export", "id": id}), "{record}");
+    }
+}
