@@ -79,7 +79,7 @@ pub struct Settings {
     pub file_bytes: u64,
     /// Rows at which it ends at the latest, about.
     pub file_rows: u64,
-    /// Events that are read and sorted at once; a day that has more is sorted on disk.
+    /// Events that are read and sorted at once, about: a day that has more is cut into parts.
     pub stretch_rows: u64,
     /// How long an export whose destination fails waits before it is tried again, at first; it doubles up to `retry_max_ms`.
     pub retry_ms: u64,

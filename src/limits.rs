@@ -349,7 +349,7 @@ pub const RATE_BURST_SECONDS_MAX: u32 = 3_600;
 
 // Exports
 
-/// Events that are read and sorted at once; a day that has more is sorted on disk.
+/// Events of an export that are read and sorted at once, about.
 pub const EXPORT_STRETCH_ROWS: u64 = 65_536;
 /// Size at which a file of an export ends, about.
 pub const EXPORT_FILE_BYTES: u64 = 256 << 20;

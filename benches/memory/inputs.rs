@@ -29,6 +29,8 @@ const LARGEST_TEXT_BYTES: usize = limits::EVENT_BYTES_MAX / 4 - 512;
 /// Rows of the file that answers are made of, and how many such files there are.
 const ANSWER_FILE_ROWS: u64 = 1_000_000;
 const ANSWER_FILES: u64 = 10;
+/// Events that long answers and exports are of.
+pub(crate) const ANSWER_ROWS: u64 = ANSWER_FILE_ROWS * ANSWER_FILES;
 
 /// Files for one compaction.
 pub(crate) struct Input {

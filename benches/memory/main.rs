@@ -1,4 +1,4 @@
-//! The largest resident memory of compaction, of long answers and of the demo: `cargo bench --bench memory`.
+//! The largest resident memory of compaction, of long answers, of exports and of the demo: `cargo bench --bench memory`.
 //!
 //! Each phase runs in a process of its own (this program again, with arguments), reads its peak from Linux
 //! (`VmHWM` of `/proc/self/status`) when it is through, and does nothing but what is measured: inputs are written by
@@ -7,7 +7,8 @@
 //!
 //! 1. compaction of files made to be hard on it (see `inputs`);
 //! 2. `SELECT *` of ten million events as NDJSON and as Parquet, to a reader that throws the bytes away;
-//! 3. `auditlake demo --exit`.
+//! 3. `auditlake export` of the same, to a folder: a day of ten million events, in ten files that each span all of it;
+//! 4. `auditlake demo --exit`.
 //!
 //! `AUDITLAKE_BENCH_PERCENT` (default 100) sets the number of rows of all of that.
 
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["demo", ..] => demo(),
+        ["demo" | "export", ..] => command(),
         [phase, rest @ ..] if phases::NAMES.contains(phase) => {
             phases::run(phase, rest);
             ExitCode::SUCCESS
@@ -50,11 +51,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// The command line's own demo, then its peak.
-fn demo() -> ExitCode {
+/// What the command line does with these arguments, then its peak.
+fn command() -> ExitCode {
     let started = std::time::Instant::now();
     let ended = auditlake::cli::main();
-    phases::tell(0, started.elapsed(), "generator, ingest, compaction and queries in one process");
+    phases::tell(0, started.elapsed(), "");
     ended
 }
 
@@ -92,6 +93,17 @@ fn measure() -> ExitCode {
     child(&["prepare-answers", &percent.to_string(), &place]);
     for format in ["ndjson", "parquet"] {
         row(&format!("SELECT * as {format}"), &child(&["select", format, &place]), PROCESS_BYTES_MAX);
+    }
+    let tenant = child(&["tenant-of", &place]).detail;
+    for format in ["ndjson", "parquet"] {
+        let (to, rows) = (path(folder.path(), format), inputs::ANSWER_ROWS * percent / 100);
+        let export = ["export", "--store", &place, "--tenant", &tenant, "--format", format, "--to", &to];
+        row(
+            &format!("auditlake export --format {format}"),
+            &Measured { rows, ..child(&export) },
+            PROCESS_BYTES_MAX,
+        );
+        std::fs::remove_dir_all(&to).expect("the folder can be removed");
     }
     let events = DEMO_EVENTS * percent / 100;
     let demo =

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::inputs;
 
 /// First arguments that make a child of this program.
-pub(crate) const NAMES: [&str; 5] = ["idle", "prepare", "prepare-answers", "compact", "select"];
+pub(crate) const NAMES: [&str; 6] = ["idle", "prepare", "prepare-answers", "tenant-of", "compact", "select"];
 
 /// Runs one phase on threads as the program has them.
 pub(crate) fn run(phase: &str, arguments: &[&str]) {
@@ -30,6 +30,7 @@ pub(crate) fn run(phase: &str, arguments: &[&str]) {
             ("idle", [folder]) => idle(folder).await,
             ("prepare", [name, share, folder]) => inputs::prepare(name, percent(share), folder).await,
             ("prepare-answers", [share, folder]) => inputs::prepare_answers(percent(share), folder).await,
+            ("tenant-of", [folder]) => tenant_of(folder).await,
             ("compact", [folder]) => compact(folder).await,
             ("select", [format, folder]) => select(format, folder).await,
             _ => panic!("{phase} does not take {arguments:?}"),
@@ -68,6 +69,12 @@ async fn idle(folder: &str) {
     let _engine = Engine::new(&store, tables, indexes(&store), None, Clock::system(), Default::default())
         .expect("an engine");
     tell(0, started.elapsed(), "");
+}
+
+/// The tenant of a store that has one.
+async fn tenant_of(folder: &str) {
+    let (_, tables) = open(folder).await;
+    tell(0, Duration::ZERO, tables.tenants().first().expect("there is a tenant").as_str());
 }
 
 async fn compact(folder: &str) {

@@ -166,7 +166,7 @@ pub struct Range {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Position {
-    /// In which stretch of days, see [`super::plan`].
+    /// In which stretch of the log, see [`super::plan`].
     pub(super) stretch: usize,
     /// After which event of it.
     pub(super) after: Option<Place>,

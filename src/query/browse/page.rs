@@ -202,7 +202,7 @@ fn leave_out_own_records(conditions: &mut Conditions, began_at: i64) {
     conditions.add(format!("NOT (received_at >= {began_at} AND {own})"));
 }
 
-fn time(micros: i64) -> DateTime<Utc> {
+pub(super) fn time(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or_default()
 }
 

@@ -4,13 +4,16 @@
 //! and however often it is asked, as long as the days are kept: events that are committed later have a higher `seq`, and
 //! the order, by (`occurred_at`, `seq`), is one that no two events share.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use std::ops::Range;
+
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use super::page::time;
 use crate::query::{Filter, Request, Scope};
 
 /// What to ask for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Stretch<'a> {
     /// Which events.
     pub filter: &'a Filter,
@@ -18,6 +21,8 @@ pub struct Stretch<'a> {
     pub first: NaiveDate,
     /// The last of them.
     pub last: NaiveDate,
+    /// Only events that occurred from then until before then, in microseconds since 1970.
+    pub part: Option<Range<i64>>,
     /// Only events after this one.
     pub after: Option<Place>,
     /// Only events committed before the one with this number.
@@ -42,11 +47,14 @@ impl Stretch<'_> {
             let day = conditions.bind(day.to_string());
             conditions.add(format!("{comparison} {day}"));
         }
+        if let Some(part) = &self.part {
+            let (from, to) = (conditions.bind_time(time(part.start)), conditions.bind_time(time(part.end)));
+            conditions.add(format!("occurred_at >= {from} AND occurred_at < {to}"));
+        }
         let seq = conditions.bind(self.seq_before);
         conditions.add(format!("seq < {seq}"));
         if let Some(after) = &self.after {
-            let time: DateTime<Utc> = DateTime::from_timestamp_micros(after.occurred_at).unwrap_or_default();
-            let (time, seq) = (conditions.bind_time(time), conditions.bind(after.seq));
+            let (time, seq) = (conditions.bind_time(time(after.occurred_at)), conditions.bind(after.seq));
             // The first says nothing that the second does not; files are pruned by it.
             conditions.add(format!("occurred_at >= {time}"));
             conditions.add(format!("(occurred_at > {time} OR seq > {seq})"));
