@@ -248,7 +248,8 @@ impl Api {
         let export = Router::new()
             .route("/v1/exports", get(exports::list).post(exports::post))
             .route("/v1/exports/{id}", get(exports::get).delete(exports::delete))
-            .route("/v1/exports/{id}/files/{name}", get(exports::file));
+            .route("/v1/exports/{id}/files/{name}", get(exports::file))
+            .route("/v1/exports/{id}/files/{name}/url", get(exports::file_url));
         let tenants = Router::new()
             .route("/v1/tenants", get(tenants::list))
             .route("/v1/tenants/{id}", get(tenants::get))

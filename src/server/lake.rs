@@ -160,6 +160,8 @@ impl Lake {
             engine: self.engine.clone(),
             control: self.control.clone(),
             clock: self.clock.clone(),
+            object_store: self.config.object_store.clone(),
+            sealer: self.config.sealer.clone(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod browse;
+mod buckets;
 mod events;
 mod exports;
 mod idempotency;

@@ -6,7 +6,7 @@ use auditlake::{
     error::ErrorKind,
     event::TenantId,
     export::{
-        Destination, ExportId, Exports, NewExport, Status, What,
+        Asked, ExportId, Exports, NewExport, Status, What,
         encode::{Compression, Format},
         to_folder,
     },
@@ -74,7 +74,7 @@ fn all_events() -> NewExport {
         what: What::Filter(Box::default()),
         format: Format::Ndjson,
         compression: Some(Compression::None),
-        destination: Destination::Managed,
+        destination: Asked::Managed,
         by: "test".to_owned(),
     }
 }

@@ -26,6 +26,8 @@ use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
 
+use super::sts;
+
 pub(crate) const BUCKET: &str = "lake";
 pub(crate) const ACCESS_KEY: &str = "test-access-key";
 pub(crate) const SECRET_KEY: &str = "test-secret-key";
@@ -37,6 +39,8 @@ pub(crate) enum Answer {
     Instead(StatusCode),
     /// Carries it out and then answers with this status, as if the true answer got lost.
     After(StatusCode),
+    /// Does nothing and never answers.
+    Never,
 }
 
 /// A running server with one empty bucket, [`BUCKET`].
@@ -61,7 +65,10 @@ impl S3Server {
         let data = tempfile::tempdir().unwrap();
         std::fs::create_dir(data.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(FileSystem::new(data.path()).unwrap());
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let mut auth = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
+        auth.register(sts::TEMPORARY_KEY.to_owned(), sts::TEMPORARY_SECRET.into());
+        builder.set_auth(auth);
+        builder.set_route(sts::Sts);
         let shared = Arc::new(Shared {
             service: builder.build(),
             conditional: tokio::sync::Mutex::default(),
@@ -135,6 +142,9 @@ impl Shared {
         let answer = self.answers().pop_front();
         if let Some(Answer::Instead(status)) = answer {
             return error(status);
+        }
+        if let Some(Answer::Never) = answer {
+            std::future::pending::<()>().await;
         }
         let is_conditional = request.method() == Method::PUT && request.headers().contains_key(IF_NONE_MATCH);
         let _turn = if is_conditional { Some(self.conditional.lock().await) } else { None };
