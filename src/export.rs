@@ -10,11 +10,14 @@
 //! | [`encode`] | batches to the bytes of a file; [`ocsf`]: what an event is in the Open Cybersecurity Schema Framework |
 //! | `pin` | holds fast which state of the log is exported; `plan` decides what is read of it at once |
 //! | `run` | carries one export out; `output` writes its files, to a `destination`; [`mod@manifest`] says what they are |
-//! | `records` | what is stored of an export: `job` |
+//! | `records` | what is stored of an export: `job`, as `documents` |
 //! | `queue` | which export of a server is next; `status` and `progress` tell how far it is |
 //! | `folder` | an export to a folder, without a server |
+//! | [`continuous`] | exports that follow the log |
 
+pub mod continuous;
 mod destination;
+mod documents;
 pub mod encode;
 #[cfg(test)]
 mod fixture;
@@ -78,6 +81,8 @@ use crate::{
 pub struct Settings {
     /// Exports that are carried out at the same time; the tenants take turns.
     pub concurrent_max: usize,
+    /// Deliveries of continuous exports that are made at the same time; what waits longest is next.
+    pub continuous_max: usize,
     /// Size at which a file ends, about.
     pub file_bytes: u64,
     /// Rows at which it ends at the latest, about.
@@ -98,6 +103,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             concurrent_max: 2,
+            continuous_max: 2,
             file_bytes: limits::EXPORT_FILE_BYTES,
             file_rows: limits::EXPORT_FILE_ROWS,
             stretch_rows: limits::EXPORT_STRETCH_ROWS,
@@ -114,6 +120,7 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         let at_least_one = [
             ("concurrent_max", self.concurrent_max as u64),
+            ("continuous_max", self.continuous_max as u64),
             ("file_bytes", self.file_bytes),
             ("file_rows", self.file_rows),
             ("stretch_rows", self.stretch_rows),

@@ -168,6 +168,16 @@ impl Destinations {
         }
     }
 
+    /// The whole of a bucket's prefix, for an export `id` of a tenant or of all.
+    pub(super) fn prefix(&self, destination: &Destination, id: &str) -> Result<Open> {
+        match destination {
+            Destination::S3(place) => Ok(Open::whole(&self.bucket(place, id)?)),
+            Destination::Managed | Destination::Folder { .. } => {
+                Err(Error::new(ErrorKind::Internal, format!("export {id} has no bucket")))
+            }
+        }
+    }
+
     /// The bucket, with its prefix.
     fn bucket(&self, place: &InBucket, id: &str) -> Result<Store> {
         let InBucket { bucket, prefix, region, endpoint, access } = place.clone();

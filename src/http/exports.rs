@@ -285,7 +285,7 @@ fn range(headers: &HeaderMap, size: u64) -> Result<Option<std::ops::Range<u64>>,
 }
 
 /// The tenant whose exports the principal sees; `None`: all.
-fn reached(principal: &Principal) -> Option<&TenantId> {
+pub(super) fn reached(principal: &Principal) -> Option<&TenantId> {
     match principal.reach() {
         Reach::Tenant(tenant) => Some(tenant),
         Reach::All => None,

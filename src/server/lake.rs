@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     control::Control,
     error::{Error, ErrorKind, Result},
-    export::{self, Exports},
+    export::{self, Exports, continuous::Continuous},
     index::Indexes,
     ingest::{self, Ingest, Parts},
     logbook::Logbook,
@@ -146,6 +146,15 @@ impl Lake {
     pub async fn exports(&self) -> Result<Exports> {
         let on_completed = recorded(self.logbook()?);
         Exports::open(self.export_parts()?, self.config.export.clone(), on_completed).await
+    }
+
+    /// Exports that follow the log.
+    ///
+    /// # Errors
+    /// As [`Lake::ingest`].
+    pub fn continuous(&self) -> Result<Continuous> {
+        let metrics = self.metrics.delivery.clone();
+        Ok(Continuous::open(self.export_parts()?, &self.config.export, metrics))
     }
 
     /// What any export stands on.

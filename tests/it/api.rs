@@ -3,6 +3,7 @@
 mod answers;
 mod browse;
 mod buckets;
+mod continuous;
 mod events;
 mod exports;
 mod idempotency;

@@ -148,7 +148,7 @@ fn file_url() -> Operation {
         .refuses(&[ProblemType::Invalid])
 }
 
-fn destination() -> Value {
+pub(super) fn destination() -> Value {
     let managed = json!({
         "type": "object",
         "properties": {"type": {"const": "managed", "description": "Kept by the server, to be fetched from it."}},
