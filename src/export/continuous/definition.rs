@@ -152,9 +152,10 @@ impl Definition {
 
     /// What the rows of its files are.
     pub(super) fn content(&self) -> Content {
-        match self.layout {
+        match &self.layout {
             Layout::Delta => Content::Stored,
-            Layout::Files | Layout::SecurityLake(_) => Content::Events,
+            Layout::Files => Content::Events,
+            Layout::SecurityLake(SecurityLake { class, .. }) => Content::OfClass((*class).into()),
         }
     }
 
