@@ -8,14 +8,15 @@
 //! | part | does |
 //! |---|---|
 //! | [`encode`] | batches to the bytes of a file; [`ocsf`]: what an event is in the Open Cybersecurity Schema Framework |
-//! | `pin` | holds fast which state of the log is exported; `plan` decides what is read of it at once |
-//! | `run` | carries one export out; `output` writes its files, to a `destination`; [`mod@manifest`] says what they are |
+//! | `pin` | holds fast which state of the log is exported; `plan` decides what is read of it at once, `copy` what need not be read |
+//! | `run` | carries one export out; `writing` and `output` write its files, to a `destination`; [`mod@manifest`] says what they are |
 //! | `records` | what is stored of an export: `job`, as `documents` |
 //! | `queue` | which export of a server is next; `status` and `progress` tell how far it is |
 //! | `folder` | an export to a folder, without a server |
 //! | [`continuous`] | exports that follow the log |
 
 pub mod continuous;
+mod copy;
 mod destination;
 mod documents;
 pub mod encode;
@@ -33,6 +34,7 @@ mod queue;
 mod records;
 mod run;
 mod status;
+mod writing;
 
 use std::{
     collections::BTreeMap,
@@ -233,7 +235,7 @@ impl Exports {
             (entry.job.id.clone(), entry)
         });
         let entries = Mutex::new(entries.collect());
-        let means = Means::new(engine, control, clock, &settings);
+        let means = Means::new(engine, tables.clone(), control, clock, &settings);
         let changed = watch::Sender::default();
         let destinations = Destinations::new(store.clone(), object_store, sealer, &settings);
         let shared =

@@ -20,6 +20,7 @@ pub mod commit;
 pub mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod groups;
 pub mod ids;
 pub mod layout;
 mod load;
@@ -44,6 +45,7 @@ use tokio::sync::OnceCell;
 pub use self::{
     commit::Commit,
     file::FileWriter,
+    groups::{RowGroup, RowGroups},
     ids::IdCache,
     maintain::{Pace, maintain_aside},
     read::{BatchStream, OpenFile, ReadOptions},

@@ -119,7 +119,7 @@ impl Continuous {
         let Parts { store, tables, ingest, engine, control, clock, object_store, sealer } = parts;
         let destinations = Destinations::new(store.clone(), object_store, sealer, settings);
         let shared = Shared {
-            means: Means::new(engine, control, clock, settings),
+            means: Means::new(engine, tables.clone(), control, clock, settings),
             destinations,
             store,
             tables,

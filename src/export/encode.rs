@@ -16,10 +16,12 @@
 //! | `encode/columns.rs` | checks the columns of what comes in |
 //! | `encode/regroup.rs` | cuts rows into groups by the rows alone |
 //! | `encode/sink.rs` | text on its way through gzip or zstd |
+//! | `encode/copied.rs` | Parquet put together of row groups that are there already |
 //! | `encode/lines.rs`, `csv.rs`, `arrow.rs`, `parquet.rs` | one format each |
 
 mod arrow;
 mod columns;
+mod copied;
 mod csv;
 mod format;
 mod lines;
@@ -32,6 +34,7 @@ mod tests;
 use ::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use bytes::Bytes;
 
+pub(super) use self::copied::Copied;
 pub use self::format::{Compression, Format};
 use self::{columns::Columns, lines::Text, regroup::Regroup, sink::Sink};
 use crate::{

@@ -47,7 +47,7 @@ pub async fn to_folder(
     let destination = Open::whole(&folder_store);
     let records = Records::at(&folder_store, paths::export_under_way());
     let Parts { tables, ingest, engine, control, clock, .. } = parts;
-    let means = Means::new(engine, control, clock, settings);
+    let means = Means::new(engine, tables.clone(), control, clock, settings);
     let (job, steps) = match records.stored().await? {
         Some(Stored { job, steps, end: None }) if is_same(&job, &new) => (job, steps),
         Some(_) => return Err(holds(folder, "the beginning of another export")),

@@ -1,6 +1,6 @@
 //! One file of an export on its way to its destination.
 //!
-//! In: batches. Out: an object, and what the manifest says of it. Guaranteed: the object appears when it is complete, and not before;
+//! In: batches, or row groups as they are stored. Out: an object, and what the manifest says of it. Guaranteed: the object appears when it is complete, and not before;
 //! memory is bounded by the encoder and the parts on their way; size and SHA-256 are those of the bytes sent.
 
 use arrow::{
@@ -9,25 +9,33 @@ use arrow::{
     datatypes::{Int64Type, TimestampMicrosecondType},
 };
 use bytes::Bytes;
+use chrono::NaiveDate;
 use object_store::buffered::BufWriter;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{
     destination::Open,
-    encode::{Compression, Content, Encoder, Format},
+    encode::{Compression, Content, Copied, Encoder, Format},
     job::{File, Range},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     event::schema::{OCCURRED_AT, SEQ},
     limits::{EXPORT_PART_BYTES, EXPORT_PARTS_AT_ONCE},
+    table::RowGroup,
     telemetry::hex,
 };
 
+/// How its bytes are made.
+enum Made {
+    Encoded(Box<Encoder>),
+    Copied(Box<Copied>),
+}
+
 /// A file that is being written.
 pub(super) struct Output {
-    encoder: Encoder,
+    made: Made,
     upload: Upload,
     rows: u64,
     range: Option<Range>,
@@ -40,13 +48,27 @@ impl Output {
         (format, compression): (Format, Compression),
         content: &Content,
     ) -> Result<Self> {
-        let encoder = Encoder::new(format, compression, content)?;
-        Ok(Self { encoder, upload: Upload::begin(destination, name), rows: 0, range: None })
+        let made = Made::Encoded(Box::new(Encoder::new(format, compression, content)?));
+        Ok(Self { made, upload: Upload::begin(destination, name), rows: 0, range: None })
+    }
+
+    /// One that is put together of row groups.
+    pub(super) fn begin_copy(destination: &Open, name: String) -> Result<Self> {
+        let made = Made::Copied(Box::new(Copied::new()?));
+        Ok(Self { made, upload: Upload::begin(destination, name), rows: 0, range: None })
+    }
+
+    /// Whether it takes batches.
+    pub(super) fn is_encoded(&self) -> bool {
+        matches!(self.made, Made::Encoded(_))
     }
 
     /// Its size so far, about.
     pub(super) fn size_bytes(&self) -> u64 {
-        self.encoder.encoded_bytes()
+        match &self.made {
+            Made::Encoded(encoder) => encoder.encoded_bytes(),
+            Made::Copied(copied) => copied.encoded_bytes(),
+        }
     }
 
     /// Rows so far.
@@ -55,19 +77,41 @@ impl Output {
     }
 
     pub(super) async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.encoder.write(batch)?;
+        let Made::Encoded(encoder) = &mut self.made else { return Err(mixed()) };
+        encoder.write(batch)?;
+        let ready = encoder.take();
         self.rows += batch.num_rows() as u64;
-        self.range = match (self.range, range(batch)) {
+        self.spans(range(batch));
+        self.upload.send(ready).await
+    }
+
+    /// Appends a row group, all of whose events are of `day`.
+    pub(super) async fn copy(&mut self, group: &RowGroup, day: NaiveDate) -> Result<u64> {
+        let Made::Copied(copied) = &mut self.made else { return Err(mixed()) };
+        copied.append(group, day)?;
+        let ready = copied.take();
+        let rows = group.metadata.row_group(group.number).num_rows().max(0) as u64;
+        self.rows += rows;
+        self.upload.send(ready).await?;
+        Ok(rows)
+    }
+
+    /// Its events span this, too.
+    pub(super) fn spans(&mut self, range: Option<Range>) {
+        self.range = match (self.range, range) {
             (Some(left), Some(right)) => Some(left.joined(right)),
             (left, right) => left.or(right),
         };
-        self.upload.send(self.encoder.take()).await
     }
 
     /// Completes it: it is at its destination.
     pub(super) async fn finish(self) -> Result<File> {
-        let Self { encoder, mut upload, rows, range } = self;
-        upload.send(encoder.finish()?).await?;
+        let Self { made, mut upload, rows, range } = self;
+        let rest = match made {
+            Made::Encoded(encoder) => encoder.finish()?,
+            Made::Copied(copied) => copied.finish()?,
+        };
+        upload.send(rest).await?;
         let (name, bytes, sha256) = upload.complete().await?;
         Ok(File { name, rows, bytes, sha256, range })
     }
@@ -76,6 +120,10 @@ impl Output {
     pub(super) async fn abandon(self) {
         self.upload.abandon().await;
     }
+}
+
+fn mixed() -> Error {
+    Error::new(ErrorKind::Internal, "a file is encoded or put together, not both")
 }
 
 /// Bytes on their way.

@@ -17,14 +17,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Settings,
+    copy::{self, Whole},
     destination::Open,
-    encode::Content,
-    job::{End, EndState, File, Job, Position, Step, VERSION, What},
+    encode::{Content, Copied, Format},
+    job::{End, EndState, Job, Position, Step, VERSION, What},
     manifest,
-    output::Output,
     plan::{self, Days},
     progress::Progress,
     records::Records,
+    writing::{WholeDays, Writing},
 };
 use crate::{
     control::Control,
@@ -34,6 +35,7 @@ use crate::{
         Engine, Filter, Narrowing, Request, Running, Scope,
         browse::{Place, Stretch},
     },
+    table::{Tables, start_micros},
     telemetry::Clock,
 };
 
@@ -41,6 +43,7 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Means {
     pub(super) engine: Engine,
+    pub(super) tables: Tables,
     pub(super) control: Control,
     pub(super) clock: Clock,
     /// Size at which a file ends, about.
@@ -52,9 +55,15 @@ pub(super) struct Means {
 }
 
 impl Means {
-    pub(super) fn new(engine: Engine, control: Control, clock: Clock, settings: &Settings) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        tables: Tables,
+        control: Control,
+        clock: Clock,
+        settings: &Settings,
+    ) -> Self {
         let Settings { file_bytes, file_rows, stretch_rows, .. } = *settings;
-        Self { engine, control, clock, file_bytes, file_rows, stretch_rows }
+        Self { engine, tables, control, clock, file_bytes, file_rows, stretch_rows }
     }
 }
 
@@ -87,7 +96,7 @@ impl Run<'_> {
     pub(super) async fn to_the_end(&self, steps: Vec<Step>) -> Result<End, Broken> {
         let from = steps.last().map_or(Position::default(), |step| step.next);
         let files = steps.into_iter().map(|step| step.file).collect();
-        let mut writing = Writing { run: self, files, open: None };
+        let mut writing = Writing::new(self, files);
         let written = match &self.job.what {
             What::Filter(filter) => self.events(filter, from, &mut writing).await,
             What::Sql { text, params, .. } => {
@@ -124,10 +133,20 @@ impl Run<'_> {
     /// Writes the events from `from` on.
     async fn events(&self, filter: &Filter, from: Position, writing: &mut Writing<'_>) -> Result<(), Broken> {
         let stretches = plan::stretches(&self.job.pinned);
-        let mut behind = stretches.iter().take(from.stretch).map(|days| days.rows).sum();
+        let behind = |number: usize| stretches[..number].iter().map(|days| days.rows).sum();
+        let mut copied_to = from.stretch;
         for (number, days) in stretches.iter().enumerate().skip(from.stretch) {
-            self.progress.at(behind);
-            behind += days.rows;
+            if number < copied_to {
+                continue;
+            }
+            self.progress.at(behind(number));
+            let fresh = number > from.stretch || from.after.is_none();
+            if fresh && let Some(whole) = self.whole(filter, &stretches[number..]).await? {
+                copied_to = number + whole.stretches;
+                writing.copy(whole, number).await?;
+                continue;
+            }
+            writing.encode_from(number).await?;
             let after = from.after.filter(|_| number == from.stretch);
             let mut running = self.means.engine.run_export(self.request(filter, days, after)).await?;
             while let Some(batch) = self.next(&mut running).await? {
@@ -139,6 +158,39 @@ impl Run<'_> {
             }
         }
         writing.complete(Some(Position { stretch: stretches.len(), after: None })).await
+    }
+
+    /// The files of the first of `stretches`, and of those that belong to the same day, if they can be copied.
+    async fn whole(&self, filter: &Filter, stretches: &[Days]) -> Result<Option<WholeDays>, Broken> {
+        if self.job.format != Format::Parquet || *filter != Filter::default() {
+            return Ok(None);
+        }
+        let (Some(first), Some(table)) =
+            (stretches.first(), self.means.tables.get(&self.job.tenant_id).await?)
+        else {
+            return Ok(None);
+        };
+        // Not a part of a day whose other parts were read.
+        let begins_day = first.part.as_ref().is_none_or(|part| part.start == start_micros(first.first));
+        let kept = self.means.control.first_day(&self.job.tenant_id).is_none_or(|kept| kept <= first.first);
+        if !begins_day || !kept {
+            return Ok(None);
+        }
+        let snapshot = table.snapshot();
+        let days = self.job.pinned.days.range(first.first..=first.last).map(|(day, _)| *day);
+        let files = days.map(|day| copy::day(&snapshot, day, self.job.pinned.seq_before));
+        let Some(files) = files.collect::<Option<Vec<Vec<Whole>>>>() else { return Ok(None) };
+        let mut opened = Vec::new();
+        for whole in files.concat() {
+            let groups = self.next_of(table.row_groups(&whole.file)).await?;
+            // Another program may have rewritten it.
+            if !Copied::fits(groups.metadata()) {
+                return Ok(None);
+            }
+            opened.push((whole, groups));
+        }
+        let stretches = stretches.iter().take_while(|days| days.first == first.first).count();
+        Ok(Some(WholeDays { files: opened, stretches }))
     }
 
     fn request(&self, filter: &Filter, days: &Days, after: Option<Place>) -> Request {
@@ -162,60 +214,14 @@ impl Run<'_> {
     }
 
     async fn next(&self, running: &mut Running) -> Result<Option<RecordBatch>, Broken> {
-        match self.stop.run_until_cancelled(running.next()).await {
+        self.next_of(async { running.next().await.transpose() }).await
+    }
+
+    /// What comes next, unless it is told to stop.
+    pub(super) async fn next_of<T>(&self, next: impl Future<Output = Result<T>>) -> Result<T, Broken> {
+        match self.stop.run_until_cancelled(next).await {
             None => Err(Broken::Stopped),
-            Some(batch) => Ok(batch.transpose()?),
-        }
-    }
-}
-
-/// The files of one export, one after another.
-struct Writing<'a> {
-    run: &'a Run<'a>,
-    /// Those that are complete.
-    files: Vec<File>,
-    open: Option<Output>,
-}
-
-impl Writing<'_> {
-    /// Appends rows to the file that is open, or to a new one.
-    async fn write(&mut self, batch: &RecordBatch, content: &Content) -> Result<()> {
-        let open = match &mut self.open {
-            Some(open) => open,
-            none => {
-                let Job { format, compression, .. } = self.run.job;
-                let name = format!("part-{:05}.{}", self.files.len() + 1, format.extension(*compression));
-                none.insert(Output::begin(self.run.destination, name, (*format, *compression), content)?)
-            }
-        };
-        open.write(batch).await?;
-        self.run.progress.wrote(batch.num_rows() as u64);
-        Ok(())
-    }
-
-    fn is_full(&self) -> bool {
-        let means = self.run.means;
-        let full = |open: &Output| open.size_bytes() >= means.file_bytes || open.rows() >= means.file_rows;
-        self.open.as_ref().is_some_and(full)
-    }
-
-    /// Completes the file that is open, if one is. If an export can go on at `next`, that it can is stored.
-    async fn complete(&mut self, next: Option<Position>) -> Result<(), Broken> {
-        let Some(open) = self.open.take() else { return Ok(()) };
-        let file = open.finish().await?;
-        if let Some(next) = next {
-            let step = Step { version: VERSION, file: file.clone(), next };
-            self.run.records.step(self.files.len() as u64 + 1, &step).await?;
-        }
-        self.run.progress.completed(&file);
-        self.files.push(file);
-        Ok(())
-    }
-
-    /// Gives up the file that is open.
-    async fn abandon(self) {
-        if let Some(open) = self.open {
-            open.abandon().await;
+            Some(next) => Ok(next?),
         }
     }
 }

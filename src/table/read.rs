@@ -142,7 +142,7 @@ pub(crate) fn schema_of(text_views: bool) -> SchemaRef {
 }
 
 /// Where the Parquet decoder gets a file's bytes from.
-enum Source {
+pub(super) enum Source {
     /// All of them at hand.
     Whole(Bytes),
     /// Range by range, as they are needed.
@@ -150,7 +150,7 @@ enum Source {
 }
 
 impl Source {
-    async fn open(store: &Store, key: &Path, file: &DataFile) -> Result<Self> {
+    pub(super) async fn open(store: &Store, key: &Path, file: &DataFile) -> Result<Self> {
         if file.size_bytes > WHOLE_FILE_BYTES_MAX {
             let (store, key) = (store.object_store(), key.clone());
             return Ok(Self::Ranges { store, key, size_bytes: file.size_bytes });
@@ -205,7 +205,7 @@ impl AsyncFileReader for Source {
     }
 }
 
-fn slice(bytes: &Bytes, range: Range<u64>) -> parquet::errors::Result<Bytes> {
+pub(super) fn slice(bytes: &Bytes, range: Range<u64>) -> parquet::errors::Result<Bytes> {
     let (start, end) = (range.start as usize, range.end as usize);
     if start > end || end > bytes.len() {
         let message = format!("bytes {start}..{end} are beyond the file's {}", bytes.len());
@@ -256,7 +256,7 @@ fn memory_bytes(metadata: &ParquetMetaData, file: &DataFile) -> u64 {
 }
 
 /// The store's trouble can pass; the format's cannot.
-fn read_error(key: &Path, cause: ParquetError) -> Error {
+pub(super) fn read_error(key: &Path, cause: ParquetError) -> Error {
     let kind = match &cause {
         ParquetError::External(inner) => match inner.downcast_ref::<object_store::Error>() {
             Some(object_store::Error::NotFound { .. }) => ErrorKind::Corrupt,

@@ -206,6 +206,11 @@ impl Table {
         read::open(&self.shared.store, &self.tenant, file, options).await
     }
 
+    /// The row groups of one data file, as they are stored.
+    pub async fn row_groups(&self, file: &DataFile) -> Result<super::RowGroups> {
+        super::RowGroups::open(&self.shared.store, &self.tenant, file).await
+    }
+
     /// Deletes a file that was written and will not be committed.
     pub async fn discard(&self, file: &DataFile) -> Result<()> {
         self.shared.store.delete(&paths::data_file(&self.tenant, &file.path)).await
