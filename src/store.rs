@@ -16,6 +16,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::{
     ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, memory::InMemory, path::Path,
@@ -24,6 +25,7 @@ use object_store::{
 
 use crate::error::{Error, ErrorKind, Result};
 
+mod address;
 mod failure;
 mod folders;
 mod local;
@@ -35,6 +37,7 @@ mod staging;
 mod tests;
 mod upload;
 
+pub use address::Address;
 use failure::operation_failed;
 use local::DurableLocal;
 use location::Location;
@@ -50,6 +53,7 @@ pub struct Store {
 struct Inner {
     objects: Arc<dyn ObjectStore>,
     backend: Backend,
+    address: Option<Address>,
     display: String,
 }
 
@@ -89,25 +93,27 @@ impl Store {
     pub async fn open(location: &str, settings: &Settings) -> Result<Self> {
         let location = Location::parse(location)?;
         let display = location.to_string();
-        let (objects, backend): (Arc<dyn ObjectStore>, _) = match location {
-            Location::Memory => (Arc::new(InMemory::new()), Backend::Other),
+        let (objects, backend, address): (Arc<dyn ObjectStore>, _, _) = match location {
+            Location::Memory => (Arc::new(InMemory::new()), Backend::Other, None),
             Location::Folder(folder) => {
                 let local = DurableLocal::open(folder).await?;
-                (Arc::new(local.clone()), Backend::Local(local))
+                let address = Address::of_folder(local.root())?;
+                (Arc::new(local.clone()), Backend::Local(local), Some(address))
             }
             Location::S3 { bucket, prefix } => {
-                let bucket = s3::open(&bucket, &prefix, &display, settings).await?;
-                (Arc::new(PrefixStore::new(bucket, prefix)), Backend::S3)
+                let (objects, address) = s3::open(&bucket, &prefix, &display, settings).await?;
+                (Arc::new(PrefixStore::new(objects, prefix)), Backend::S3, Some(address))
             }
         };
-        Ok(Self { inner: Arc::new(Inner { objects, backend, display }) })
+        Ok(Self { inner: Arc::new(Inner { objects, backend, address, display }) })
     }
 
     /// A store over any object store, as tests use to inject faults.
     /// It is taken as it is: nothing is fsynced or probed on its behalf.
     pub fn from_object_store(inner: Arc<dyn ObjectStore>) -> Self {
         let display = inner.to_string();
-        Self { inner: Arc::new(Inner { objects: inner, backend: Backend::Other, display }) }
+        let (backend, address) = (Backend::Other, None);
+        Self { inner: Arc::new(Inner { objects: inner, backend, address, display }) }
     }
 
     /// The object store itself, rooted at this store's root, for DataFusion, Parquet and Delta.
@@ -119,6 +125,11 @@ impl Store {
     /// Whether the store is a folder of this machine.
     pub fn is_local(&self) -> bool {
         matches!(self.inner.backend, Backend::Local(_))
+    }
+
+    /// Where readers that are not ours find it; `None`: nowhere, it is in the memory of this process.
+    pub fn address(&self) -> Option<&Address> {
+        self.inner.address.as_ref()
     }
 
     /// The store's name for messages: the folder or URL it was opened by, never with credentials.
@@ -167,6 +178,15 @@ impl Store {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if failure::is_absent(&error) => Ok(None),
             Err(error) => Err(operation_failed("get", path, error)),
+        }
+    }
+
+    /// When the object was last written, by the store's clock, or `None` if it does not exist.
+    pub async fn written_at(&self, path: &Path) -> Result<Option<DateTime<Utc>>> {
+        match self.inner.objects.head(path).await {
+            Ok(object) => Ok(Some(object.last_modified)),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(operation_failed("head", path, error)),
         }
     }
 

@@ -14,6 +14,7 @@ mod operation;
 mod parameters;
 mod questions;
 mod schemas;
+mod table;
 
 use std::sync::LazyLock;
 
@@ -47,6 +48,7 @@ pub(super) fn document() -> Value {
     operations.extend(questions::operations());
     operations.extend(exports::operations());
     operations.extend(admin::operations());
+    operations.push(table::operation());
     operations.extend(open::operations());
     let responses: Map<String, Value> =
         operations.iter().flat_map(Operation::refusals).map(|kinds| refusal(&kinds)).collect();
@@ -56,7 +58,8 @@ pub(super) fn document() -> Value {
         paths[path][method] = operation.into_object();
     }
     let mut described: Map<String, Value> = Map::new();
-    for (name, schema) in event::schemas().into_iter().chain(schemas::schemas()).chain(exports::schemas()) {
+    let schemas = event::schemas().into_iter().chain(schemas::schemas()).chain(exports::schemas());
+    for (name, schema) in schemas.chain(table::schemas()) {
         described.insert(name.to_owned(), schema);
     }
     json!({

@@ -11,6 +11,7 @@ mod openapi;
 mod problems;
 mod queries;
 mod saved;
+mod table;
 mod tenants;
 
 use reqwest::{RequestBuilder, Response};
