@@ -18,21 +18,21 @@ const CALM: [(&str, &str); 2] =
 pub(crate) struct Place {
     launch: Launch,
     folder: Option<TempDir>,
-    _s3: Option<S3Server>,
+    s3: Option<S3Server>,
 }
 
 impl Place {
     pub(crate) fn folder() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let launch = Launch { store: folder.path().display().to_string(), environment: Vec::new() };
-        Self { launch, folder: Some(folder), _s3: None }
+        Self { launch, folder: Some(folder), s3: None }
     }
 
     pub(crate) fn s3() -> Self {
         let s3 = S3Server::start();
         let launch =
             Launch { store: format!("s3://{BUCKET}/some/prefix"), environment: s3.environment().into() };
-        Self { launch, folder: None, _s3: Some(s3) }
+        Self { launch, folder: None, s3: Some(s3) }
     }
 
     /// What `--store` names.
@@ -43,6 +43,11 @@ impl Place {
     /// The folder that the store is, unless it is on S3.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.folder.as_ref().map(TempDir::path)
+    }
+
+    /// The S3 server that the store is on, unless it is a folder.
+    pub(crate) fn s3_server(&self) -> Option<&S3Server> {
+        self.s3.as_ref()
     }
 
     /// What a process needs in its environment to open the store.
