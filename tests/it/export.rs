@@ -1,5 +1,7 @@
 //! Exports: everything and nothing twice, whatever fails or arrives meanwhile.
 
+mod meanwhile;
+
 use std::sync::Arc;
 
 use auditlake::{
