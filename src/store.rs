@@ -217,6 +217,18 @@ impl Store {
         }
     }
 
+    /// The last thing to do with a store that is a folder for others: removes the empty folders at and below `folder`, and those that
+    /// the store itself has, so that its objects are all there is. Nothing can be written afterwards.
+    pub async fn leave(&self, folder: &Path) -> Result<()> {
+        match &self.inner.backend {
+            Backend::Local(local) => {
+                local.leave(folder).await.map_err(|error| operation_failed("leave", folder, error))
+            }
+            // There a folder is no more than the names of its objects.
+            Backend::S3 | Backend::Other => Ok(()),
+        }
+    }
+
     /// Makes an object durable whose writer may have died between writing and fsyncing it: in a folder, fsyncs the file
     /// and its folders; elsewhere there is nothing to do. `NotFound` if a folder has no such file.
     pub async fn make_durable(&self, path: &Path) -> Result<()> {
