@@ -1,5 +1,6 @@
 //! Exports: everything and nothing twice, whatever fails or arrives meanwhile.
 
+mod killed;
 mod meanwhile;
 
 use std::sync::Arc;
