@@ -10,6 +10,7 @@
 //! | `AUDITLAKE_LOG` (or `RUST_LOG`), `AUDITLAKE_LOG_FORMAT` | `log.filter` and `log.format` |
 //! | `AUDITLAKE_{SECTION}__{FIELD}` | any field of a section, e.g. `AUDITLAKE_QUERY__ROWS_MAX=1000` |
 //! | `AUDITLAKE_ROOT_KEY` | the root key; never in a file, never shown |
+//! | `AUDITLAKE_SECRETS_KEY` | what secrets of destinations are sealed with, see [`crate::seal`]; never in a file, never shown |
 
 mod environment;
 mod print;
@@ -22,10 +23,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use self::environment::Secrets;
 use crate::{
     auth, compact,
     error::{Error, ErrorKind, Result},
-    export, http, index, ingest, limits, logbook, query, rate, store, table,
+    export, http, index, ingest, limits, logbook, query, rate,
+    seal::Sealer,
+    store, table,
     telemetry::log,
 };
 
@@ -43,6 +47,9 @@ pub struct Config {
     /// The root key, if the environment gives one.
     #[serde(skip)]
     pub root_key: Option<RootKey>,
+    /// Keeps secrets of others, if the environment gives a key for it.
+    #[serde(skip)]
+    pub sealer: Sealer,
     /// The log.
     pub log: log::Settings,
     /// How the store is reached.
@@ -75,6 +82,7 @@ impl Default for Config {
             store: "./auditlake-data".into(),
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             root_key: None,
+            sealer: Sealer::default(),
             log: log::Settings::default(),
             object_store: store::Settings::default(),
             ingest: ingest::Settings::default(),
@@ -183,11 +191,12 @@ impl Config {
             Some(path) => read_file(path)?,
             None => toml::Table::new(),
         };
-        let root_key = environment::apply(&mut table, &sources.environment)?;
+        let Secrets { root_key, sealer } = environment::apply(&mut table, &sources.environment)?;
         let mut config = Self::deserialize(table).map_err(|error| {
             invalid(format!("the environment's configuration is not valid: {}", error.message()))
         })?;
         config.root_key = root_key;
+        config.sealer = sealer;
         let Flags { store, listen, queries, log_format, log_filter } = sources.flags;
         config.store = store.unwrap_or(config.store);
         config.listen = listen.unwrap_or(config.listen);

@@ -1,4 +1,4 @@
-//! The control log: keys and tenants' settings, as a sequence of changes that is never rewritten.
+//! The control log: keys, tenants' settings and continuous exports, as a sequence of changes that is never rewritten.
 //!
 //! In: changes, each decided upon the newest state. Out: that state, and the history that led to it. Guaranteed: a change
 //! is durable when it is acknowledged; two processes that change at the same time take turns (create-if-absent of the
@@ -6,12 +6,14 @@
 //! a change that did not happen.
 //!
 //! The log is `control/log/{version:020}.json`, one [`Record`] each, from version 1; every [`SNAPSHOT_EVERY`] versions the
-//! whole state stands beside it, so that a start reads little. Nothing secret is in it: of keys, hashes.
+//! whole state stands beside it, so that a start reads little. Nothing secret is in it: of keys, hashes; of
+//! what opens others' buckets, what [`crate::seal`] makes of it.
 
 mod change;
 mod key;
 mod log;
 mod state;
+mod subscription;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ pub use self::{
     key::{Key, KeyId, KeyState, Scope, Secret},
     log::SNAPSHOT_EVERY,
     state::State,
+    subscription::{Replay, ReplayFrom, Subscription},
     tenant::{Tenant, TenantLimits, TenantSettings, TenantVersion, VERSIONS_KEPT},
 };
 use crate::{

@@ -10,11 +10,14 @@
 //! | [`encode`] | batches to the bytes of a file; [`ocsf`]: what an event is in the Open Cybersecurity Schema Framework |
 //! | `pin` | holds fast which state of the log is exported; `plan` decides what is read of it at once |
 //! | `run` | carries one export out; `output` writes its files, to a `destination`; [`mod@manifest`] says what they are |
-//! | `records` | what is stored of an export: `job` |
+//! | `records` | what is stored of an export: `job`, as `documents` |
 //! | `queue` | which export of a server is next; `status` and `progress` tell how far it is |
 //! | `folder` | an export to a folder, without a server |
+//! | [`continuous`] | exports that follow the log |
 
+pub mod continuous;
 mod destination;
+mod documents;
 pub mod encode;
 #[cfg(test)]
 mod fixture;
@@ -35,6 +38,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
@@ -42,15 +46,16 @@ use object_store::{GetOptions, GetResult, ObjectStore as _, ObjectStoreExt as _,
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 pub use self::{
-    destination::Destination,
+    destination::{Access, Asked, AskedAccess, AskedBucket, Destination, InBucket},
     folder::{Advance, to_folder},
     job::{End, EndState, ExportId, File, Job, Pinned, What},
     status::Status,
 };
 use self::{
-    destination::Open,
+    destination::{Destinations, Open},
     encode::{Compression, Format},
     progress::Progress,
     records::{Records, Stored},
@@ -64,7 +69,8 @@ use crate::{
     ingest::Ingest,
     limits,
     query::Engine,
-    store::Store,
+    seal::Sealer,
+    store::{self, Store},
     table::Tables,
     telemetry::Clock,
 };
@@ -75,6 +81,8 @@ use crate::{
 pub struct Settings {
     /// Exports that are carried out at the same time; the tenants take turns.
     pub concurrent_max: usize,
+    /// Deliveries of continuous exports that are made at the same time; what waits longest is next.
+    pub continuous_max: usize,
     /// Size at which a file ends, about.
     pub file_bytes: u64,
     /// Rows at which it ends at the latest, about.
@@ -85,17 +93,24 @@ pub struct Settings {
     pub retry_ms: u64,
     /// The longest such wait.
     pub retry_max_ms: u64,
+    /// Endpoints of S3-compatible stores, other than AWS, that buckets of destinations may be at.
+    pub endpoints: Vec<String>,
+    /// Where roles are asked for; if not set, at AWS in the bucket's region.
+    pub sts_endpoint: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             concurrent_max: 2,
+            continuous_max: 2,
             file_bytes: limits::EXPORT_FILE_BYTES,
             file_rows: limits::EXPORT_FILE_ROWS,
             stretch_rows: limits::EXPORT_STRETCH_ROWS,
             retry_ms: 5_000,
             retry_max_ms: 600_000,
+            endpoints: Vec::new(),
+            sts_endpoint: None,
         }
     }
 }
@@ -105,6 +120,7 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         let at_least_one = [
             ("concurrent_max", self.concurrent_max as u64),
+            ("continuous_max", self.continuous_max as u64),
             ("file_bytes", self.file_bytes),
             ("file_rows", self.file_rows),
             ("stretch_rows", self.stretch_rows),
@@ -131,7 +147,7 @@ pub struct NewExport {
     /// And compressed; if not said, as is usual for the format.
     pub compression: Option<Compression>,
     /// Where to.
-    pub destination: Destination,
+    pub destination: Asked,
     /// Who asks: the id of a principal.
     pub by: String,
 }
@@ -156,6 +172,7 @@ pub struct Exports {
 
 struct Shared {
     means: Means,
+    destinations: Destinations,
     store: Store,
     tables: Tables,
     ingest: Ingest,
@@ -198,6 +215,10 @@ pub struct Parts {
     pub control: Control,
     /// Tells the time.
     pub clock: Clock,
+    /// How a bucket is reached, and who this process is there.
+    pub object_store: store::Settings,
+    /// Keeps the secrets of destinations.
+    pub sealer: Sealer,
 }
 
 impl Exports {
@@ -206,7 +227,7 @@ impl Exports {
     /// # Errors
     /// As the store; [`ErrorKind::Corrupt`] with the object's name for a document that is not one of ours.
     pub async fn open(parts: Parts, settings: Settings, on_completed: OnCompleted) -> Result<Self> {
-        let Parts { store, tables, ingest, engine, control, clock } = parts;
+        let Parts { store, tables, ingest, engine, control, clock, object_store, sealer } = parts;
         let entries = records::all(&store).await?.into_iter().map(|stored| {
             let entry = Entry::of(stored);
             (entry.job.id.clone(), entry)
@@ -214,7 +235,9 @@ impl Exports {
         let entries = Mutex::new(entries.collect());
         let means = Means::new(engine, control, clock, &settings);
         let changed = watch::Sender::default();
-        let shared = Shared { means, store, tables, ingest, settings, on_completed, entries, changed };
+        let destinations = Destinations::new(store.clone(), object_store, sealer, &settings);
+        let shared =
+            Shared { means, destinations, store, tables, ingest, settings, on_completed, entries, changed };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -225,12 +248,16 @@ impl Exports {
     /// [`ErrorKind::Limit`] if the tenant has too many; as [`Ingest::flush`] and the store.
     pub async fn create(&self, new: NewExport) -> Result<Status> {
         self.require_room(&new.tenant)?;
-        if new.destination != Destination::Managed {
-            let message = "a folder is of the machine that runs `auditlake export`; a server keeps an export itself, as managed";
+        if matches!(new.destination, Asked::Folder { .. }) {
+            let message = "a folder is of the machine that runs `auditlake export`; a server keeps an export itself, as managed, \
+                           or delivers it to a bucket, as s3";
             return Err(Error::new(ErrorKind::Invalid, message).about("/destination/type"));
         }
         let shared = &self.shared;
-        let job = pin::job(new, &shared.means, &shared.tables, &shared.ingest).await?;
+        let id = ExportId::new();
+        let settled = shared.destinations.settle(new.destination.clone(), Some(&new.tenant), id.as_str());
+        let destination = settled.map_err(|error| below(error, "/destination"))?;
+        let job = pin::job(new, (id, destination), &shared.means, &shared.tables, &shared.ingest).await?;
         Records::of(&shared.store, &job.tenant_id, &job.id).create(&job).await?;
         let entry = Entry::of(Stored { job, steps: Vec::new(), end: None });
         let shown = entry.status();
@@ -313,6 +340,21 @@ impl Exports {
         found.map(|object| object.size).map_err(|error| unread(id, name, error))
     }
 
+    /// A URL of the store that gives the file to whoever has it, for so long; `None` if the store makes none.
+    ///
+    /// # Errors
+    /// As [`Exports::file`].
+    pub async fn file_url(
+        &self,
+        tenant: Option<&TenantId>,
+        id: &ExportId,
+        name: &str,
+        holds: Duration,
+    ) -> Result<Option<Url>> {
+        let (path, _) = self.with(tenant, id, |entry| entry.file(name))?;
+        self.shared.store.signed_url(&path, holds).await
+    }
+
     /// The file, and its media type.
     ///
     /// # Errors
@@ -368,7 +410,7 @@ impl Entry {
     fn file(&self, name: &str) -> Result<(Path, &'static str)> {
         let State::Ended(end) = &self.state else { return Err(not_there(&self.job.id, name)) };
         let named = name == manifest::NAME || end.files.iter().any(|file| file.name == name);
-        if !named || end.state != EndState::Completed {
+        if !named || end.state != EndState::Completed || self.job.destination != Destination::Managed {
             return Err(not_there(&self.job.id, name));
         }
         let media = match self.job.compression {
@@ -390,4 +432,12 @@ fn unread(id: &ExportId, name: &str, error: object_store::Error) -> Error {
 
 fn not_there(id: &ExportId, name: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("export '{id}' has no file '{name}' here"))
+}
+
+/// An error about a member of `parent`, as one about a member of what `parent` is in.
+fn below(error: Error, parent: &str) -> Error {
+    match error.pointer().map(|pointer| format!("{parent}{pointer}")) {
+        Some(pointer) => error.about(pointer),
+        None => error,
+    }
 }

@@ -15,6 +15,7 @@ mod browse;
 mod caller;
 mod client_address;
 pub mod connections;
+mod continuous;
 mod cors;
 mod cursor;
 mod docs;
@@ -58,7 +59,7 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{Method, Uri},
     middleware,
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -67,7 +68,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     auth::{Auth, Scope},
     error::{Error, ErrorKind, Result},
-    export::Exports,
+    export::{Exports, continuous::Continuous},
     ingest::Ingest,
     limits,
     logbook::Logbook,
@@ -180,6 +181,7 @@ pub struct Api {
     rate: Rate,
     logbook: Logbook,
     exports: Exports,
+    continuous: Continuous,
     clock: Clock,
     metrics: Metrics,
     settings: Arc<Settings>,
@@ -205,6 +207,7 @@ impl Api {
         rate: Rate,
         logbook: Logbook,
         exports: Exports,
+        continuous: Continuous,
         clock: Clock,
         metrics: Metrics,
         settings: &Settings,
@@ -218,6 +221,7 @@ impl Api {
             rate,
             logbook,
             exports,
+            continuous,
             clock,
             bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
             metrics,
@@ -248,8 +252,13 @@ impl Api {
             .route("/v1/tenants/{id}", patch(tenants::patch));
         let export = Router::new()
             .route("/v1/exports", get(exports::list).post(exports::post))
+            .route("/v1/exports/continuous", get(continuous::list).post(continuous::post))
+            .route("/v1/exports/continuous/{id}", get(continuous::get).patch(continuous::patch))
+            .route("/v1/exports/continuous/{id}", delete(continuous::delete))
+            .route("/v1/exports/continuous/{id}/replay", post(continuous::replay))
             .route("/v1/exports/{id}", get(exports::get).delete(exports::delete))
-            .route("/v1/exports/{id}/files/{name}", get(exports::file));
+            .route("/v1/exports/{id}/files/{name}", get(exports::file))
+            .route("/v1/exports/{id}/files/{name}/url", get(exports::file_url));
         let tenants = Router::new()
             .route("/v1/tenants", get(tenants::list))
             .route("/v1/tenants/{id}", get(tenants::get))

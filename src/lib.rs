@@ -11,7 +11,7 @@
 //! | 4 | [`ingest`], [`compact`], [`retention`], [`query`], [`import`], [`generate`]: what it does |
 //! | 3 | [`wal`], [`table`], [`index`], [`control`]: what it keeps |
 //! | 2 | [`store`], [`paths`]: where it keeps it |
-//! | 1 | [`event`]: what an event is |
+//! | 1 | [`event`]: what an event is; [`seal`]: how secrets of others are kept |
 //! | 0 | [`error`], [`limits`], [`telemetry`] |
 
 pub mod cli;
@@ -41,6 +41,7 @@ pub mod paths;
 pub mod store;
 
 pub mod event;
+pub mod seal;
 
 pub mod error;
 pub mod limits;

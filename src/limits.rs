@@ -365,3 +365,29 @@ pub const EXPORTS_PAGE: u64 = 100;
 pub const EXPORT_PART_BYTES: usize = 8 << 20;
 /// Parts of one file on their way at once.
 pub const EXPORT_PARTS_AT_ONCE: usize = 2;
+/// How long an export that is told to stop may take to give up what it is sending; then it is dropped.
+pub const EXPORT_STOP: std::time::Duration = std::time::Duration::from_secs(2);
+/// For how long a URL of an exported file holds, unless said otherwise, in seconds.
+pub const EXPORT_URL_SECONDS: u64 = 900;
+/// And at most.
+pub const EXPORT_URL_SECONDS_MAX: u64 = 3_600;
+/// Continuous exports of a tenant, or of all tenants at once.
+pub const CONTINUOUS_PER_TENANT_MAX: usize = 20;
+/// Seconds between two deliveries, unless said otherwise.
+pub const CONTINUOUS_INTERVAL_SECONDS: u64 = 300;
+/// The fewest.
+pub const CONTINUOUS_INTERVAL_SECONDS_MIN: u64 = 60;
+/// The most.
+pub const CONTINUOUS_INTERVAL_SECONDS_MAX: u64 = 86_400;
+/// The fewest for Amazon Security Lake, which asks for it (Security Lake User Guide, "Collecting data from custom sources").
+pub const SECURITY_LAKE_INTERVAL_SECONDS_MIN: u64 = 300;
+/// Events of a delivery at most, unless said otherwise: some 80 MB of Parquet.
+pub const CONTINUOUS_ROWS: u64 = 1_000_000;
+/// The fewest that can be said.
+pub const CONTINUOUS_ROWS_MIN: u64 = 1_000;
+/// The most.
+pub const CONTINUOUS_ROWS_MAX: u64 = 5_000_000;
+/// Continuous exports in a page, if nothing is said.
+pub const CONTINUOUS_PAGE: u64 = 100;
+/// And at most.
+pub const CONTINUOUS_PAGE_MAX: u64 = 1_000;

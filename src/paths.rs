@@ -217,6 +217,59 @@ pub fn export_files(tenant: &TenantId, id: &str) -> Path {
     Path::from(format!("exports/tenant={}/{id}/files", tenant.to_key()))
 }
 
+/// Folder of what continuous exports have delivered.
+pub fn deliveries() -> Path {
+    Path::from("deliveries")
+}
+
+/// Folder of one continuous export.
+pub fn deliveries_of(id: &str) -> Path {
+    Path::from(format!("deliveries/{id}"))
+}
+
+/// Folder, in that of a continuous export, of what it has delivered of a tenant's log.
+pub fn deliveries_of_tenant(id: &str, tenant: &TenantId) -> Path {
+    Path::from(format!("deliveries/{id}/tenant={}", tenant.to_key()))
+}
+
+/// Folder of the files of a continuous export that are kept here.
+pub fn delivered_files(id: &str) -> Path {
+    Path::from(format!("deliveries/{id}/files"))
+}
+
+/// Where a stream began: created once, never changed.
+pub fn delivery_origin(stream: &Path) -> Path {
+    stream.clone().join("origin.json")
+}
+
+/// Deliveries that were begun.
+pub const BEGUN: &str = "begun";
+/// Deliveries that are done.
+pub const DONE: &str = "done";
+/// Replays that are done.
+pub const REPLAYED: &str = "replayed";
+
+/// A delivery of a stream, or a replay; they count from 1.
+pub fn delivery(stream: &Path, kind: &'static str, number: u64) -> Path {
+    stream.clone().join(kind).join(format!("{number:020}.json"))
+}
+
+/// The number of a delivery's key; `None` for one of another kind.
+pub fn parse_delivery(path: &Path, kind: &'static str) -> Option<u64> {
+    let (folder, name) = path.as_ref().rsplit_once('/')?;
+    (folder.rsplit('/').next()? == kind).then(|| version(name.strip_suffix(".json")?))?
+}
+
+/// Folder of the pages of old deliveries.
+pub fn delivery_pages(stream: &Path) -> Path {
+    stream.clone().join("pages")
+}
+
+/// The page that begins with a delivery.
+pub fn delivery_page(stream: &Path, first: u64) -> Path {
+    delivery_pages(stream).join(format!("{first:020}.json"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,5 +289,9 @@ mod tests {
         assert_eq!(parse_export_job(&export_job(&folder)), Some(folder));
         // A file of an export may have that name, too.
         assert_eq!(parse_export_job(&export_files(&tenant, "exp_7").join("job.json")), None);
+        let stream = deliveries_of_tenant("sub_7", &tenant);
+        assert_eq!(parse_delivery(&delivery(&stream, DONE, 42), DONE), Some(42));
+        assert_eq!(parse_delivery(&delivery(&stream, BEGUN, 42), DONE), None);
+        assert_eq!(parse_delivery(&delivery_page(&stream, 42), DONE), None);
     }
 }

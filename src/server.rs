@@ -98,7 +98,7 @@ async fn serve_requests(
     let (engine, clock) = (lake.engine().clone(), lake.clock().clone());
     let rate = Rate::new(lake.config().rate.clone(), clock.clone());
     let logbook = lake.logbook()?;
-    let exports = lake.exports().await?;
+    let (exports, continuous) = (lake.exports().await?, lake.continuous()?);
     let api = Api::new(
         ingest.clone(),
         engine,
@@ -107,6 +107,7 @@ async fn serve_requests(
         rate,
         logbook.clone(),
         exports.clone(),
+        continuous.clone(),
         clock,
         metrics,
         settings,
@@ -117,7 +118,7 @@ async fn serve_requests(
     let work = TaskTracker::new();
     background::start(lake, &logbook, &auth, &work, shutdown);
     let (tasks, stop) = (work.clone(), shutdown.clone());
-    work.spawn(async move { exports.work(&tasks, &stop).await });
+    work.spawn(async move { tokio::join!(exports.work(&tasks, &stop), continuous.work(&tasks, &stop)) });
     announce(lake, address, generated);
 
     let watched = watch_writer(&ingest, shutdown);

@@ -13,23 +13,26 @@
 //!
 //! Dropping the future of a write does not undo it: like an error, it leaves the outcome unknown.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::{
-    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, memory::InMemory, path::Path,
-    prefix::PrefixStore,
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, aws::AmazonS3, memory::InMemory,
+    path::Path, prefix::PrefixStore, signer::Signer as _,
 };
+use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 
 mod address;
+mod bucket;
 mod failure;
 mod folders;
 mod local;
 mod location;
+mod role;
 mod s3;
 mod settings;
 mod staging;
@@ -38,9 +41,11 @@ mod tests;
 mod upload;
 
 pub use address::Address;
+pub use bucket::{Bucket, BucketAccess};
 use failure::operation_failed;
 use local::DurableLocal;
 use location::Location;
+pub use role::Role;
 pub use settings::{S3Settings, Settings};
 
 /// An open store. Cheap to clone; all clones share one client.
@@ -61,8 +66,15 @@ struct Inner {
 #[derive(Debug)]
 enum Backend {
     Local(DurableLocal),
-    S3,
+    S3(Signing),
     Other,
+}
+
+/// Makes URLs that open objects of a bucket to whoever has them.
+#[derive(Debug)]
+struct Signing {
+    bucket: AmazonS3,
+    prefix: Path,
 }
 
 /// What became of [`Store::put_if_absent`].
@@ -102,7 +114,8 @@ impl Store {
             }
             Location::S3 { bucket, prefix } => {
                 let (objects, address) = s3::open(&bucket, &prefix, &display, settings).await?;
-                (Arc::new(PrefixStore::new(objects, prefix)), Backend::S3, Some(address))
+                let (objects, backend) = s3_backend(objects, prefix);
+                (objects, backend, Some(address))
             }
         };
         Ok(Self { inner: Arc::new(Inner { objects, backend, address, display }) })
@@ -158,7 +171,7 @@ impl Store {
     /// object_store calls both `AlreadyExists` and keeps only the 412 as a `Precondition` inside. A 409 proves nothing.
     fn proves_existence(&self, error: &object_store::Error) -> bool {
         match (&self.inner.backend, error) {
-            (Backend::S3, object_store::Error::AlreadyExists { source, .. }) => {
+            (Backend::S3(_), object_store::Error::AlreadyExists { source, .. }) => {
                 source.downcast_ref::<object_store::Error>().is_some()
             }
             _ => true,
@@ -225,7 +238,7 @@ impl Store {
                 local.leave(folder).await.map_err(|error| operation_failed("leave", folder, error))
             }
             // There a folder is no more than the names of its objects.
-            Backend::S3 | Backend::Other => Ok(()),
+            Backend::S3(_) | Backend::Other => Ok(()),
         }
     }
 
@@ -236,8 +249,17 @@ impl Store {
             Backend::Local(local) => {
                 local.make_durable(path).await.map_err(|error| operation_failed("fsync", path, error))
             }
-            Backend::S3 | Backend::Other => Ok(()),
+            Backend::S3(_) | Backend::Other => Ok(()),
         }
+    }
+
+    /// A URL that gives the object to whoever has it, for so long; `None` if the store is not a bucket. It says nothing of
+    /// whether there is an object.
+    pub async fn signed_url(&self, path: &Path, holds: Duration) -> Result<Option<Url>> {
+        let Backend::S3(Signing { bucket, prefix }) = &self.inner.backend else { return Ok(None) };
+        let key: Path = prefix.parts().chain(path.parts()).collect();
+        let signed = bucket.signed_url(http::Method::GET, &key, holds).await;
+        signed.map(Some).map_err(|error| operation_failed("sign a URL of", path, error))
     }
 
     /// Checks that the store honours create-if-absent, by writing the object `path` twice: the second time must be
@@ -258,4 +280,9 @@ impl Store {
             )),
         }
     }
+}
+
+fn s3_backend(bucket: AmazonS3, prefix: Path) -> (Arc<dyn ObjectStore>, Backend) {
+    let objects = Arc::new(PrefixStore::new(bucket.clone(), prefix.clone()));
+    (objects, Backend::S3(Signing { bucket, prefix }))
 }

@@ -53,6 +53,7 @@ pub use self::{
     snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted, has_before, start_micros},
     tenant::Table,
 };
+pub(crate) use self::{load::location as delta_location, log::schema_string as delta_schema};
 use crate::{error::Result, event::TenantId, paths, store::Store, telemetry::Clock};
 
 /// What can be chosen about tables. What a table's first commit records (intervals and retentions, for other

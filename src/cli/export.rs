@@ -27,7 +27,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
     export::{
-        self, Destination, NewExport, What,
+        self, Asked, NewExport, What,
         encode::{Compression, Format},
         manifest,
     },
@@ -111,7 +111,7 @@ async fn of_store(arguments: Arguments, config: Config, stop: &CancellationToken
         what,
         format: arguments.format,
         compression: arguments.compression,
-        destination: Destination::Folder { path: folder.clone() },
+        destination: Asked::Folder { path: folder.clone() },
         by: "command line".to_owned(),
     };
     let exported = match lake.export_parts() {

@@ -4,7 +4,10 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::{Config, RootKey, invalid};
-use crate::error::Result;
+use crate::{
+    error::Result,
+    seal::{self, Sealer},
+};
 
 const PREFIX: &str = "AUDITLAKE_";
 
@@ -16,11 +19,17 @@ const NAMED: [(&str, &[&str]); 4] = [
     ("AUDITLAKE_LOG_FORMAT", &["log", "format"]),
 ];
 
-/// Sets what `variables` say in `table`, and returns the root key, which no table holds.
+/// What no table holds.
+pub(super) struct Secrets {
+    pub(super) root_key: Option<RootKey>,
+    pub(super) sealer: Sealer,
+}
+
+/// Sets what `variables` say in `table`, and returns the secrets.
 ///
 /// A variable with `__` must name a field. Others that begin with `AUDITLAKE_` may belong to the command line or
 /// to whoever started us; they are passed over.
-pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result<Option<RootKey>> {
+pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result<Secrets> {
     let defaults = serde_json::to_value(Config::default()).map_err(|error| invalid(error.to_string()))?;
     let value_of = |wanted: &str| {
         let found = variables.iter().find(|(name, value)| name == wanted && !value.is_empty());
@@ -52,7 +61,9 @@ pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result
         })?;
         set(table, &path, value);
     }
-    Ok(value_of("AUDITLAKE_ROOT_KEY").map(|key| RootKey(key.into())))
+    let root_key = value_of("AUDITLAKE_ROOT_KEY").map(|key| RootKey(key.into()));
+    let sealer = value_of(seal::VARIABLE).map_or(Ok(Sealer::default()), Sealer::parse)?;
+    Ok(Secrets { root_key, sealer })
 }
 
 /// `text` as a value of the type that `default` has; where that is not known, of the type it looks like. A list is of text, separated

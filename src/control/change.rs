@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     key::{Key, KeyId, Secret},
+    subscription::{ReplayFrom, Subscription},
     tenant::TenantSettings,
 };
 use crate::event::TenantId;
@@ -57,5 +58,29 @@ pub enum Change {
         id: TenantId,
         /// All of them.
         settings: TenantSettings,
+    },
+    /// There is a new continuous export.
+    SubscriptionCreated {
+        /// It.
+        subscription: Subscription,
+    },
+    /// It rests, or goes on.
+    SubscriptionPaused {
+        /// Which.
+        id: String,
+        /// Whether it rests.
+        paused: bool,
+    },
+    /// It is to deliver again.
+    SubscriptionReplayed {
+        /// Which.
+        id: String,
+        /// From where on.
+        from: ReplayFrom,
+    },
+    /// It is no more.
+    SubscriptionRemoved {
+        /// Which.
+        id: String,
     },
 }

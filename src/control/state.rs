@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     change::{Change, Record},
     key::{Key, KeyId, Secret},
+    subscription::{Replay, Subscription},
     tenant::{Tenant, TenantSettings},
 };
 use crate::{
@@ -27,6 +28,9 @@ pub struct State {
     /// Absent from what was written before tenants had settings.
     #[serde(default)]
     tenants: BTreeMap<TenantId, Arc<Tenant>>,
+    /// Absent from what was written before there were any.
+    #[serde(default)]
+    subscriptions: BTreeMap<String, Arc<Subscription>>,
 }
 
 impl State {
@@ -53,6 +57,16 @@ impl State {
     /// All tenants for which anything was ever set, by id.
     pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         self.tenants.values()
+    }
+
+    /// A continuous export.
+    pub fn subscription(&self, id: &str) -> Option<&Arc<Subscription>> {
+        self.subscriptions.get(id)
+    }
+
+    /// All continuous exports, by id.
+    pub fn subscriptions(&self) -> impl DoubleEndedIterator<Item = &Arc<Subscription>> {
+        self.subscriptions.values()
     }
 
     /// What holds for a tenant: its settings, or the default.
@@ -104,12 +118,28 @@ impl State {
                 Arc::make_mut(tenant).set(record.at_ms, &record.by, settings.clone());
                 true
             }
+            Change::SubscriptionCreated { subscription } => {
+                let (id, subscription) = (subscription.id.clone(), Arc::new(subscription.clone()));
+                self.subscriptions.insert(id, subscription).is_none()
+            }
+            Change::SubscriptionPaused { id, paused } => self.resubscribe(id, |it| it.paused = *paused),
+            Change::SubscriptionReplayed { id, from } => self.resubscribe(id, |it| {
+                let number = it.replay.map_or(1, |last| last.number + 1);
+                it.replay = Some(Replay { number, from: *from });
+            }),
+            Change::SubscriptionRemoved { id } => self.subscriptions.remove(id).is_some(),
         }
     }
 
     fn edit(&mut self, id: &KeyId, edit: impl FnOnce(&mut Key)) -> bool {
         let Some(key) = self.keys.get_mut(id) else { return false };
         edit(Arc::make_mut(key));
+        true
+    }
+
+    fn resubscribe(&mut self, id: &str, edit: impl FnOnce(&mut Subscription)) -> bool {
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return false };
+        edit(Arc::make_mut(subscription));
         true
     }
 }

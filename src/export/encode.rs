@@ -34,13 +34,20 @@ use bytes::Bytes;
 
 pub use self::format::{Compression, Format};
 use self::{columns::Columns, lines::Text, regroup::Regroup, sink::Sink};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    export::ocsf::mapping::Class,
+};
 
 /// What the rows of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Whole events: batches have all columns of the table `events`, as `SELECT * FROM events` gives them.
     Events,
+    /// Whole events that are all of one OCSF class, so that a file of columns needs no others.
+    OfClass(Class),
+    /// Whole events without the column `day`: for Parquet in a Delta table, which keeps it elsewhere.
+    Stored,
     /// The answer of some SQL, with these columns.
     Rows(SchemaRef),
 }
@@ -84,7 +91,11 @@ impl Encoder {
     /// [`ErrorKind::Invalid`] for OCSF of anything but whole events, and for a compression that the format has not.
     pub fn new(format: Format, compression: Compression, content: &Content) -> Result<Self> {
         format.check(compression)?;
-        if format.is_ocsf() && *content != Content::Events {
+        if *content == Content::Stored && format != Format::Parquet {
+            let message = format!("{} has all columns of events", format.name());
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        if format.is_ocsf() && !matches!(content, Content::Events | Content::OfClass(_)) {
             let name = format.name();
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -95,11 +106,12 @@ impl Encoder {
         let schema = columns.schema();
         let mut sink = Sink::new(compression)?;
         let writer: Box<dyn Writer> = match (format, content) {
-            (Format::Parquet, Content::Events) => Box::new(parquet::File::of_events(schema)?),
             (Format::Parquet, Content::Rows(_)) => Box::new(parquet::File::of_rows(schema)?),
-            (Format::OcsfParquet, _) => Box::new(parquet::File::of_ocsf()?),
-            (Format::Ndjson, Content::Events) => Box::new(Text { lines: lines::Events::default(), sink }),
+            (Format::Parquet, _) => Box::new(parquet::File::of_events(schema)?),
+            (Format::OcsfParquet, Content::OfClass(class)) => Box::new(parquet::File::of_ocsf(Some(*class))?),
+            (Format::OcsfParquet, _) => Box::new(parquet::File::of_ocsf(None)?),
             (Format::Ndjson, Content::Rows(_)) => Box::new(Text { lines: lines::Rows::default(), sink }),
+            (Format::Ndjson, _) => Box::new(Text { lines: lines::Events::default(), sink }),
             (Format::OcsfNdjson, _) => Box::new(Text { lines: lines::Ocsf, sink }),
             (Format::Csv, _) => Box::new(Text { lines: csv::Csv::new(schema, &mut sink)?, sink }),
             (Format::Arrow, _) => Box::new(arrow::File::new(schema)?),

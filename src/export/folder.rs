@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     NewExport, Parts, Settings,
-    destination::Open,
-    job::{End, Job},
+    destination::{Destination, Open},
+    job::{End, ExportId, Job},
     manifest, pin, queue,
     records::{Records, Stored},
     run::{Broken, Means, Run},
@@ -72,7 +72,8 @@ async fn exported(
             if !folder_store.list(&object_store::path::Path::default()).await?.is_empty() {
                 return Err(holds(folder, "other files"));
             }
-            let job = pin::job(new, &means, &tables, &ingest).await?;
+            let settled = (ExportId::new(), Destination::Folder { path: folder.to_owned() });
+            let job = pin::job(new, settled, &means, &tables, &ingest).await?;
             records.create(&job).await?;
             (job, Vec::new())
         }

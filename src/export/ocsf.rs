@@ -23,11 +23,11 @@ use std::{io::Write, sync::Arc};
 
 use arrow::{
     array::RecordBatch,
-    datatypes::{Schema, SchemaRef},
+    datatypes::{Field, Schema, SchemaRef},
     json::{ReaderBuilder, reader::Decoder},
 };
 
-use self::{event::Event, object::Object};
+use self::{event::Event, mapping::Class, object::Object};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::canonical::Rows,
@@ -57,8 +57,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new() -> Result<Self> {
-        let schema = Arc::new(Schema::new(object::Object::fields()));
+    /// The columns of all classes, or of the one that all events are of.
+    pub(super) fn new(class: Option<Class>) -> Result<Self> {
+        let has = |field: &Field| class.is_none_or(|class| class.has(field.name()));
+        let fields: Vec<Field> = object::Object::fields().into_iter().filter(has).collect();
+        let schema = Arc::new(Schema::new(fields));
         // Strict: an attribute without a column is an error, not a loss.
         let decoder = ReaderBuilder::new(schema.clone()).with_strict_mode(true).build_decoder();
         let decoder = decoder.map_err(|cause| {
@@ -67,7 +70,7 @@ impl Table {
         Ok(Self { schema, decoder })
     }
 
-    /// One schema for the three classes: structs in structs, text, whole numbers, times.
+    /// Structs in structs, text, whole numbers, times.
     pub(super) fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }

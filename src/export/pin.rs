@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 
 use super::{
     NewExport,
+    destination::Destination,
     encode::{Content, Encoder},
     job::{ExportId, Job, Pinned, VERSION, What},
     run::Means,
@@ -22,7 +23,13 @@ use crate::{
 };
 
 /// The job for what is wanted, of the log as it is now.
-pub(super) async fn job(new: NewExport, means: &Means, tables: &Tables, ingest: &Ingest) -> Result<Job> {
+pub(super) async fn job(
+    new: NewExport,
+    (id, destination): (ExportId, Destination),
+    means: &Means,
+    tables: &Tables,
+    ingest: &Ingest,
+) -> Result<Job> {
     let compression = new.compression.unwrap_or(new.format.default_compression());
     let content = match &new.what {
         What::Filter(_) => Content::Events,
@@ -38,7 +45,7 @@ pub(super) async fn job(new: NewExport, means: &Means, tables: &Tables, ingest: 
     ingest.flush().await?;
     Ok(Job {
         version: VERSION,
-        id: ExportId::new(),
+        id,
         pinned: pinned(&new.tenant, &new.what, means, tables).await?,
         tenant_id: new.tenant,
         created_at_ms: means.clock.now_millis(),
@@ -46,7 +53,7 @@ pub(super) async fn job(new: NewExport, means: &Means, tables: &Tables, ingest: 
         what: new.what,
         format: new.format,
         compression,
-        destination: new.destination,
+        destination,
     })
 }
 

@@ -12,7 +12,6 @@ use tracing::Instrument as _;
 
 use super::{
     Entry, Exports, Shared,
-    destination::Open,
     job::{End, EndState, ExportId, Job, Step, VERSION},
     plan,
     progress::Progress,
@@ -23,6 +22,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
+    limits::EXPORT_STOP,
     paths,
 };
 
@@ -159,7 +159,7 @@ impl Shared {
         if let Some(entry) = self.entries().get_mut(&job.id) {
             entry.progress = Arc::clone(&progress);
         }
-        let destination = Open::of(job, &self.store);
+        let destination = self.destinations.open(&job.destination, &job.tenant_id, job.id.as_str())?;
         let stop_run = CancellationToken::new();
         let run = Run {
             means: &self.means,
@@ -175,7 +175,8 @@ impl Shared {
                 () = cancelled.cancelled() => {}
             }
             stop_run.cancel();
-            std::future::pending::<()>().await
+            // A destination that stalls must not hold it: what was begun there is not visible.
+            tokio::time::sleep(EXPORT_STOP).await;
         };
         tokio::select! {
             ended = run.to_the_end(steps) => ended,

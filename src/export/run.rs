@@ -144,7 +144,7 @@ impl Run<'_> {
     fn request(&self, filter: &Filter, days: &Days, after: Option<Place>) -> Request {
         let seq_before = self.job.pinned.seq_before;
         let Days { first, last, part, .. } = days.clone();
-        let stretch = Stretch { filter, first, last, part, after, seq_before };
+        let stretch = Stretch { filter, first, last, part, after, seq_before, seq_from: 0 };
         stretch.request(Scope::Tenant(self.job.tenant_id.clone()))
     }
 

@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use chrono::SecondsFormat;
 use futures::TryStreamExt as _;
 use object_store::{GetOptions, GetRange};
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,7 @@ use crate::{
     auth::{Principal, Reach},
     event::TenantId,
     export::{
-        Destination, ExportId, ExportPage, NewExport, Status, What,
+        Asked, ExportId, ExportPage, NewExport, Status, What,
         encode::{Compression, Format},
         manifest,
     },
@@ -53,7 +54,7 @@ struct Wanted {
     params: Option<Map<String, Value>>,
     format: Format,
     compression: Option<Compression>,
-    destination: Option<Destination>,
+    destination: Option<Asked>,
 }
 
 const LIST: List = List {
@@ -101,8 +102,9 @@ pub(super) async fn post(
         Ok(status) => status,
         Err(error) => return Err(record.failed(error.into()).await),
     };
+    let recorded = record.with(json!({"destination": status.destination}));
     // Nothing of it can be fetched by who is not told its id.
-    if let Err(error) = record.target("export", &*status.id).done(None).await {
+    if let Err(error) = recorded.target("export", &*status.id).done(None).await {
         api.exports.cancel(None, &ExportId::parse(&status.id)?).await?;
         return Err(error.into());
     }
@@ -186,7 +188,7 @@ pub(super) async fn delete(
     })
 }
 
-/// A file of a complete one, or a range of its bytes (RFC 9110, 14.2).
+/// A file of a complete one that is kept here, or a range of its bytes (RFC 9110, 14.2).
 pub(super) async fn file(
     State(api): State<Api>,
     caller: Caller,
@@ -227,6 +229,35 @@ pub(super) async fn file(
     Ok(response)
 }
 
+/// A URL of the store that gives a file of a complete one to whoever has it.
+pub(super) async fn file_url(
+    State(api): State<Api>,
+    caller: Caller,
+    path: Result<Path<(String, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let params = Params::parse(query.as_deref(), &["seconds"])?;
+    let (id, name) = in_path(path)?;
+    let id = ExportId::parse(&id)?;
+    let tenant = reached(&caller.principal);
+    let seconds =
+        params.count("seconds", limits::EXPORT_URL_SECONDS_MAX)?.unwrap_or(limits::EXPORT_URL_SECONDS);
+    let holds = Duration::from_secs(seconds);
+    api.exports.file_bytes(tenant, &id, &name).await?;
+    let expires_at = (api.clock.now() + holds).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let Some(url) = api.exports.file_url(tenant, &id, &name, holds).await? else {
+        let detail =
+            "the store is not a bucket, so it has no URLs of its own: fetch the file from this server";
+        return Err(Problem::new(ProblemType::Invalid, detail));
+    };
+    let of = TenantId::parse(&api.exports.get(tenant, &id)?.tenant_id)?;
+    let record = Record::of(&api, &caller, "auditlog.export.download", &Scope::Tenant(of))
+        .target("export", id.as_str())
+        .with(json!({"file": name, "url_expires_at": expires_at}));
+    record.done(None).await?;
+    Ok(([no_store()], Json(json!({"url": url.as_str(), "expires_at": expires_at}))).into_response())
+}
+
 /// The one range that is asked for, as offsets; `None` for the whole. Several ranges, and units that are not bytes, are answered by
 /// the whole, as RFC 9110 allows.
 fn range(headers: &HeaderMap, size: u64) -> Result<Option<std::ops::Range<u64>>, Problem> {
@@ -254,7 +285,7 @@ fn range(headers: &HeaderMap, size: u64) -> Result<Option<std::ops::Range<u64>>,
 }
 
 /// The tenant whose exports the principal sees; `None`: all.
-fn reached(principal: &Principal) -> Option<&TenantId> {
+pub(super) fn reached(principal: &Principal) -> Option<&TenantId> {
     match principal.reach() {
         Reach::Tenant(tenant) => Some(tenant),
         Reach::All => None,

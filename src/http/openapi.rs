@@ -6,6 +6,7 @@
 //! `testdata/openapi.json` shows in review what changes for clients.
 
 mod admin;
+mod continuous;
 mod event;
 mod events;
 mod exports;
@@ -47,6 +48,7 @@ pub(super) fn document() -> Value {
     let mut operations = events::operations();
     operations.extend(questions::operations());
     operations.extend(exports::operations());
+    operations.extend(continuous::operations());
     operations.extend(admin::operations());
     operations.push(table::operation());
     operations.extend(open::operations());
@@ -58,8 +60,13 @@ pub(super) fn document() -> Value {
         paths[path][method] = operation.into_object();
     }
     let mut described: Map<String, Value> = Map::new();
-    let schemas = event::schemas().into_iter().chain(schemas::schemas()).chain(exports::schemas());
-    for (name, schema) in schemas.chain(table::schemas()) {
+    for (name, schema) in event::schemas()
+        .into_iter()
+        .chain(schemas::schemas())
+        .chain(exports::schemas())
+        .chain(continuous::schemas())
+        .chain(table::schemas())
+    {
         described.insert(name.to_owned(), schema);
     }
     json!({
@@ -167,6 +174,12 @@ fn limits_table() -> Value {
         ("events of a page", limits::EVENTS_PAGE_MAX as i64, "events", refused),
         ("rows of a histogram", limits::HISTOGRAM_ROWS_MAX as i64, "rows", "request refused (422)"),
         ("life of a viewer token", limits::VIEWER_TOKEN_MS_MAX / 1_000, "seconds", "request refused (422)"),
+        (
+            "continuous exports of a tenant",
+            limits::CONTINUOUS_PER_TENANT_MAX as i64,
+            "exports",
+            "request refused (422)",
+        ),
         ("exports of a tenant", limits::EXPORTS_PER_TENANT_MAX as i64, "exports", "request refused (422)"),
         ("keys that are not revoked", limits::KEYS_MAX as i64, "keys", "request refused (422)"),
     ];

@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     control::Control,
     error::{Error, ErrorKind, Result},
-    export::{self, Exports},
+    export::{self, Exports, continuous::Continuous},
     index::Indexes,
     ingest::{self, Ingest, Parts},
     logbook::Logbook,
@@ -148,6 +148,15 @@ impl Lake {
         Exports::open(self.export_parts()?, self.config.export.clone(), on_completed).await
     }
 
+    /// Exports that follow the log.
+    ///
+    /// # Errors
+    /// As [`Lake::ingest`].
+    pub fn continuous(&self) -> Result<Continuous> {
+        let metrics = self.metrics.delivery.clone();
+        Ok(Continuous::open(self.export_parts()?, &self.config.export, metrics))
+    }
+
     /// What any export stands on.
     ///
     /// # Errors
@@ -160,6 +169,8 @@ impl Lake {
             engine: self.engine.clone(),
             control: self.control.clone(),
             clock: self.clock.clone(),
+            object_store: self.config.object_store.clone(),
+            sealer: self.config.sealer.clone(),
         })
     }
 

@@ -4,12 +4,12 @@
 //! `If-None-Match: *`. An attempt to create that timed out is not repeated (it may have succeeded); one answered
 //! with a 5xx is, and may then meet itself: see `Store::put_if_absent`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use object_store::{
     BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, S3ConditionalPut},
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, AwsCredentialProvider, S3ConditionalPut},
     path::Path,
 };
 use url::Url;
@@ -19,6 +19,32 @@ use crate::{
     error::{Error, ErrorKind, Result},
     limits,
 };
+
+/// Opens a bucket without asking it for anything; with `credentials` instead of those of the settings, if given.
+pub(super) fn unprobed(
+    bucket: &str,
+    display: &str,
+    settings: &Settings,
+    credentials: Option<AwsCredentialProvider>,
+) -> Result<AmazonS3> {
+    let builder = builder(bucket, settings);
+    let place = format!("bucket {display} at {}", shown_endpoint(&builder, display)?);
+    let builder = match credentials {
+        Some(credentials) => builder.with_credentials(credentials),
+        None => builder,
+    };
+    builder.build().map_err(|error| {
+        let message = format!("{place} cannot be opened: {}", failure::reason(&error));
+        Error::with_source(ErrorKind::Invalid, message, error)
+    })
+}
+
+/// Who this process is for AWS.
+pub(super) fn own_credentials(settings: &Settings) -> Result<AwsCredentialProvider> {
+    // No request is made of the bucket.
+    let any = unprobed("own", "own", settings, None)?;
+    Ok(Arc::clone(any.credentials()))
+}
 
 /// Opens `bucket` and lists one page below `prefix`; `display` names the store in errors. Gives its address, too.
 pub(super) async fn open(

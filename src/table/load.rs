@@ -12,6 +12,7 @@ use deltalake_core::{
     DeltaTable, DeltaTableBuilder, DeltaTableError, kernel::LogicalFileView, logstore::LogStoreRef,
     table::state::DeltaTableState,
 };
+use object_store::path::Path;
 use serde_json::Value;
 use url::Url;
 
@@ -59,9 +60,7 @@ pub(crate) async fn load(store: &Store, tenant: &TenantId) -> Result<Snapshot> {
 
 /// The Delta table itself, loaded; `None` if there is no log.
 pub(crate) async fn open(store: &Store, tenant: &TenantId) -> Result<Option<DeltaTable>> {
-    let location = format!("{LOCATION_ROOT}/{}/", paths::table(tenant));
-    let location = Url::parse(&location)
-        .map_err(|cause| Error::with_source(ErrorKind::Internal, format!("url {location}"), cause))?;
+    let location = location(&paths::table(tenant))?;
     let builder = DeltaTableBuilder::from_url(location.clone())
         .map_err(|cause| delta_error("open", tenant, cause))?
         .with_storage_backend(store.object_store(), location);
@@ -70,6 +69,16 @@ pub(crate) async fn open(store: &Store, tenant: &TenantId) -> Result<Option<Delt
         Err(DeltaTableError::NotATable(_)) => Ok(None),
         Err(cause) => Err(delta_error("open", tenant, cause)),
     }
+}
+
+/// Where `deltalake-core` believes the table in `folder` of an object store to be, which is given to it.
+pub(crate) fn location(folder: &Path) -> Result<Url> {
+    let location = match folder.as_ref() {
+        "" => format!("{LOCATION_ROOT}/"),
+        folder => format!("{LOCATION_ROOT}/{folder}/"),
+    };
+    Url::parse(&location)
+        .map_err(|cause| Error::with_source(ErrorKind::Internal, format!("url {location}"), cause))
 }
 
 /// The order of a snapshot's files.

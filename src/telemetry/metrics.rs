@@ -5,6 +5,8 @@
 //! Lower floors report what happened ([`Metrics::events`], [`Metrics::commit`], …); which numbers that changes is
 //! decided here.
 
+mod delivery;
+
 use std::{
     fmt,
     sync::Arc,
@@ -22,6 +24,8 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+
+pub use self::delivery::DeliveryMetrics;
 
 /// Media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -48,6 +52,8 @@ pub struct Metrics {
     pub query: QueryMetrics,
     /// HTTP.
     pub http: HttpMetrics,
+    /// Continuous exports.
+    pub delivery: DeliveryMetrics,
     registry: Arc<Registry>,
 }
 
@@ -79,6 +85,7 @@ impl Default for Metrics {
             compaction_written_bytes: counter(r, "compaction_written_bytes", "Bytes of the files written"),
             query: QueryMetrics::register(r),
             http: HttpMetrics::register(r),
+            delivery: DeliveryMetrics::register(r),
             registry: Arc::new(registry),
         }
     }

@@ -2,6 +2,8 @@
 
 mod answers;
 mod browse;
+mod buckets;
+mod continuous;
 mod events;
 mod exports;
 mod idempotency;

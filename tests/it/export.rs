@@ -9,7 +9,7 @@ use auditlake::{
     error::ErrorKind,
     event::TenantId,
     export::{
-        Destination, ExportId, Exports, NewExport, Status, What,
+        Asked, ExportId, Exports, NewExport, Status, What,
         encode::{Compression, Format},
         to_folder,
     },
@@ -77,7 +77,7 @@ fn all_events() -> NewExport {
         what: What::Filter(Box::default()),
         format: Format::Ndjson,
         compression: Some(Compression::None),
-        destination: Destination::Managed,
+        destination: Asked::Managed,
         by: "test".to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 const FLOORS: [&[&str]; 8] = [
     &["error", "limits", "telemetry"],
-    &["event"],
+    &["event", "seal"],
     &["store", "paths"],
     &["wal", "table", "index", "control", "evidence"],
     &["ingest", "compact", "retention", "query", "import", "generate"],

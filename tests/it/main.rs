@@ -6,6 +6,7 @@ mod beside;
 mod cloudtrail;
 mod command_line;
 mod connections;
+mod continuous;
 mod control;
 mod crash;
 mod duplicates;

@@ -24,7 +24,7 @@ use crate::support::{
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/read_delta.py");
 /// What the script needs.
-const IMPORTS_OF_SCRIPT: &str = "import deltalake, pyarrow";
+pub(crate) const IMPORTS_OF_SCRIPT: &str = "import deltalake, pyarrow";
 /// Each import is a file in each day and tenant that it has events of.
 const IMPORTS: usize = 3;
 
@@ -88,15 +88,16 @@ pub(crate) fn python(imports: &str) -> Option<PathBuf> {
 
 /// Runs the script on a tenant's table; returns the number of live files and everything else.
 fn theirs(python: &PathBuf, place: &Place, tenant: &TenantId) -> (u64, Value) {
-    let options: BTreeMap<&str, &str> = place
-        .environment()
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .chain([("AWS_ALLOW_HTTP", "true")])
-        .collect();
+    read(python, &format!("{}/{}", place.store(), paths::table(tenant)), place.environment())
+}
+
+/// Runs the script on the table at a URL.
+pub(crate) fn read(python: &PathBuf, url: &str, environment: &[(&'static str, String)]) -> (u64, Value) {
+    let named = environment.iter().map(|(name, value)| (*name, value.as_str()));
+    let options: BTreeMap<&str, &str> = named.chain([("AWS_ALLOW_HTTP", "true")]).collect();
     let output = Command::new(python)
         .arg(SCRIPT)
-        .arg(format!("{}/{}", place.store(), paths::table(tenant)))
+        .arg(url)
         .arg(serde_json::to_string(&options).unwrap())
         .output()
         .unwrap();

@@ -9,3 +9,4 @@ pub(crate) mod place;
 pub(crate) mod program;
 pub(crate) mod s3;
 pub(crate) mod server;
+pub(crate) mod sts;

@@ -24,7 +24,8 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) fn new(content: &Content) -> Self {
         match content {
-            Content::Events => Self { schema: schema::table_schema(), events: true },
+            Content::Events | Content::OfClass(_) => Self { schema: schema::table_schema(), events: true },
+            Content::Stored => Self { schema: schema::stored_schema(), events: true },
             Content::Rows(schema) => Self { schema: schema.clone(), events: false },
         }
     }

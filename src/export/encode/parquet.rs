@@ -16,7 +16,7 @@ use parquet::{
 use super::{Format, Writer, unfit};
 use crate::{
     error::Result,
-    export::ocsf,
+    export::ocsf::{self, mapping::Class},
     limits,
     table::layout::{self, Settings},
 };
@@ -51,9 +51,9 @@ impl File {
         Self::new(Format::Parquet, schema, properties(), false)
     }
 
-    /// Events of the Open Cybersecurity Schema Framework.
-    pub(super) fn of_ocsf() -> Result<Self> {
-        let table = ocsf::Table::new()?;
+    /// Events of the Open Cybersecurity Schema Framework, of any class or all of one.
+    pub(super) fn of_ocsf(class: Option<Class>) -> Result<Self> {
+        let table = ocsf::Table::new(class)?;
         let file = Self::new(Format::OcsfParquet, table.schema(), properties(), true)?;
         Ok(Self { ocsf: Some(table), ..file })
     }

@@ -268,6 +268,17 @@ pub const FIELDS: &[Field] = &[
 ];
 
 impl Class {
+    /// Whether objects of the class may have this attribute, of those that any of ours has.
+    pub fn has(self, attribute: &str) -> bool {
+        match attribute {
+            "api" | "resources" => self == Self::ApiActivity,
+            "policy" => self == Self::AccountChange,
+            "service" | "session" => self == Self::Authentication,
+            "user" => self != Self::ApiActivity,
+            _ => true,
+        }
+    }
+
     /// `class_uid`.
     pub fn uid(self) -> i32 {
         match self {

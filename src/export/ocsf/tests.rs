@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use arrow::{
     array::RecordBatch,
+    compute::filter_record_batch,
     json::{LineDelimitedWriter, WriterBuilder, writer::LineDelimited},
 };
 use proptest::prelude::*;
@@ -14,6 +15,7 @@ use crate::{
     export::{
         encode::{Compression, Content, Format},
         fixture::{cut, events, file, read_parquet, table, unpacked},
+        ocsf::{kind::Kind, mapping::Class},
     },
 };
 
@@ -138,6 +140,19 @@ fn as_line(mut row: Value) -> Value {
     row
 }
 
+/// The rows of a file of columns as lines, and the names of its columns.
+fn columns(rows: &RecordBatch, content: &Content) -> (Vec<Value>, Vec<String>) {
+    let columns = read_parquet(file(Format::OcsfParquet, Compression::None, content, &cut(rows, 2)));
+    let mut writer: LineDelimitedWriter<_> = WriterBuilder::new()
+        .with_timestamp_tz_format("%Y-%m-%dT%H:%M:%S%.6fZ".to_owned())
+        .build::<_, LineDelimited>(Vec::new());
+    writer.write(&columns).unwrap();
+    writer.finish().unwrap();
+    let text = String::from_utf8(writer.into_inner()).unwrap();
+    let lines = text.lines().map(|line| as_line(serde_json::from_str(line).unwrap())).collect();
+    (lines, columns.schema().fields().iter().map(|field| field.name().clone()).collect())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -163,15 +178,24 @@ proptest! {
     #[test]
     fn columns_are_the_lines(events in events()) {
         let rows = table(&events);
-        let columns = read_parquet(file(Format::OcsfParquet, Compression::None, &Content::Events, &cut(&rows, 2)));
-        let mut writer: LineDelimitedWriter<_> = WriterBuilder::new()
-            .with_timestamp_tz_format("%Y-%m-%dT%H:%M:%S%.6fZ".to_owned())
-            .build::<_, LineDelimited>(Vec::new());
-        writer.write(&columns).unwrap();
-        writer.finish().unwrap();
-        let text = String::from_utf8(writer.into_inner()).unwrap();
-        let found: Vec<Value> = text.lines().map(|line| as_line(serde_json::from_str(line).unwrap())).collect();
+        let (found, _) = columns(&rows, &Content::Events);
         prop_assert_eq!(found, lines(&rows));
+    }
+
+    /// Would catch a class that is written without an attribute it may have, or with one that its schema does not know.
+    #[test]
+    fn a_class_of_its_own_has_its_columns(events in events()) {
+        let (schema, rows) = (schema(), table(&events));
+        for class in [Class::ApiActivity, Class::Authentication, Class::AccountChange] {
+            let is = events.iter().map(|event| Kind::of(event["action"].as_str().unwrap()).class == class);
+            let of_class = filter_record_batch(&rows, &is.collect::<Vec<_>>().into()).unwrap();
+            let (found, names) = columns(&of_class, &Content::OfClass(class));
+            prop_assert_eq!(found, lines(&of_class));
+            let known = schema["classes"][class.uid().to_string()]["attributes"].as_object().unwrap();
+            for name in names {
+                prop_assert!(known.contains_key(&name), "{:?} has no {}", class, name);
+            }
+        }
     }
 }
 

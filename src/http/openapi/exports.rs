@@ -21,12 +21,12 @@ const JSON: &str = "application/json";
 
 /// All of them.
 pub(super) fn operations() -> Vec<Operation> {
-    vec![list(), make(), get(), delete(), file()]
+    vec![list(), make(), get(), delete(), file(), file_url()]
 }
 
 /// The schemas that they refer to.
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
-    vec![("Filter", filter()), ("ExportFile", export_file()), ("Export", export())]
+    vec![("Filter", filter()), ("Bucket", bucket()), ("ExportFile", export_file()), ("Export", export())]
 }
 
 fn new(method: &'static str, path: &'static str, id: &'static str) -> Operation {
@@ -126,11 +126,66 @@ fn file() -> Operation {
         .refuses(&[ProblemType::RangeNotSatisfiable])
 }
 
-fn destination() -> Value {
-    json!({
+fn file_url() -> Operation {
+    let seconds = json!({"type": "integer", "minimum": 1, "maximum": limits::EXPORT_URL_SECONDS_MAX,
+        "default": limits::EXPORT_URL_SECONDS});
+    let url = object(json!({
+        "url": {"type": "string", "format": "uri"},
+        "expires_at": {"type": "string", "format": "date-time"},
+    }));
+    new("get", "/v1/exports/{id}/files/{name}/url", "getExportFileUrl")
+        .says(
+            TAG,
+            "Get a URL of a file",
+            "A presigned URL of the bucket that the store is in: it gives the file to whoever has it. A store in a folder has none (422).",
+        )
+        .takes([
+            id(),
+            in_path("name", "The file's name.", json!({"type": "string", "minLength": 1})),
+            in_query("seconds", "For how long it holds.", seconds),
+        ])
+        .answers(200, "The URL.", &["Cache-Control"], &[(JSON, url)])
+        .refuses(&[ProblemType::Invalid])
+}
+
+pub(super) fn destination() -> Value {
+    let managed = json!({
         "type": "object",
         "properties": {"type": {"const": "managed", "description": "Kept by the server, to be fetched from it."}},
         "required": ["type"],
+        "additionalProperties": false,
+    });
+    json!({"oneOf": [managed, reference("Bucket")]})
+}
+
+/// A bucket as it is asked for.
+fn bucket() -> Value {
+    let text = json!({"type": "string", "minLength": 1});
+    let keys = json!({
+        "type": "object",
+        "properties": {"type": {"const": "keys"}, "access_key_id": text, "secret_access_key":
+            {"type": "string", "writeOnly": true, "description": "Stored encrypted, and shown to nobody."}},
+        "required": ["type", "access_key_id", "secret_access_key"],
+        "additionalProperties": false,
+    });
+    let role = json!({
+        "type": "object",
+        "properties": {"type": {"const": "role"}, "role_arn": {"type": "string", "description":
+            "Its trust policy has to ask for the external id `auditlake:tenant:{tenant_id}`."}},
+        "required": ["type", "role_arn"],
+        "additionalProperties": false,
+    });
+    json!({
+        "type": "object",
+        "properties": {
+            "type": {"const": "s3", "description": "Delivered to a bucket, in a folder that is named by the export's id."},
+            "bucket": {"type": "string", "minLength": 3, "maxLength": 63},
+            "prefix": {"type": "string", "description": "What goes before every key."},
+            "region": {"type": ["string", "null"], "description": "`us-east-1` if none is given."},
+            "endpoint": {"type": ["string", "null"], "description": "A store other than AWS, of those that the operator lists in `export.endpoints`."},
+            "access": {"oneOf": [keys, role]},
+        },
+        "required": ["type", "bucket", "access"],
         "additionalProperties": false,
     })
 }

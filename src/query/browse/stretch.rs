@@ -27,6 +27,8 @@ pub struct Stretch<'a> {
     pub after: Option<Place>,
     /// Only events committed before the one with this number.
     pub seq_before: i64,
+    /// And not before this one.
+    pub seq_from: i64,
 }
 
 /// Where an event is in the order of the log.
@@ -53,6 +55,10 @@ impl Stretch<'_> {
         }
         let seq = conditions.bind(self.seq_before);
         conditions.add(format!("seq < {seq}"));
+        if self.seq_from > 0 {
+            let seq = conditions.bind(self.seq_from);
+            conditions.add(format!("seq >= {seq}"));
+        }
         if let Some(after) = &self.after {
             let (time, seq) = (conditions.bind_time(time(after.occurred_at)), conditions.bind(after.seq));
             // The first says nothing that the second does not; files are pruned by it.

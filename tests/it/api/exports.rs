@@ -14,7 +14,7 @@ fn with_key(server: &Server, key: &str, method: Method, path: &str) -> RequestBu
     server.api().request(method, path).bearer_auth(key)
 }
 
-async fn key_of(server: &Server, tenant: &str, scope: &str) -> String {
+pub(super) async fn key_of(server: &Server, tenant: &str, scope: &str) -> String {
     let wanted = json!({"name": "a test", "scopes": [scope], "tenant_id": tenant});
     let (status, made) = ask(server.api().post("/v1/keys").json(&wanted)).await;
     assert_eq!(status, 201, "{made}");

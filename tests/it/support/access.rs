@@ -1,4 +1,4 @@
-//! Who may do what at the S3 server of the tests: its owner everything; a reader may list and get below one prefix.
+//! Who may do what at the S3 server of the tests: its owner, and who has taken the owner's role, everything; a reader may list and get below one prefix.
 //!
 //! In: a request that is signed by someone. Out: whether it is carried out, decided by the server before it looks at anything.
 //! Guaranteed: what a policy of AWS with `s3:ListBucket` on a condition of `s3:prefix` and `s3:GetObject` on a resource allows, and no more.
@@ -13,7 +13,10 @@ use s3s::{
 };
 use url::form_urlencoded;
 
-use super::s3::{ACCESS_KEY, BUCKET, SECRET_KEY};
+use super::{
+    s3::{ACCESS_KEY, BUCKET, SECRET_KEY},
+    sts,
+};
 
 pub(crate) const READERS_ACCESS_KEY: &str = "readers-access-key";
 pub(crate) const READERS_SECRET_KEY: &str = "readers-secret-key";
@@ -29,9 +32,10 @@ struct State {
 }
 
 impl Access {
-    /// The keys of both.
+    /// The keys of all.
     pub(crate) fn keys() -> SimpleAuth {
         let mut keys = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
+        keys.register(sts::TEMPORARY_KEY.to_owned(), sts::TEMPORARY_SECRET.into());
         keys.register(READERS_ACCESS_KEY.to_owned(), READERS_SECRET_KEY.into());
         keys
     }
@@ -55,7 +59,7 @@ impl Access {
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         match context.credentials().map(|credentials| credentials.access_key.as_str()) {
-            Some(ACCESS_KEY) => Ok(()),
+            Some(ACCESS_KEY | sts::TEMPORARY_KEY) => Ok(()),
             Some(READERS_ACCESS_KEY) => {
                 let (operation, place) = (context.s3_op().name(), place(context));
                 let reads = ["GetObject", "HeadObject", "ListObjects", "ListObjectsV2"].contains(&operation);

@@ -26,7 +26,10 @@ use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::access::{Access, READERS_ACCESS_KEY, READERS_SECRET_KEY};
+use super::{
+    access::{Access, READERS_ACCESS_KEY, READERS_SECRET_KEY},
+    sts,
+};
 
 pub(crate) const BUCKET: &str = "lake";
 pub(crate) const ACCESS_KEY: &str = "test-access-key";
@@ -39,6 +42,8 @@ pub(crate) enum Answer {
     Instead(StatusCode),
     /// Carries it out and then answers with this status, as if the true answer got lost.
     After(StatusCode),
+    /// Does nothing and never answers.
+    Never,
 }
 
 /// A running server with one empty bucket, [`BUCKET`].
@@ -67,6 +72,7 @@ impl S3Server {
         let access = Access::default();
         builder.set_auth(Access::keys());
         builder.set_access(access.clone());
+        builder.set_route(sts::Sts);
         let shared = Arc::new(Shared {
             service: builder.build(),
             access,
@@ -159,6 +165,9 @@ impl Shared {
         let answer = self.answers().pop_front();
         if let Some(Answer::Instead(status)) = answer {
             return error(status);
+        }
+        if let Some(Answer::Never) = answer {
+            std::future::pending::<()>().await;
         }
         let is_conditional = request.method() == Method::PUT && request.headers().contains_key(IF_NONE_MATCH);
         let _turn = if is_conditional { Some(self.conditional.lock().await) } else { None };

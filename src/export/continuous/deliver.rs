@@ -1,0 +1,223 @@
+//! Writes the files of one delivery.
+//!
+//! In: a window of a tenant's log. Out: a file for each day that it has events of, at the destination. Guaranteed: names and bytes
+//! follow from the window alone, so that a delivery that is made again makes the same files; memory does not grow with the window.
+
+use std::ops::RangeInclusive;
+
+use arrow::{
+    array::{AsArray, BooleanArray, RecordBatch},
+    compute::{cast, filter_record_batch},
+    datatypes::{DataType, Date32Type},
+};
+use chrono::NaiveDate;
+use datafusion::scalar::ScalarValue;
+use futures::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::{definition::Definition, ledger::Begun};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{TenantId, schema},
+    export::{
+        destination::Open,
+        job::File,
+        ocsf::{kind::Kind, mapping::Class},
+        output::Output,
+        run::{Broken, Means},
+    },
+    query::{Scope, browse::Stretch},
+    table::snapshot::{DataFile, Snapshot},
+};
+
+/// What is delivered, and how.
+pub(super) struct Delivery<'a> {
+    pub(super) means: &'a Means,
+    /// The continuous export's.
+    pub(super) id: &'a str,
+    pub(super) definition: &'a Definition,
+    pub(super) tenant: &'a TenantId,
+    pub(super) destination: &'a Open,
+    pub(super) window: Begun,
+    /// Only days from this one on.
+    pub(super) first_day: NaiveDate,
+    pub(super) stop: &'a CancellationToken,
+}
+
+/// A file at the destination.
+#[derive(Clone, Debug)]
+pub(super) struct Delivered {
+    pub(super) day: NaiveDate,
+    pub(super) file: File,
+}
+
+impl Delivery<'_> {
+    /// Writes them, and gives those that are complete.
+    pub(super) async fn files(&self, snapshot: &Snapshot) -> Result<Vec<Delivered>, Broken> {
+        let Some(days) = self.days(snapshot) else { return Ok(Vec::new()) };
+        let mut writing = Writing { delivery: self, done: Vec::new(), open: None };
+        match self.write(days, &mut writing).await {
+            Ok(()) => Ok(writing.done),
+            Err(broken) => {
+                if let Some((_, open)) = writing.open {
+                    open.abandon().await;
+                }
+                Err(broken)
+            }
+        }
+    }
+
+    /// The days that may have events of the window.
+    fn days(&self, snapshot: &Snapshot) -> Option<RangeInclusive<NaiveDate>> {
+        let files = snapshot.files.iter().filter(|file| may_have(file, &self.window));
+        let days = files.map(|file| file.day).filter(|day| self.first_day <= *day);
+        let (first, last) = days.fold(None, |bounds: Option<(NaiveDate, NaiveDate)>, day| {
+            let (first, last) = bounds.unwrap_or((day, day));
+            Some((first.min(day), last.max(day)))
+        })?;
+        Some(first..=last)
+    }
+
+    async fn write(&self, days: RangeInclusive<NaiveDate>, writing: &mut Writing<'_>) -> Result<(), Broken> {
+        let stretch = Stretch {
+            filter: &self.definition.filter,
+            first: *days.start(),
+            last: *days.end(),
+            part: None,
+            after: None,
+            seq_before: self.window.to,
+            seq_from: self.window.from,
+        };
+        let request = stretch.request(Scope::Tenant(self.tenant.clone()));
+        let mut running = self.means.engine.run_export(request).await?;
+        loop {
+            let next = self.stop.run_until_cancelled(running.next()).await.ok_or(Broken::Stopped)?;
+            let Some(batch) = next.transpose()? else { return Ok(writing.complete().await?) };
+            let batch = match self.definition.class() {
+                Some(class) => of_class(&batch, class)?,
+                None => batch,
+            };
+            for (day, rows) in by_day(&batch)? {
+                writing.write(day, &rows).await?;
+            }
+        }
+    }
+}
+
+/// Whether a file may have events of a window, as far as its statistics tell.
+fn may_have(file: &DataFile, window: &Begun) -> bool {
+    let stats = file.stats.get(schema::SEQ);
+    let bound = |value: Option<&ScalarValue>| match value {
+        Some(ScalarValue::Int64(value)) => *value,
+        _ => None,
+    };
+    let first = bound(stats.and_then(|stats| stats.min.as_ref()));
+    let last = bound(stats.and_then(|stats| stats.max.as_ref()));
+    first.is_none_or(|first| first < window.to) && last.is_none_or(|last| window.from <= last)
+}
+
+/// The rows whose action is of this class.
+fn of_class(batch: &RecordBatch, class: Class) -> Result<RecordBatch> {
+    let failed = |cause| Error::with_source(ErrorKind::Internal, "tell classes of events apart", cause);
+    let actions = batch.column_by_name("action").ok_or_else(|| unlike("action"))?;
+    let actions = cast(actions, &DataType::Utf8).map_err(failed)?;
+    let is =
+        actions.as_string::<i32>().iter().map(|action| action.is_some_and(|it| Kind::of(it).class == class));
+    filter_record_batch(batch, &BooleanArray::from_iter(is.map(Some))).map_err(failed)
+}
+
+/// The rows of each day; they are sorted by time.
+fn by_day(batch: &RecordBatch) -> Result<Vec<(NaiveDate, RecordBatch)>> {
+    let days = batch.column_by_name(schema::DAY).and_then(|days| days.as_primitive_opt::<Date32Type>());
+    let days = days.ok_or_else(|| unlike(schema::DAY))?;
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for end in 1..=days.len() {
+        if end == days.len() || days.value(end) != days.value(start) {
+            let day = Date32Type::to_naive_date_opt(days.value(start)).ok_or_else(|| unlike(schema::DAY))?;
+            parts.push((day, batch.slice(start, end - start)));
+            start = end;
+        }
+    }
+    Ok(parts)
+}
+
+fn unlike(column: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("events to deliver have no column {column}"))
+}
+
+/// The files of a delivery, one after another.
+struct Writing<'a> {
+    delivery: &'a Delivery<'a>,
+    done: Vec<Delivered>,
+    open: Option<(NaiveDate, Output)>,
+}
+
+impl Writing<'_> {
+    async fn write(&mut self, day: NaiveDate, rows: &RecordBatch) -> Result<()> {
+        if self.open.as_ref().is_some_and(|(of, _)| *of != day) {
+            self.complete().await?;
+        }
+        let (_, output) = match &mut self.open {
+            Some(open) => open,
+            none => none.insert((day, self.delivery.begin(day)?)),
+        };
+        output.write(rows).await
+    }
+
+    async fn complete(&mut self) -> Result<()> {
+        if let Some((day, output)) = self.open.take() {
+            let file = output.finish().await?;
+            self.done.push(Delivered { day, file });
+        }
+        Ok(())
+    }
+}
+
+impl Delivery<'_> {
+    fn begin(&self, day: NaiveDate) -> Result<Output> {
+        let Begun { from, to, .. } = self.window;
+        let Definition { format, compression, .. } = *self.definition;
+        let name = self.definition.file_name(self.id, self.tenant, day, (from, to));
+        Output::begin(self.destination, name, (format, compression), &self.definition.content())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::{
+        array::{Date32Array, StringArray},
+        datatypes::{Field, Schema},
+    };
+
+    use super::*;
+
+    fn batch(rows: &[(i32, &str)]) -> RecordBatch {
+        let schema = Schema::new(vec![
+            Field::new(schema::DAY, DataType::Date32, false),
+            Field::new("action", DataType::Utf8, false),
+        ]);
+        let days = Date32Array::from_iter_values(rows.iter().map(|(day, _)| *day));
+        let actions = StringArray::from_iter_values(rows.iter().map(|(_, action)| *action));
+        RecordBatch::try_new(Arc::new(schema), vec![Arc::new(days), Arc::new(actions)]).unwrap()
+    }
+
+    /// Would catch a day whose events land in another one's file, and a class that gets others' events.
+    #[test]
+    fn rows_are_told_apart() {
+        let rows = batch(&[(1, "user.login"), (1, "document.view"), (2, "user.create"), (4, "user.logout")]);
+        let days: Vec<(i32, usize)> = by_day(&rows)
+            .unwrap()
+            .into_iter()
+            .map(|(day, rows)| ((day - NaiveDate::default()).num_days() as i32, rows.num_rows()))
+            .collect();
+        assert_eq!(days, [(1, 2), (2, 1), (4, 1)]);
+        assert!(by_day(&batch(&[])).unwrap().is_empty());
+        for (class, count) in [(Class::Authentication, 2), (Class::ApiActivity, 1), (Class::AccountChange, 1)]
+        {
+            assert_eq!(of_class(&rows, class).unwrap().num_rows(), count, "{class:?}");
+        }
+    }
+}

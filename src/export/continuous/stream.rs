@@ -1,0 +1,240 @@
+//! One tenant's log on its way to the destination of one continuous export.
+//!
+//! In: the log as it is. Out: deliveries, one after another. Guaranteed: each event that was committed since the export began, and each of
+//! the days asked for before, is delivered once in effect: a delivery is begun, written, committed and done, in this order, and one
+//! that broke off anywhere is made again to the same files.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::NaiveDate;
+use object_store::path::Path;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    definition::{Definition, Layout},
+    deliver::{Delivered, Delivery},
+    delta,
+    ledger::{Begun, Ledger, Totals},
+    window::{self, Rules, Stand},
+};
+use crate::{
+    control::Replay,
+    error::Result,
+    event::TenantId,
+    export::{
+        destination::Open,
+        run::{Broken, Means},
+    },
+    store::Store,
+    table::{Snapshot, Tables},
+};
+
+/// One stream. Whoever delivers holds its ledger.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) tenant: TenantId,
+    ledger: tokio::sync::Mutex<Option<Ledger>>,
+    health: Mutex<Health>,
+}
+
+/// How a stream is, for whoever asks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Health {
+    /// The number after the last event that is delivered; `None`: its ledger was not read yet.
+    pub(super) position: Option<i64>,
+    pub(super) totals: Totals,
+    /// When the last delivery was done.
+    pub(super) delivered_ms: Option<i64>,
+    /// Until when everything that was committed is delivered.
+    pub(super) caught_up_ms: Option<i64>,
+    pub(super) replaying: bool,
+    /// What failed last, if nothing was delivered since.
+    pub(super) error: Option<String>,
+    pub(super) failures: u32,
+    pub(super) retry_ms: Option<i64>,
+}
+
+/// What a stream is delivered by.
+#[derive(Clone, Copy)]
+pub(super) struct With<'a> {
+    pub(super) means: &'a Means,
+    pub(super) store: &'a Store,
+    pub(super) tables: &'a Tables,
+    pub(super) id: &'a str,
+    pub(super) definition: &'a Definition,
+    pub(super) one_of_all: bool,
+    pub(super) created_ms: i64,
+    pub(super) replay: Option<Replay>,
+    pub(super) destination: &'a Open,
+    pub(super) stop: &'a CancellationToken,
+}
+
+impl Stream {
+    pub(super) fn new(tenant: TenantId) -> Self {
+        Self { tenant, ledger: tokio::sync::Mutex::default(), health: Mutex::default() }
+    }
+
+    pub(super) fn health(&self) -> MutexGuard<'_, Health> {
+        // Members are set one by one: it is whole even after a panic.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether someone delivers now.
+    pub(super) fn is_busy(&self) -> bool {
+        self.ledger.try_lock().is_err()
+    }
+
+    /// Whether there is something to deliver now.
+    pub(super) async fn is_due(&self, with: With<'_>, folder: &Path) -> Result<bool> {
+        let Ok(mut held) = self.ledger.try_lock() else { return Ok(false) };
+        let ledger = self.opened(&mut held, with, folder).await?;
+        let committed = self.committed(with).await?;
+        let now_ms = with.means.clock.now_millis();
+        if ledger.position() >= committed {
+            self.health().caught_up_ms = Some(now_ms);
+        }
+        let replays = with.replay.is_some_and(|replay| ledger.replayed < replay.number);
+        Ok(replays || ledger.under_way().is_some() || next(ledger, with, committed).is_some())
+    }
+
+    /// Delivers what is due, if anything is: one window, or everything that is to be delivered again.
+    pub(super) async fn deliver(&self, with: With<'_>, folder: &Path) -> Result<bool, Broken> {
+        let mut held = self.ledger.lock().await;
+        let ledger = self.opened(&mut held, with, folder).await?;
+        if let Some(replay) = with.replay.filter(|replay| ledger.replayed < replay.number) {
+            self.replay(ledger, with, replay).await?;
+            return Ok(true);
+        }
+        let Some(snapshot) = self.snapshot(with).await? else { return Ok(false) };
+        let begun = match ledger.under_way() {
+            Some(begun) => begun,
+            None => match next(ledger, with, snapshot.next_seq) {
+                Some(window) => ledger.begin(window, with.means.clock.now_millis()).await?,
+                None => return Ok(false),
+            },
+        };
+        let delivered = self.write(ledger, with, begun, &snapshot, false).await?;
+        let now_ms = with.means.clock.now_millis();
+        ledger.done(begun, totals(&delivered), now_ms).await?;
+        let mut health = self.health();
+        health.position = Some(ledger.position());
+        health.totals = ledger.totals();
+        health.delivered_ms = Some(now_ms);
+        (health.error, health.retry_ms, health.failures) = (None, None, 0);
+        if begun.to >= snapshot.next_seq {
+            health.caught_up_ms = Some(begun.at_ms);
+        }
+        Ok(true)
+    }
+
+    async fn opened<'a>(
+        &self,
+        held: &'a mut Option<Ledger>,
+        with: With<'_>,
+        folder: &Path,
+    ) -> Result<&'a mut Ledger> {
+        let ledger = match held.take() {
+            Some(ledger) => ledger,
+            None => {
+                let ledger = Ledger::open(with.store, folder.clone()).await?;
+                let mut health = self.health();
+                health.position = Some(ledger.position());
+                health.totals = ledger.totals();
+                health.delivered_ms = ledger.last().map(|done| done.at_ms);
+                ledger
+            }
+        };
+        Ok(held.insert(ledger))
+    }
+
+    async fn snapshot(&self, with: With<'_>) -> Result<Option<std::sync::Arc<Snapshot>>> {
+        Ok(with.tables.get(&self.tenant).await?.map(|table| table.snapshot()))
+    }
+
+    /// The number after the last event that is committed.
+    pub(super) async fn committed(&self, with: With<'_>) -> Result<i64> {
+        Ok(self.snapshot(with).await?.map_or(0, |snapshot| snapshot.next_seq))
+    }
+
+    /// Makes all deliveries again from there on.
+    async fn replay(&self, ledger: &mut Ledger, with: With<'_>, replay: Replay) -> Result<(), Broken> {
+        self.health().replaying = true;
+        for begun in ledger.windows(replay.from).await? {
+            if let Some(snapshot) = self.snapshot(with).await? {
+                self.write(ledger, with, begun, &snapshot, true).await?;
+            }
+        }
+        let now_ms = with.means.clock.now_millis();
+        ledger.replay_done(replay.number, now_ms).await?;
+        let mut health = self.health();
+        health.replaying = false;
+        (health.error, health.retry_ms, health.failures) = (None, None, 0);
+        Ok(())
+    }
+
+    /// Writes the files of a window, and makes them seen.
+    async fn write(
+        &self,
+        ledger: &Ledger,
+        with: With<'_>,
+        window: Begun,
+        snapshot: &Snapshot,
+        again: bool,
+    ) -> Result<Vec<Delivered>, Broken> {
+        let root = with.definition.root(&self.tenant, with.one_of_all);
+        let destination = delta::below(with.destination, &root);
+        let kept = with.means.control.first_day(&self.tenant).unwrap_or(NaiveDate::MIN);
+        let wanted = match window.from < ledger.origin.before {
+            true => with.definition.from.unwrap_or(NaiveDate::MIN),
+            false => NaiveDate::MIN,
+        };
+        let delivery = Delivery {
+            means: with.means,
+            id: with.id,
+            definition: with.definition,
+            tenant: &self.tenant,
+            destination: &destination,
+            window,
+            first_day: wanted.max(kept),
+            stop: with.stop,
+        };
+        let delivered = delivery.files(snapshot).await?;
+        if with.definition.layout == Layout::Delta && !delivered.is_empty() {
+            let tenant = self.tenant.as_str();
+            delta::commit(&destination, with.id, tenant, window, &delivered, again).await?;
+        }
+        Ok(delivered)
+    }
+
+    /// Notes that it failed, and that it is tried again after `wait_ms`.
+    pub(super) fn failed(&self, report: String, retry_ms: i64) {
+        let mut health = self.health();
+        health.failures += 1;
+        health.error = Some(report);
+        health.retry_ms = Some(retry_ms);
+    }
+}
+
+fn next(ledger: &Ledger, with: With<'_>, committed: i64) -> Option<std::ops::Range<i64>> {
+    let stand = Stand {
+        origin: ledger.origin,
+        position: ledger.position(),
+        committed,
+        last_ms: ledger.last_begun_ms().unwrap_or(with.created_ms),
+    };
+    let millis = with.definition.interval_seconds.saturating_mul(1_000);
+    let rules = Rules {
+        interval_ms: i64::try_from(millis).unwrap_or(i64::MAX),
+        rows: i64::try_from(with.definition.rows).unwrap_or(i64::MAX),
+    };
+    window::next(stand, rules, with.means.clock.now_millis())
+}
+
+fn totals(delivered: &[Delivered]) -> Totals {
+    let mut totals = Totals { files: delivered.len() as u64, ..Totals::default() };
+    for Delivered { file, .. } in delivered {
+        totals.rows += file.rows;
+        totals.bytes += file.bytes;
+    }
+    totals
+}

@@ -1,0 +1,216 @@
+//! Operations on continuous exports.
+
+use serde_json::{Value, json};
+
+use super::{
+    exports::destination,
+    operation::Operation,
+    parameters::{self, in_path},
+    questions::or_null,
+    schemas::{object, reference},
+};
+use crate::{
+    auth::Scope,
+    export::encode::{Compression, Format},
+    http::problem::ProblemType,
+    limits,
+};
+
+const TAG: &str = "Continuous exports";
+const JSON: &str = "application/json";
+
+/// All of them.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![list(), make(), get(), change(), replay(), delete()]
+}
+
+/// The schemas that they refer to.
+pub(super) fn schemas() -> Vec<(&'static str, Value)> {
+    vec![("Layout", layout()), ("ContinuousExport", export())]
+}
+
+fn new(method: &'static str, path: &'static str, id: &'static str) -> Operation {
+    Operation::new(method, path, id, &[Scope::Export]).refuses(&[ProblemType::NotFound])
+}
+
+fn id() -> Value {
+    in_path("id", "The id of the continuous export: `sub_…`.", json!({"type": "string", "minLength": 1}))
+}
+
+fn list() -> Operation {
+    let page = object(json!({
+        "exports": {"type": "array", "items": reference("ContinuousExport")},
+        "next_cursor": {"type": ["string", "null"], "description": "What `cursor` takes for the next ones; null: there are no more."},
+    }));
+    new("get", "/v1/exports/continuous", "listContinuousExports")
+        .says(
+            TAG,
+            "List continuous exports",
+            "The continuous exports there are, newest first, as far as the key reaches.",
+        )
+        .takes([
+            parameters::tenant(),
+            parameters::count(
+                "limit",
+                "Exports, at most.",
+                limits::CONTINUOUS_PAGE,
+                limits::CONTINUOUS_PAGE_MAX,
+            ),
+            parameters::cursor("`next_cursor` of the page before. It holds the whole question."),
+        ])
+        .answers(200, "Some continuous exports.", &["Link"], &[(JSON, page)])
+        .refuses(&[ProblemType::Invalid])
+}
+
+fn make() -> Operation {
+    let whole =
+        |least: u64, most: u64| json!({"type": ["integer", "null"], "minimum": least, "maximum": most});
+    let wanted = json!({
+        "type": "object",
+        "properties": {
+            "tenant_id": or_null(parameters::tenant_id()),
+            "filter": {"oneOf": [reference("Filter"), {"type": "null"}], "description": "Only events that pass it; it has no times."},
+            "layout": reference("Layout"),
+            "format": {"type": ["string", "null"], "enum": Format::ALL.map(Format::name).map(Value::from).into_iter().chain([Value::Null]).collect::<Vec<_>>(),
+                "description": "Of `files`; the other layouts have one of their own."},
+            "compression": {"type": ["string", "null"], "enum": [null, "none", "gzip", "zstd"]},
+            "destination": {"oneOf": [destination(), {"type": "null"}]},
+            "interval_seconds": whole(limits::CONTINUOUS_INTERVAL_SECONDS_MIN, limits::CONTINUOUS_INTERVAL_SECONDS_MAX),
+            "rows_max": whole(limits::CONTINUOUS_ROWS_MIN, limits::CONTINUOUS_ROWS_MAX),
+            "from": {"type": ["string", "null"], "format": "date", "description":
+                "The first day whose events are delivered of those that are there already; if not given, none of these are."},
+        },
+        "required": ["layout"],
+        "additionalProperties": false,
+    });
+    new("post", "/v1/exports/continuous", "makeContinuousExport")
+        .says(
+            TAG,
+            "Deliver a log as it grows",
+            "Every event that is committed from now on is delivered once in effect, late ones in their day, after `interval_seconds` or once \
+             `rows_max` wait. A key of all tenants that names none has all tenants' logs delivered, each to a folder of its own.",
+        )
+        .takes([parameters::tenant()])
+        .reads(true, &[(JSON, wanted)])
+        .answers(201, "It is delivered.", &["Location"], &[(JSON, reference("ContinuousExport"))])
+}
+
+fn get() -> Operation {
+    new("get", "/v1/exports/continuous/{id}", "getContinuousExport")
+        .says(TAG, "Get a continuous export", "How far it is, and what failed last.")
+        .takes([id()])
+        .answers(200, "The continuous export.", &[], &[(JSON, reference("ContinuousExport"))])
+}
+
+fn change() -> Operation {
+    let wanted = json!({
+        "type": "object",
+        "properties": {"paused": {"type": "boolean"}},
+        "required": ["paused"],
+        "additionalProperties": false,
+    });
+    new("patch", "/v1/exports/continuous/{id}", "changeContinuousExport")
+        .says(
+            TAG,
+            "Pause or resume",
+            "While it is paused nothing is delivered; what comes meanwhile is delivered once it goes on.",
+        )
+        .takes([id()])
+        .reads(true, &[(JSON, wanted)])
+        .answers(200, "It is so.", &[], &[(JSON, reference("ContinuousExport"))])
+}
+
+fn replay() -> Operation {
+    let wanted = json!({
+        "type": "object",
+        "properties": {
+            "seq": {"type": ["integer", "null"], "minimum": 0, "description": "From the delivery that has this event."},
+            "since": {"type": ["string", "null"], "format": "date-time", "description": "Or all deliveries since then."},
+        },
+        "additionalProperties": false,
+    });
+    new("post", "/v1/exports/continuous/{id}/replay", "replayContinuousExport")
+        .says(
+            TAG,
+            "Deliver again",
+            "The same deliveries are made again, to the same files: for a destination that has lost some. A Delta table gets those files back that \
+             it does not have any more. One of `seq` and `since` says from where on.",
+        )
+        .takes([id()])
+        .reads(true, &[(JSON, wanted)])
+        .answers(202, "It will be done.", &[], &[(JSON, reference("ContinuousExport"))])
+}
+
+fn delete() -> Operation {
+    new("delete", "/v1/exports/continuous/{id}", "deleteContinuousExport")
+        .says(
+            TAG,
+            "End a continuous export",
+            "What it has delivered to a bucket stays there; what is kept here goes.",
+        )
+        .takes([id()])
+        .answers(204, "It is ended.", &[], &[])
+}
+
+fn layout() -> Value {
+    let plain = |name: &str, says: &str| {
+        json!({
+            "type": "object", "description": says,
+            "properties": {"type": {"const": name}}, "required": ["type"], "additionalProperties": false,
+        })
+    };
+    let security_lake = json!({
+        "type": "object",
+        "description": "A custom source of Amazon Security Lake: OCSF Parquet of one class.",
+        "properties": {
+            "type": {"const": "security_lake"},
+            "source": {"type": "string", "minLength": 1, "description": "As it stands after `ext/`."},
+            "region": {"type": "string", "minLength": 1},
+            "account_id": {"type": "string", "minLength": 1},
+            "class": {"type": "string", "enum": ["api_activity", "authentication", "account_change"]},
+        },
+        "required": ["type", "source", "region", "account_id", "class"],
+        "additionalProperties": false,
+    });
+    json!({"oneOf": [
+        plain("delta", "A Delta table, partitioned by `day`; each delivery is a commit."),
+        plain("files", "Files in folders `day=…/`."),
+        security_lake,
+    ]})
+}
+
+fn export() -> Value {
+    let time = json!({"type": "string", "format": "date-time"});
+    let whole = json!({"type": "integer", "minimum": 0});
+    let compressions = [Compression::None, Compression::Gzip, Compression::Zstd].map(Compression::name);
+    let mut export = object(json!({
+        "id": {"type": "string"},
+        "tenant_id": {"type": ["string", "null"], "description": "null: of all tenants."},
+        "state": {"type": "string", "enum": ["active", "replaying", "failing", "paused"]},
+        "filter": reference("Filter"),
+        "layout": reference("Layout"),
+        "format": {"type": "string", "enum": Format::ALL.map(Format::name)},
+        "compression": {"type": "string", "enum": compressions},
+        "destination": {"type": "object"},
+        "interval_seconds": whole,
+        "rows_max": whole,
+        "created_at": time,
+        "created_by": {"type": "string", "description": "The id of a key."},
+        "rows": {"type": "integer", "minimum": 0, "description": "Events delivered."},
+        "bytes": whole,
+        "files": whole,
+        "lag_events": {"type": "integer", "minimum": 0, "description": "Events committed and not delivered, filtered or not."},
+        "lag_seconds": {"type": "integer", "minimum": 0, "description": "For how long some of them wait at most."},
+    }));
+    let others = json!({
+        "from": {"type": "string", "format": "date"},
+        "position": {"type": "integer", "minimum": 0, "description": "The `seq` of the next event to deliver."},
+        "delivered_at": time,
+        "error": {"type": "string", "description": "What failed last."},
+        "retry_at": time,
+    });
+    for (name, schema) in others.as_object().into_iter().flatten() {
+        export["properties"][name] = schema.clone();
+    }
+    export
+}
