@@ -39,6 +39,7 @@ mod queries;
 mod record;
 mod request_id;
 mod sql;
+mod table;
 mod tenants;
 mod unread;
 mod viewer_tokens;
@@ -261,6 +262,7 @@ impl Api {
         let tenants = Router::new()
             .route("/v1/tenants", get(tenants::list))
             .route("/v1/tenants/{id}", get(tenants::get))
+            .route("/v1/tenants/{id}/table", get(table::get))
             .route("/v1/tenants/{id}/versions", get(tenants::versions));
         let with_key = with_scope(&[Scope::Ingest], ingest)
             .merge(with_scope(&[Scope::Read], read))

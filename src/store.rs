@@ -16,6 +16,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::{
     ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, aws::AmazonS3, memory::InMemory,
@@ -25,6 +26,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 
+mod address;
 mod bucket;
 mod failure;
 mod folders;
@@ -38,6 +40,7 @@ mod staging;
 mod tests;
 mod upload;
 
+pub use address::Address;
 pub use bucket::{Bucket, BucketAccess};
 use failure::operation_failed;
 use local::DurableLocal;
@@ -55,6 +58,7 @@ pub struct Store {
 struct Inner {
     objects: Arc<dyn ObjectStore>,
     backend: Backend,
+    address: Option<Address>,
     display: String,
 }
 
@@ -101,25 +105,28 @@ impl Store {
     pub async fn open(location: &str, settings: &Settings) -> Result<Self> {
         let location = Location::parse(location)?;
         let display = location.to_string();
-        let (objects, backend): (Arc<dyn ObjectStore>, _) = match location {
-            Location::Memory => (Arc::new(InMemory::new()), Backend::Other),
+        let (objects, backend, address): (Arc<dyn ObjectStore>, _, _) = match location {
+            Location::Memory => (Arc::new(InMemory::new()), Backend::Other, None),
             Location::Folder(folder) => {
                 let local = DurableLocal::open(folder).await?;
-                (Arc::new(local.clone()), Backend::Local(local))
+                let address = Address::of_folder(local.root())?;
+                (Arc::new(local.clone()), Backend::Local(local), Some(address))
             }
             Location::S3 { bucket, prefix } => {
-                let bucket = s3::open(&bucket, &prefix, &display, settings).await?;
-                s3_backend(bucket, prefix)
+                let (objects, address) = s3::open(&bucket, &prefix, &display, settings).await?;
+                let (objects, backend) = s3_backend(objects, prefix);
+                (objects, backend, Some(address))
             }
         };
-        Ok(Self { inner: Arc::new(Inner { objects, backend, display }) })
+        Ok(Self { inner: Arc::new(Inner { objects, backend, address, display }) })
     }
 
     /// A store over any object store, as tests use to inject faults.
     /// It is taken as it is: nothing is fsynced or probed on its behalf.
     pub fn from_object_store(inner: Arc<dyn ObjectStore>) -> Self {
         let display = inner.to_string();
-        Self { inner: Arc::new(Inner { objects: inner, backend: Backend::Other, display }) }
+        let (backend, address) = (Backend::Other, None);
+        Self { inner: Arc::new(Inner { objects: inner, backend, address, display }) }
     }
 
     /// The object store itself, rooted at this store's root, for DataFusion, Parquet and Delta.
@@ -131,6 +138,11 @@ impl Store {
     /// Whether the store is a folder of this machine.
     pub fn is_local(&self) -> bool {
         matches!(self.inner.backend, Backend::Local(_))
+    }
+
+    /// Where readers that are not ours find it; `None`: nowhere, it is in the memory of this process.
+    pub fn address(&self) -> Option<&Address> {
+        self.inner.address.as_ref()
     }
 
     /// The store's name for messages: the folder or URL it was opened by, never with credentials.
@@ -182,6 +194,15 @@ impl Store {
         }
     }
 
+    /// When the object was last written, by the store's clock, or `None` if it does not exist.
+    pub async fn written_at(&self, path: &Path) -> Result<Option<DateTime<Utc>>> {
+        match self.inner.objects.head(path).await {
+            Ok(object) => Ok(Some(object.last_modified)),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(operation_failed("head", path, error)),
+        }
+    }
+
     /// Every object below `prefix` (whole path segments), however deep, sorted by path.
     pub async fn list(&self, prefix: &Path) -> Result<Vec<ObjectMeta>> {
         let listed = self.inner.objects.list(Some(prefix)).try_collect::<Vec<_>>().await;
@@ -206,6 +227,18 @@ impl Store {
         match self.inner.objects.delete(path).await {
             Err(error) if !failure::is_absent(&error) => Err(operation_failed("delete", path, error)),
             _ => Ok(()),
+        }
+    }
+
+    /// The last thing to do with a store that is a folder for others: removes the empty folders at and below `folder`, and those that
+    /// the store itself has, so that its objects are all there is. Nothing can be written afterwards.
+    pub async fn leave(&self, folder: &Path) -> Result<()> {
+        match &self.inner.backend {
+            Backend::Local(local) => {
+                local.leave(folder).await.map_err(|error| operation_failed("leave", folder, error))
+            }
+            // There a folder is no more than the names of its objects.
+            Backend::S3(_) | Backend::Other => Ok(()),
         }
     }
 

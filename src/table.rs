@@ -13,10 +13,12 @@
 //! | `stats` | column statistics, in Parquet, memory and log |
 //! | [`layout`], [`mod@file`], [`read`] | writes and reads data files |
 //! | [`ids`] | is this id stored already? |
+//! | [`described`] | what readers that are not ours see |
 //! | `maintain`, [`sweep`] | checkpoints, log clean-up, deletion of dead files |
 
 mod coalesce;
 pub mod commit;
+pub mod described;
 pub mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -44,6 +46,7 @@ use tokio::sync::OnceCell;
 
 pub use self::{
     commit::Commit,
+    described::Described,
     file::FileWriter,
     groups::{RowGroup, RowGroups},
     ids::IdCache,

@@ -16,7 +16,7 @@ use crate::{
     control::{Change, Control, State, TenantSettings, TenantVersion},
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    table::Tables,
+    table::{Described, Tables},
 };
 
 /// Tables that are read from the store at the same time when a list is the first to need them.
@@ -127,6 +127,15 @@ impl Tenants {
     pub async fn get(&self, by: &Principal, id: &TenantId) -> Result<DescribedTenant> {
         by.tenant(Some(id.clone()))?;
         self.describe(id).await?.ok_or_else(|| not_found(id))
+    }
+
+    /// A tenant's table, as readers that are not ours see it.
+    ///
+    /// # Errors
+    /// As [`Tenants::get`] and [`Tables::described`].
+    pub async fn table(&self, by: &Principal, id: &TenantId) -> Result<Described> {
+        self.get(by, id).await?;
+        self.tables.described(id).await
     }
 
     /// The tenants within reach of `by` whose ids follow `after`, at most `count`.

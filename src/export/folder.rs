@@ -1,6 +1,6 @@
 //! An export to a folder of the machine that asks for it, without a server.
 //!
-//! In: what is wanted, and a folder. Out: the files in it and `manifest.json`. Guaranteed: broken off and asked for again with
+//! In: what is wanted, and a folder. Out: the files in it and `manifest.json`, nothing else. Guaranteed: broken off and asked for again with
 //! the same folder, it goes on with the state of the log that it began with; a folder that holds anything else is left
 //! alone.
 
@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    paths, store,
+    paths,
+    store::{self, Store},
 };
 
 /// How far an export is.
@@ -43,9 +44,25 @@ pub async fn to_folder(
     stop: &CancellationToken,
     advance: impl Fn(Advance),
 ) -> Result<Option<(Job, End)>> {
-    let folder_store = store::Store::open(folder, &store::Settings::default()).await?;
-    let destination = Open::whole(&folder_store);
-    let records = Records::at(&folder_store, paths::export_under_way());
+    let store = Store::open(folder, &store::Settings::default()).await?;
+    let exported = exported(parts, settings, new, (folder, &store), stop, advance).await;
+    if let Err(error) = store.leave(&paths::export_under_way()).await {
+        // Folders without anything in them harm nobody.
+        tracing::debug!(report = error.report(), folder, "empty folders stay");
+    }
+    exported
+}
+
+async fn exported(
+    parts: Parts,
+    settings: &Settings,
+    new: NewExport,
+    (folder, folder_store): (&str, &Store),
+    stop: &CancellationToken,
+    advance: impl Fn(Advance),
+) -> Result<Option<(Job, End)>> {
+    let destination = Open::whole(folder_store);
+    let records = Records::at(folder_store, paths::export_under_way());
     let Parts { tables, ingest, engine, control, clock, .. } = parts;
     let means = Means::new(engine, tables.clone(), control, clock, settings);
     let (job, steps) = match records.stored().await? {

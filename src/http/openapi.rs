@@ -15,6 +15,7 @@ mod operation;
 mod parameters;
 mod questions;
 mod schemas;
+mod table;
 
 use std::sync::LazyLock;
 
@@ -49,6 +50,7 @@ pub(super) fn document() -> Value {
     operations.extend(exports::operations());
     operations.extend(continuous::operations());
     operations.extend(admin::operations());
+    operations.push(table::operation());
     operations.extend(open::operations());
     let responses: Map<String, Value> =
         operations.iter().flat_map(Operation::refusals).map(|kinds| refusal(&kinds)).collect();
@@ -63,6 +65,7 @@ pub(super) fn document() -> Value {
         .chain(schemas::schemas())
         .chain(exports::schemas())
         .chain(continuous::schemas())
+        .chain(table::schemas())
     {
         described.insert(name.to_owned(), schema);
     }

@@ -128,6 +128,6 @@ fn tagged(tenant: DescribedTenant) -> Result<Response, Problem> {
     Ok(([(header::ETAG, etag::of_version(tenant.version)?)], Json(tenant)).into_response())
 }
 
-fn named(id: Result<Path<String>, PathRejection>) -> Result<TenantId, Problem> {
+pub(super) fn named(id: Result<Path<String>, PathRejection>) -> Result<TenantId, Problem> {
     Ok(TenantId::parse(&in_path(id)?)?)
 }

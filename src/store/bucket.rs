@@ -10,7 +10,7 @@ use object_store::{ClientConfigKey, ClientOptions, path::Path};
 use url::Url;
 
 use super::{
-    Inner, Store,
+    Address, Inner, Store,
     role::{AssumedRole, Role, Sts},
     s3, s3_backend,
     settings::{S3Settings, Settings},
@@ -131,8 +131,9 @@ impl Store {
         let prefix = Path::parse(&bucket.prefix).map_err(|error| {
             Error::with_source(ErrorKind::Invalid, format!("open bucket {display}"), error)
         })?;
+        let address = Address::of_bucket(&bucket.name, &prefix, bucket.endpoint.clone(), Some(region))?;
         let (objects, backend) = s3_backend(opened, prefix);
-        Ok(Self { inner: Arc::new(Inner { objects, backend, display }) })
+        Ok(Self { inner: Arc::new(Inner { objects, backend, address: Some(address), display }) })
     }
 }
 

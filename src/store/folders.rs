@@ -90,6 +90,27 @@ pub(super) fn create_root(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes `folder` and the folders below it as far as they hold nothing else; one that is absent is fine.
+pub(super) fn remove_empty(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_empty(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(folder) {
+        // Another process may have been faster, or have put something there.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+            Ok(())
+        }
+        removed => removed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +135,22 @@ mod tests {
 
         folders.forget();
         assert_eq!(folders.create(&deep).unwrap().0.len(), 3);
+    }
+
+    /// Would catch a folder that goes with what is in it, and an empty one that stays.
+    #[test]
+    fn only_empty_folders_are_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a");
+        fs::create_dir_all(folder.join("b/c")).unwrap();
+        fs::create_dir_all(folder.join("d")).unwrap();
+        fs::write(folder.join("d/file"), "x").unwrap();
+        remove_empty(&folder).unwrap();
+        assert!(!folder.join("b").exists() && folder.join("d/file").exists());
+        fs::remove_file(folder.join("d/file")).unwrap();
+        remove_empty(&folder).unwrap();
+        remove_empty(&folder).unwrap();
+        assert!(!folder.exists() && root.path().exists());
     }
 
     /// Would catch a failed fsync that still marks the folder durable.

@@ -36,7 +36,7 @@ use object_store::{
 };
 
 use super::{
-    folders::{Folders, create_root, fsync_folder},
+    folders::{Folders, create_root, fsync_folder, remove_empty},
     staging::{STAGING_FOLDER, Staged, Staging},
     upload::Upload,
 };
@@ -114,10 +114,26 @@ impl DurableLocal {
         Ok(Self { files, disk: Arc::new(Disk { folders: Folders::new(root.clone()), root, staging }) })
     }
 
+    /// The folder, by its absolute path.
+    pub(super) fn root(&self) -> &std::path::Path {
+        &self.disk.root
+    }
+
     /// Fsyncs a file that exists, and the folders that lead to it.
     pub(super) async fn make_durable(&self, location: &Path) -> Result<()> {
         let path = self.files.path_to_filesystem(location)?;
         self.blocking(move |disk| disk.make_durable(path)).await
+    }
+
+    /// Removes the empty folders at and below `folder`, and those of files on their way: nothing may be written any more.
+    pub(super) async fn leave(&self, folder: &Path) -> Result<()> {
+        let folder = self.files.path_to_filesystem(folder)?;
+        self.blocking(move |disk| {
+            remove_empty(&folder).map_err(failed("remove", &folder))?;
+            let staging = disk.root.join(STAGING_FOLDER);
+            remove_empty(&staging).map_err(failed("remove", &staging))
+        })
+        .await
     }
 
     async fn blocking<T: Send + 'static>(

@@ -14,7 +14,7 @@ use object_store::{
 };
 use url::Url;
 
-use super::{failure, settings::Settings};
+use super::{address::Address, failure, settings::Settings};
 use crate::{
     error::{Error, ErrorKind, Result},
     limits,
@@ -46,13 +46,13 @@ pub(super) fn own_credentials(settings: &Settings) -> Result<AwsCredentialProvid
     Ok(Arc::clone(any.credentials()))
 }
 
-/// Opens `bucket` and lists one page below `prefix`; `display` names the store in errors.
+/// Opens `bucket` and lists one page below `prefix`; `display` names the store in errors. Gives its address, too.
 pub(super) async fn open(
     bucket: &str,
     prefix: &Path,
     display: &str,
     settings: &Settings,
-) -> Result<AmazonS3> {
+) -> Result<(AmazonS3, Address)> {
     let builder = builder(bucket, settings);
     let place = format!("store {display} at {}", shown_endpoint(&builder, display)?);
     let build = |builder: AmazonS3Builder| {
@@ -65,7 +65,9 @@ pub(super) async fn open(
     if let Some(Err(error)) = probe.list(Some(prefix)).next().await {
         return Err(explain(&place, has_keys(&builder), error));
     }
-    build(builder)
+    let region = builder.get_config_value(&Key::Region);
+    let address = Address::of_bucket(bucket, prefix, endpoint(&builder), region)?;
+    Ok((build(builder)?, address))
 }
 
 fn builder(bucket: &str, settings: &Settings) -> AmazonS3Builder {

@@ -249,7 +249,8 @@ fn partition_values(file: &DataFile) -> BTreeMap<&'static str, String> {
     BTreeMap::from([(schema::DAY, file.day.format("%Y-%m-%d").to_string())])
 }
 
-fn delta_type(data_type: &DataType) -> Value {
+/// A column's type in Delta's words.
+pub(super) fn delta_type(data_type: &DataType) -> Value {
     match data_type {
         DataType::Utf8 => json!("string"),
         DataType::Int64 => json!("long"),

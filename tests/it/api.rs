@@ -13,6 +13,7 @@ mod openapi;
 mod problems;
 mod queries;
 mod saved;
+mod table;
 mod tenants;
 
 use reqwest::{RequestBuilder, Response};

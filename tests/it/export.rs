@@ -1,5 +1,8 @@
 //! Exports: everything and nothing twice, whatever fails or arrives meanwhile.
 
+mod killed;
+mod meanwhile;
+
 use std::sync::Arc;
 
 use auditlake::{

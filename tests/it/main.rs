@@ -14,6 +14,7 @@ mod export;
 mod export_formats;
 mod faults;
 mod floors;
+mod in_place;
 mod investigations;
 mod keys;
 mod readers;

@@ -4,6 +4,7 @@ mod answer;
 mod clients;
 mod curl;
 mod fence;
+mod tour;
 
 use std::{
     fs,

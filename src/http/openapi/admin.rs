@@ -99,7 +99,8 @@ fn new_key() -> Value {
     })
 }
 
-fn id() -> Value {
+/// The id of a tenant in a path.
+pub(super) fn id() -> Value {
     in_path("id", "The tenant's id.", parameters::tenant_id())
 }
 

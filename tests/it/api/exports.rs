@@ -102,7 +102,8 @@ async fn exports_belong_to_their_tenants(place: &Place) {
     refused(with_key(&server, &key, Method::GET, &path), 404, "not-found").await;
 }
 
-/// Would catch a command that writes something else than the server, or that takes a folder with other files for its own.
+/// Would catch a command that writes something else than the server, leaves anything beside the files, or takes a folder with other
+/// files for its own.
 async fn the_command_line_exports_what_is_stored(place: &Place) {
     let server = Server::start(&place.calm(), &[]).await;
     let events: Vec<Value> = (0..20).map(|number| event("acme", &format!("e{number}"))).collect();
@@ -122,11 +123,15 @@ async fn the_command_line_exports_what_is_stored(place: &Place) {
     let to = path("by-store");
     place.run(&[&export[..], &[&to]].concat());
     assert_eq!(std::fs::read(format!("{to}/part-00001.ndjson")).unwrap(), by_server);
-    let mut names: Vec<_> = std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.retain(|name| !name.to_str().unwrap().starts_with('.'));
-    names.sort();
-    assert_eq!(names, ["manifest.json", "part-00001.ndjson"]);
+    let names = || {
+        let entries = std::fs::read_dir(&to).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(), ["manifest.json", "part-00001.ndjson"]);
     let again = crate::support::program::run(place.command(&[&export[..], &[&to]].concat()), b"");
     assert_eq!(again.code, Some(1), "{}", again.stderr);
     assert!(again.stderr.contains("holds other files"), "{}", again.stderr);
+    assert_eq!(names(), ["manifest.json", "part-00001.ndjson"], "what is refused leaves nothing either");
 }

@@ -29,11 +29,11 @@ curl() { command curl --noproxy '*' --max-time 60 "$@" -w '%{stderr}\nstatus %{h
 
 /// One command of a block, and the lines below it.
 #[derive(Debug, Default)]
-struct Pasted {
+pub(super) struct Pasted {
     command: String,
     /// The number of its first line in the README.
-    line: usize,
-    answer: String,
+    pub(super) line: usize,
+    pub(super) answer: String,
 }
 
 /// Would catch an example that the server does not take any more, or whose answer is not what the README shows.
@@ -56,7 +56,7 @@ async fn every_curl_can_be_pasted() {
     assert!(pasted.iter().filter(|pasted| pasted.asks()).count() > 5, "{pasted:#?}");
 
     let script = folder.path().join("newcomer.sh");
-    fs::write(&script, script_of(&pasted)).unwrap();
+    fs::write(&script, script_of(NEWCOMER, &pasted)).unwrap();
     let mut bash = Command::new("bash");
     bash.arg(&script).current_dir(&folder).stdin(Stdio::null());
     // Nothing of the developer's environment but where programs are.
@@ -71,7 +71,7 @@ async fn every_curl_can_be_pasted() {
 }
 
 /// The commands of a block: bash itself says where each ends.
-fn commands(block: &str, first_line: usize) -> Vec<Pasted> {
+pub(super) fn commands(block: &str, first_line: usize) -> Vec<Pasted> {
     let (mut all, mut open) = (Vec::<Pasted>::new(), Pasted::default());
     for (number, line) in block.lines().enumerate() {
         if open.command.is_empty() && (line.trim().is_empty() || line.starts_with('#')) {
@@ -98,9 +98,9 @@ fn is_whole(command: &str) -> bool {
     checked.status.success() && checked.stderr.is_empty()
 }
 
-/// All commands in one shell, what each says in files of its own.
-fn script_of(pasted: &[Pasted]) -> String {
-    let mut script = NEWCOMER.to_owned();
+/// All commands in one shell, after what is said `before`; what each says in files of its own.
+pub(super) fn script_of(before: &str, pasted: &[Pasted]) -> String {
+    let mut script = before.to_owned();
     for (number, Pasted { command, .. }) in pasted.iter().enumerate() {
         script += &format!(
             "number={number}\n{{\n{command}}} >{number}.stdout 2>{number}.stderr\necho $? >{number}.code\n"

@@ -1,7 +1,8 @@
 //! Where a test keeps its events: a new folder, or a new bucket of a real S3 server; and the real command line on it.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, sync::Arc};
 
+use object_store::{ObjectStore, local::LocalFileSystem};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -14,25 +15,28 @@ use super::{
 /// Leaves what was accepted uncommitted until something asks for a commit, so that a test knows where its events are.
 const CALM: [(&str, &str); 2] =
     [("AUDITLAKE_INGEST__FLUSH_AGE_MS", "3600000"), ("AUDITLAKE_INGEST__FLUSH_ROWS", "1000000")];
+/// Where on S3 the store is.
+const S3_PREFIX: &str = "some/prefix";
+
 /// An empty store; its events are gone when it is dropped.
 pub(crate) struct Place {
     launch: Launch,
     folder: Option<TempDir>,
-    _s3: Option<S3Server>,
+    s3: Option<S3Server>,
 }
 
 impl Place {
     pub(crate) fn folder() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let launch = Launch { store: folder.path().display().to_string(), environment: Vec::new() };
-        Self { launch, folder: Some(folder), _s3: None }
+        Self { launch, folder: Some(folder), s3: None }
     }
 
     pub(crate) fn s3() -> Self {
         let s3 = S3Server::start();
         let launch =
-            Launch { store: format!("s3://{BUCKET}/some/prefix"), environment: s3.environment().into() };
-        Self { launch, folder: None, _s3: Some(s3) }
+            Launch { store: format!("s3://{BUCKET}/{S3_PREFIX}"), environment: s3.environment().into() };
+        Self { launch, folder: None, s3: Some(s3) }
     }
 
     /// What `--store` names.
@@ -43,6 +47,20 @@ impl Place {
     /// The folder that the store is, unless it is on S3.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.folder.as_ref().map(TempDir::path)
+    }
+
+    /// The S3 server that the store is on, unless it is a folder.
+    pub(crate) fn s3_server(&self) -> Option<&S3Server> {
+        self.s3.as_ref()
+    }
+
+    /// What is in the store, beneath everything of ours.
+    pub(crate) async fn objects(&self) -> Arc<dyn ObjectStore> {
+        match (&self.s3, self.path()) {
+            (Some(s3), _) => s3.store(S3_PREFIX).await.unwrap().object_store(),
+            (None, Some(folder)) => Arc::new(LocalFileSystem::new_with_prefix(folder).unwrap()),
+            (None, None) => unreachable!("a place is a folder or on S3"),
+        }
     }
 
     /// What a process needs in its environment to open the store.

@@ -21,12 +21,15 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use s3s::{Body, auth::SimpleAuth, service::S3Service, service::S3ServiceBuilder};
+use s3s::{Body, service::S3Service, service::S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::sts;
+use super::{
+    access::{Access, READERS_ACCESS_KEY, READERS_SECRET_KEY},
+    sts,
+};
 
 pub(crate) const BUCKET: &str = "lake";
 pub(crate) const ACCESS_KEY: &str = "test-access-key";
@@ -53,6 +56,7 @@ pub(crate) struct S3Server {
 
 struct Shared {
     service: S3Service,
+    access: Access,
     /// s3s-fs looks whether an object exists and then writes it; S3 does both in one step. One conditional request at
     /// a time makes up for it.
     conditional: tokio::sync::Mutex<()>,
@@ -65,12 +69,13 @@ impl S3Server {
         let data = tempfile::tempdir().unwrap();
         std::fs::create_dir(data.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(FileSystem::new(data.path()).unwrap());
-        let mut auth = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
-        auth.register(sts::TEMPORARY_KEY.to_owned(), sts::TEMPORARY_SECRET.into());
-        builder.set_auth(auth);
+        let access = Access::default();
+        builder.set_auth(Access::keys());
+        builder.set_access(access.clone());
         builder.set_route(sts::Sts);
         let shared = Arc::new(Shared {
             service: builder.build(),
+            access,
             conditional: tokio::sync::Mutex::default(),
             answers: Mutex::default(),
         });
@@ -94,6 +99,24 @@ impl S3Server {
             ("AWS_REGION", "us-east-1".into()),
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY.into()),
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.into()),
+        ]
+    }
+
+    /// From now on a second credential may list and get below `prefix`, and nothing else.
+    pub(crate) fn share(&self, prefix: &str) {
+        self.shared.access.share(prefix);
+    }
+
+    /// What that one was refused.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.shared.access.refused()
+    }
+
+    /// What whoever has it needs in its environment.
+    pub(crate) fn readers_environment(&self) -> [(&'static str, String); 2] {
+        [
+            ("AWS_ACCESS_KEY_ID", READERS_ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", READERS_SECRET_KEY.to_owned()),
         ]
     }
 

@@ -1,0 +1,98 @@
+//! Where a tenant's table is, told to those whose it is.
+
+use std::fs;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{ask, event, refused, store};
+use crate::support::{
+    place::{Place, in_every_place},
+    server::{Launch, ROOT_KEY, Server},
+};
+
+async fn key_of(server: &Server, tenant: &str, scope: &str) -> String {
+    let wanted = json!({"name": "a test", "scopes": [scope], "tenant_id": tenant});
+    let (status, made) = ask(server.api().post("/v1/keys").json(&wanted)).await;
+    assert_eq!(status, 201, "{made}");
+    made["key"].as_str().unwrap().to_owned()
+}
+
+fn table(server: &Server, key: &str, tenant: &str) -> reqwest::RequestBuilder {
+    server.api().request(Method::GET, &format!("/v1/tenants/{tenant}/table")).bearer_auth(key)
+}
+
+/// The columns of the table as the first entry of its log has them, in the words of the API.
+fn logged_schema(place: &Place) -> Option<Vec<Value>> {
+    let log = place.path()?.join("events/tenant=acme/_delta_log/00000000000000000000.json");
+    let text = fs::read_to_string(log).unwrap();
+    let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut meta = entries.filter(|entry| !entry["metaData"].is_null());
+    let schema: Value = serde_json::from_str(meta.next()?["metaData"]["schemaString"].as_str()?).unwrap();
+    let shown = |field: &Value| {
+        let of_list = |list: &Value| json!(format!("array<{}>", list["elementType"].as_str().unwrap()));
+        let data_type =
+            if field["type"].is_object() { of_list(&field["type"]) } else { field["type"].clone() };
+        json!({"name": field["name"], "type": data_type, "nullable": field["nullable"]})
+    };
+    Some(schema["fields"].as_array().unwrap().iter().map(shown).collect())
+}
+
+in_every_place!(a_table_is_told_to_its_own_tenant);
+
+/// Would catch a URL that is not the table's, numbers of another state or another tenant, and a tenant that learns of another.
+async fn a_table_is_told_to_its_own_tenant(place: &Place) {
+    let server = Server::start(&place.calm(), &[]).await;
+    store(&server, &[event("acme", "a1"), event("acme", "a2"), event("bolt", "b1")]).await;
+    let (status, none) = ask(table(&server, ROOT_KEY, "acme")).await;
+    assert_eq!((status, &none["version"], &none["rows"]), (200, &Value::Null, &json!(0)), "{none}");
+    let keys = [key_of(&server, "acme", "read").await, key_of(&server, "acme", "export").await];
+    assert!(server.terminate().await.status.success());
+
+    let server = Server::start(&place.calm(), &[]).await;
+    let (status, own) = ask(table(&server, &keys[0], "acme")).await;
+    assert_eq!(
+        (status, &own["version"], &own["rows"], &own["files"]),
+        (200, &json!(0), &json!(2), &json!(1))
+    );
+    assert_eq!(own["partition_columns"], json!(["day"]));
+    assert!(own["committed_at"].as_str().unwrap() > "2026", "{own}");
+    let location = own["location"].as_str().unwrap();
+    match place.path() {
+        Some(folder) => {
+            let found = Url::parse(location).unwrap().to_file_path().unwrap();
+            assert_eq!(found, folder.canonicalize().unwrap().join("events/tenant=acme"));
+            assert_eq!(own["schema"].as_array(), logged_schema(place).as_ref());
+            assert_eq!((&own["endpoint"], &own["region"]), (&Value::Null, &Value::Null));
+        }
+        None => {
+            assert_eq!(location, "s3://lake/some/prefix/events/tenant=acme");
+            assert!(own["endpoint"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{own}");
+            assert_eq!(own["region"], "us-east-1");
+        }
+    }
+    for snippet in ["duckdb", "polars", "spark"] {
+        assert!(own["snippets"][snippet].as_str().unwrap().contains("/events/tenant=acme"), "{own}");
+    }
+
+    for other in ["bolt", "nobody"] {
+        let (_, problem) = refused(table(&server, &keys[0], other), 404, "not-found").await;
+        assert_eq!(problem["detail"], format!("tenant '{other}' does not exist"));
+    }
+    refused(table(&server, ROOT_KEY, "nobody"), 404, "not-found").await;
+    refused(table(&server, &keys[1], "acme"), 403, "forbidden").await;
+    let viewer = server.api().post("/v1/viewer-tokens").json(&json!({"tenant_id": "acme", "subject": "ana"}));
+    let viewer = ask(viewer).await.1["token"].as_str().unwrap().to_owned();
+    refused(table(&server, &viewer, "acme"), 403, "forbidden").await;
+}
+
+/// Would catch a URL made up for what no other process can read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_in_memory_has_no_location() {
+    let launch = Launch { store: "memory://".to_owned(), ..Launch::default() };
+    let server = Server::start(&launch, &[]).await;
+    store(&server, &[event("acme", "a1")]).await;
+    let (_, problem) = refused(table(&server, ROOT_KEY, "acme"), 422, "invalid").await;
+    assert!(problem["detail"].as_str().unwrap().contains("memory:// have no location"), "{problem}");
+}
