@@ -23,11 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 #[path = "support/enterprise.rs"]
 mod enterprise;
+#[path = "support/link.rs"]
+mod link;
 #[path = "support/served.rs"]
 mod served;
 
 use enterprise::number;
-use served::{KEY, Server, ask, link, questions, serve};
+use link::link;
+use served::{KEY, Server, ask, questions, serve};
 
 /// The largest ratio of the two p99 that is fine.
 const GOAL: f64 = 3.0;

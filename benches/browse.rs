@@ -23,11 +23,14 @@ use tokio::{task::JoinSet, time};
 
 #[path = "support/enterprise.rs"]
 mod enterprise;
+#[path = "support/link.rs"]
+mod link;
 #[path = "support/served.rs"]
 mod served;
 
 use enterprise::number;
-use served::{FILTERS, Server, VALUES, ask, link, questions, serve};
+use link::link;
+use served::{FILTERS, Server, VALUES, ask, questions, serve};
 
 const PAGES: usize = 100;
 

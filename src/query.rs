@@ -29,6 +29,7 @@ mod has_target;
 mod has_words;
 mod job;
 mod joins;
+mod keys;
 mod narrow;
 mod needle;
 mod newest;

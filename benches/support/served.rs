@@ -4,7 +4,6 @@
 //! there. Guaranteed: the store stays as it is; a server that is dropped is killed.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -107,19 +106,4 @@ pub(crate) fn serve(lake: &Path, recorded: bool) -> Server {
     let base = lines.find_map(|line| line.strip_prefix("listening on ").map(str::to_owned));
     std::thread::spawn(move || lines.for_each(|line| eprintln!("server: {line}")));
     Server { child, base: base.expect("the server listens") }
-}
-
-/// The same files under another folder.
-pub(crate) fn link(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).expect("the store's folder") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        match entry.file_type().expect("its type").is_dir() {
-            true => {
-                fs::create_dir(&target).expect("a folder");
-                link(&entry.path(), &target);
-            }
-            false => fs::hard_link(entry.path(), &target).expect("a link"),
-        }
-    }
 }

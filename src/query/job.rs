@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
-    failure::failure, guard, joins, params, places::Place, plan, provider::EventsTable, running::Message,
-    session, settings::Settings, statistics::Ledger,
+    failure::failure, guard, joins, keys, params, places::Place, plan, provider::EventsTable,
+    running::Message, session, settings::Settings, statistics::Ledger,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -76,7 +76,8 @@ impl Job {
     }
 
     async fn start(&self) -> Result<SendableRecordBatchStream> {
-        let checked = guard::check(&self.sql)?;
+        let mut checked = guard::check(&self.sql)?;
+        keys::say_types(&mut checked.statement, &self.params);
         if !self.events.narrowing.is_empty() && guard::explains(&checked.statement) {
             let message = "EXPLAIN tells about events outside of what this token may read";
             return Err(Error::new(ErrorKind::Forbidden, message));

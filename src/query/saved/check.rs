@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    query::{columns, failure::failure, guard, params, plan, session, settings::Settings},
+    query::{columns, failure::failure, guard, keys, params, plan, session, settings::Settings},
 };
 
 /// Checks everything that can be checked without events.
@@ -53,7 +53,8 @@ fn planned(investigation: &Investigation) -> Result<SchemaRef> {
     let samples: Map<String, Value> =
         required.map(|parameter| (parameter.name.clone(), parameter.kind.sample())).collect();
     let values = investigation.values(&samples, NaiveDate::default())?;
-    let checked = guard::check(&investigation.sql)?;
+    let mut checked = guard::check(&investigation.sql)?;
+    keys::say_types(&mut checked.statement, &values);
     let params = params::bind(&values, &checked.placeholders)?;
     let settings = Settings::default();
     let template = session::template(&settings, Arc::new(RuntimeEnv::default())).map_err(failure)?;

@@ -155,6 +155,7 @@ async fn the_index_leaves_few_rows() {
         ("(id = 'event-000042' OR correlation_id = 'none')", none()),
         ("has_words(metadata, 'Number 43') AND actor_id = 'user-2'", none()),
         ("metadata->>'number' = $number", json!({"number": "43"})),
+        ("metadata->>$key = $number", json!({"key": "number", "number": "43"})),
     ] {
         let (files, rows) = kept(condition, params).await;
         assert!(files <= 1 && rows <= 4, "{condition}: {files} files, {rows} rows");
@@ -208,6 +209,9 @@ async fn parameters_are_values() {
         ("$flag AND id = 'event-000001'", json!({"flag": true}), 3),
         ("ip_address = $ip", json!({"ip": null}), 0),
         ("metadata->>'number' = $n", json!({"n": "1"}), 3),
+        ("metadata->>$key = $n", json!({"key": "number", "n": "1"}), 3),
+        ("metadata->>$key = $n", json!({"key": "number' = '1' OR '1", "n": "1"}), 0),
+        ("(metadata->$key)::VARCHAR = $n AND metadata ? $key", json!({"key": "number", "n": "1"}), 3),
     ] {
         let rows = run(&format!("{count} {filter}"), params).await.unwrap();
         assert_eq!(json!(rows), json!([{"n": expected}]), "{filter}");
