@@ -24,7 +24,7 @@ use datafusion::{
     },
 };
 
-use super::{needle::Needle, newest::with_children};
+use super::{narrow::Barrier, needle::Needle, newest::with_children};
 use crate::event::schema::{DAY, OCCURRED_AT, SEQ};
 
 /// Fewer rows than this are not worth a batch of their own.
@@ -95,7 +95,10 @@ fn is_of_time(predicate: &Arc<dyn PhysicalExpr>) -> bool {
 }
 
 fn changes_no_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    plan.is::<ProjectionExec>() || plan.is::<CoalescePartitionsExec>() || plan.is::<UnionExec>()
+    plan.is::<ProjectionExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || plan.is::<UnionExec>()
+        || plan.is::<Barrier>()
 }
 
 /// The same files from the other end: they stand newest first.

@@ -11,14 +11,19 @@ use std::{fmt, sync::Arc};
 use datafusion::{
     catalog::Session,
     common::{DFSchema, tree_node::TreeNodeRecursion},
+    config::ConfigOptions,
     error::{DataFusionError, Result},
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{Expr, Operator, binary_expr, col, lit, utils::disjunction},
-    physical_expr::{PhysicalExpr, expressions::Column},
+    physical_expr::{
+        PhysicalExpr,
+        expressions::{Column, DynamicFilterPhysicalExpr},
+    },
     physical_plan::{
         ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
         ReplaceChildrenOptions,
         filter::FilterExec,
+        filter_pushdown::{FilterDescription, FilterPushdownPhase},
         projection::{ProjectionExec, ProjectionExpr},
     },
     scalar::ScalarValue,
@@ -112,9 +117,11 @@ pub(crate) fn narrowed(
     Ok(Arc::new(Barrier { input: within }))
 }
 
-/// Gives what its input gives and lets nothing through from above: no filter, no limit, no projection.
+/// Gives what its input gives and lets nothing through from above: no filter, no limit, no projection; but for the bounds that a plan
+/// finds while it runs (the smallest value that a sort with a limit still wants, say). They are made of rows within, and compare plain
+/// columns with constants: on a row outside that neither fails nor tells anything, and files that cannot matter need not be read.
 #[derive(Debug)]
-struct Barrier {
+pub(super) struct Barrier {
     input: Arc<dyn ExecutionPlan>,
 }
 
@@ -166,4 +173,23 @@ impl ExecutionPlan for Barrier {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         self.input.execute(partition, context)
     }
+
+    fn gather_filters_for_pushdown(
+        &self,
+        phase: FilterPushdownPhase,
+        parent_filters: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<FilterDescription> {
+        // What is found while a plan runs is handed down after everything else.
+        match phase == FilterPushdownPhase::Post && parent_filters.iter().all(is_bound) {
+            true => FilterDescription::from_children(parent_filters, &self.children()),
+            false => Ok(FilterDescription::all_unsupported(&parent_filters, &self.children())),
+        }
+    }
+}
+
+/// Whether a filter is a bound on plain columns, which is found while a plan runs.
+fn is_bound(filter: &Arc<dyn PhysicalExpr>) -> bool {
+    let bound = filter.downcast_ref::<DynamicFilterPhysicalExpr>();
+    bound.is_some_and(|bound| bound.children().iter().all(|child| child.is::<Column>()))
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde_json::json;
 
 use super::fixture::*;
@@ -104,6 +106,29 @@ async fn rows_outside_cannot_make_a_query_fail() {
         let running = engine.run(narrowed(&by_day.replace("- 4", "- 31"))).await.unwrap();
         rows_of(running).await.unwrap();
     }
+}
+
+/// Would catch a narrowed reader's newest events found by reading every file: the oldest is not there any more.
+#[tokio::test]
+async fn the_newest_within_are_read_from_the_newest_files() {
+    let lake = lake().await;
+    let folder = object_store::path::Path::from("events/tenant=acme");
+    let mut files: Vec<_> = lake.store.list(Some(&folder)).try_collect::<Vec<_>>().await.unwrap();
+    files.retain(|file| file.location.extension() == Some("parquet"));
+    files.sort_by(|one, other| one.location.cmp(&other.location));
+    lake.store.delete(&files[0].location).await.unwrap();
+    let actions = ["user.*", "document.*"].map(|text| ActionPattern::parse(text).unwrap());
+    let broad = Arc::new(Narrowing { actions: actions.to_vec(), ..Narrowing::default() });
+    let scope = Scope::Part(TenantId::parse("acme").unwrap(), broad);
+    let engine = lake.engine(Settings { threads: 1, ..Settings::default() });
+    let ask = async |sql: &str| match engine.run(Request { scope: scope.clone(), ..request(sql) }).await {
+        Ok(running) => rows_of(running).await.map(|rows| rows.len()),
+        Err(error) => Err(error),
+    };
+    assert!(ask("SELECT occurred_at FROM events ORDER BY id LIMIT 3").await.is_err());
+    let newest =
+        "SELECT occurred_at FROM events WHERE version >= 0 OR id <> 'x' ORDER BY occurred_at DESC LIMIT 3";
+    assert_eq!(ask(newest).await.unwrap(), 3);
 }
 
 /// Would catch numbers of rows and files outside, told by the cost of a query.
