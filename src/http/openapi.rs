@@ -110,6 +110,7 @@ fn tags() -> Value {
         {"name": "Events", "description": "Send events, and read them by filters."},
         {"name": "Questions", "description": "SQL, saved queries, and tokens for those who ask about themselves."},
         {"name": "Exports", "description": "Files of a tenant's log, or of the answer to a question."},
+        {"name": "Continuous exports", "description": "A tenant's log, delivered as it grows."},
         {"name": "Keys", "description": "Who may do what."},
         {"name": "Tenants", "description": "What is set for whom."},
         {"name": "Health", "description": "For those who operate the server."},

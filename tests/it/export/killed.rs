@@ -35,6 +35,8 @@ const SMALL_PIECES: [(&str, &str); 3] = [
 /// A kill comes after at most so many more files.
 const FILES_MAX: u64 = 12;
 const KILLS_MIN: usize = 4;
+/// An export that is not complete after so many does not go on, but begins anew.
+const KILLS_MAX: usize = 40;
 const TAKE_OVER: &[&str] = &["--take-over"];
 
 fn random() -> ChaCha8Rng {
@@ -135,6 +137,7 @@ async fn a_killed_server_goes_on_with_its_export(place: &Place) {
         }
         server.kill();
         kills += 1;
+        assert!(kills < KILLS_MAX, "not complete after {kills} kills");
         // Something else is committed in between, and is none of the export's.
         let event = json!({"tenant_id": tenant, "id": format!("late-{kills}"), "action": "a", "occurred_at": "2026-01-02T00:00:00Z",
                            "actor": {"type": "user", "id": "u"}});
@@ -187,6 +190,7 @@ async fn a_killed_command_is_called_again(place: &Place) {
         child.kill().unwrap();
         child.wait().unwrap();
         kills += 1;
+        assert!(kills < KILLS_MAX, "not complete after {kills} kills");
         let late = format!(
             r#"{{"tenant_id": "{tenant}", "id": "late-{kills}", "action": "a", "occurred_at": "2026-01-02T00:00:00Z", "actor": {{"type": "u", "id": "u"}}}}"#
         );

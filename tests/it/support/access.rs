@@ -1,6 +1,8 @@
 //! Who may do what at the S3 server of the tests: its owner, and who has taken the owner's role, everything; a reader may list and get below one prefix.
 //!
 //! In: a request that is signed by someone. Out: whether it is carried out, decided by the server before it looks at anything.
+//! What is not there is refused to the reader as well, in place of a 404: so does AWS to who lacks
+//! `s3:ListBucket`, and perhaps to who has it on a condition.
 //! Guaranteed: what a policy of AWS with `s3:ListBucket` on a condition of `s3:prefix` and `s3:GetObject` on a resource allows, and no more.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -15,7 +15,10 @@ use auditlake::{
     store::{S3Settings, Settings, Store},
 };
 use hyper::{
-    Method, Request, Response, StatusCode, body::Incoming, header::IF_NONE_MATCH, service::service_fn,
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{AUTHORIZATION, IF_NONE_MATCH},
+    service::service_fn,
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -169,15 +172,26 @@ impl Shared {
         if let Some(Answer::Never) = answer {
             std::future::pending::<()>().await;
         }
+        let is_readers = is_readers(&request);
         let is_conditional = request.method() == Method::PUT && request.headers().contains_key(IF_NONE_MATCH);
         let _turn = if is_conditional { Some(self.conditional.lock().await) } else { None };
         let response = hyper::service::Service::call(&self.service, request).await;
         match (answer, response) {
+            // See `access.rs`.
+            (_, Ok(response)) if is_readers && response.status() == StatusCode::NOT_FOUND => {
+                error(StatusCode::FORBIDDEN)
+            }
             (Some(Answer::After(status)), _) => error(status),
             (_, Ok(response)) => response,
             (_, Err(_)) => error(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
+}
+
+/// Whether a request is signed by who may only read.
+fn is_readers(request: &Request<Incoming>) -> bool {
+    let signed = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    signed.is_some_and(|signed| signed.contains(READERS_ACCESS_KEY))
 }
 
 fn error(status: StatusCode) -> Response<Body> {
