@@ -365,3 +365,16 @@ pub const EXPORTS_PAGE: u64 = 100;
 pub const EXPORT_PART_BYTES: usize = 8 << 20;
 /// Parts of one file on their way at once.
 pub const EXPORT_PARTS_AT_ONCE: usize = 2;
+
+// Evidence.
+
+/// Tiles of one tree on their way to the store, or from it, at once.
+pub const EVIDENCE_REQUESTS_MAX: usize = 32;
+/// Leaf hashes that are made from committed files at once, to catch up with them: 32 MiB.
+pub const EVIDENCE_WINDOW_LEAVES: u64 = 1 << 20;
+/// Findings that a verification lists for one tenant; the rest is counted.
+pub const VERIFY_FINDINGS_MAX: usize = 1_000;
+/// Tiles of leaves that a verification keeps at hand: 8 KiB each.
+pub const VERIFY_TILES_MAX: usize = 2_048;
+/// Damaged tiles whose events are compared with the tree above them; events of further ones only with the tile.
+pub const VERIFY_DAMAGED_TILES_MAX: usize = 4_096;

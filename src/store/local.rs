@@ -114,6 +114,11 @@ impl DurableLocal {
         Ok(Self { files, disk: Arc::new(Disk { folders: Folders::new(root.clone()), root, staging }) })
     }
 
+    /// The folder itself.
+    pub(super) fn root(&self) -> &std::path::Path {
+        &self.disk.root
+    }
+
     /// Fsyncs a file that exists, and the folders that lead to it.
     pub(super) async fn make_durable(&self, location: &Path) -> Result<()> {
         let path = self.files.path_to_filesystem(location)?;
