@@ -10,6 +10,7 @@
 //! | `AUDITLAKE_LOG` (or `RUST_LOG`), `AUDITLAKE_LOG_FORMAT` | `log.filter` and `log.format` |
 //! | `AUDITLAKE_{SECTION}__{FIELD}` | any field of a section, e.g. `AUDITLAKE_QUERY__ROWS_MAX=1000` |
 //! | `AUDITLAKE_ROOT_KEY` | the root key; never in a file, never shown |
+//! | `AUDITLAKE_SIGNING_KEY` | the key that signs checkpoints; not in this file, never shown |
 
 mod environment;
 mod print;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth, compact,
     error::{Error, ErrorKind, Result},
-    export, http, index, ingest, limits, logbook, query, rate, store, table,
+    evidence, export, http, index, ingest, limits, logbook, query, rate, store, table,
     telemetry::log,
 };
 
@@ -42,7 +43,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The root key, if the environment gives one.
     #[serde(skip)]
-    pub root_key: Option<RootKey>,
+    pub root_key: Option<Secret>,
+    /// The key that signs checkpoints, if the environment gives it.
+    #[serde(skip)]
+    pub signing_key: Option<Secret>,
     /// The log.
     pub log: log::Settings,
     /// How the store is reached.
@@ -53,6 +57,8 @@ pub struct Config {
     pub table: table::Settings,
     /// The skip index.
     pub index: index::Settings,
+    /// Merkle trees, checkpoints and their keys.
+    pub evidence: evidence::Settings,
     /// When and into what files are merged.
     pub compact: compact::Policy,
     /// Limits of queries.
@@ -75,11 +81,13 @@ impl Default for Config {
             store: "./auditlake-data".into(),
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             root_key: None,
+            signing_key: None,
             log: log::Settings::default(),
             object_store: store::Settings::default(),
             ingest: ingest::Settings::default(),
             table: table::Settings::default(),
             index: index::Settings::default(),
+            evidence: evidence::Settings::default(),
             compact: compact::Policy::default(),
             query: query::Settings::default(),
             logbook: logbook::Settings::default(),
@@ -120,18 +128,24 @@ impl Default for Background {
     }
 }
 
-/// The root key as given; its `Debug` form hides it.
+/// A key as given; its `Debug` form hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RootKey(String);
+pub struct Secret(String);
 
-impl RootKey {
+impl Secret {
     /// The key itself: for hashing, never for showing.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for RootKey {
+impl From<String> for Secret {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(set)")
     }
@@ -183,11 +197,13 @@ impl Config {
             Some(path) => read_file(path)?,
             None => toml::Table::new(),
         };
-        let root_key = environment::apply(&mut table, &sources.environment)?;
+        let environment::Secrets { root_key, signing_key } =
+            environment::apply(&mut table, &sources.environment)?;
         let mut config = Self::deserialize(table).map_err(|error| {
             invalid(format!("the environment's configuration is not valid: {}", error.message()))
         })?;
         config.root_key = root_key;
+        config.signing_key = signing_key;
         let Flags { store, listen, queries, log_format, log_filter } = sources.flags;
         config.store = store.unwrap_or(config.store);
         config.listen = listen.unwrap_or(config.listen);
@@ -238,7 +254,7 @@ impl Config {
         })
     }
 
-    /// All fields with their values as a TOML file; what is not set appears as a comment. Never shows the root key.
+    /// All fields with their values as a TOML file; what is not set appears as a comment. Never shows keys.
     pub fn to_toml(&self) -> String {
         print::toml(self)
     }

@@ -13,6 +13,7 @@
 //! | `stats` | column statistics, in Parquet, memory and log |
 //! | [`layout`], [`mod@file`], [`read`] | writes and reads data files |
 //! | [`ids`] | is this id stored already? |
+//! | `trees` | what the log says of Merkle trees |
 //! | `maintain`, [`sweep`] | checkpoints, log clean-up, deletion of dead files |
 
 mod coalesce;
@@ -32,6 +33,7 @@ pub mod sweep;
 pub mod tenant;
 #[cfg(test)]
 mod tests;
+mod trees;
 
 use std::{
     collections::BTreeMap,
@@ -42,7 +44,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 pub use self::{
-    commit::Commit,
+    commit::{Commit, TreeRecord},
     file::FileWriter,
     ids::IdCache,
     maintain::{Pace, maintain_aside},

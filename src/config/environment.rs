@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::{Config, RootKey, invalid};
+use super::{Config, Secret, invalid};
 use crate::error::Result;
 
 const PREFIX: &str = "AUDITLAKE_";
@@ -16,11 +16,19 @@ const NAMED: [(&str, &[&str]); 4] = [
     ("AUDITLAKE_LOG_FORMAT", &["log", "format"]),
 ];
 
-/// Sets what `variables` say in `table`, and returns the root key, which no table holds.
+/// What no table holds.
+pub(super) struct Secrets {
+    /// `AUDITLAKE_ROOT_KEY`
+    pub(super) root_key: Option<Secret>,
+    /// `AUDITLAKE_SIGNING_KEY`
+    pub(super) signing_key: Option<Secret>,
+}
+
+/// Sets what `variables` say in `table`, and returns the keys among them.
 ///
 /// A variable with `__` must name a field. Others that begin with `AUDITLAKE_` may belong to the command line or
 /// to whoever started us; they are passed over.
-pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result<Option<RootKey>> {
+pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result<Secrets> {
     let defaults = serde_json::to_value(Config::default()).map_err(|error| invalid(error.to_string()))?;
     let value_of = |wanted: &str| {
         let found = variables.iter().find(|(name, value)| name == wanted && !value.is_empty());
@@ -52,7 +60,8 @@ pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result
         })?;
         set(table, &path, value);
     }
-    Ok(value_of("AUDITLAKE_ROOT_KEY").map(|key| RootKey(key.into())))
+    let secret = |name| value_of(name).map(|key| Secret(key.into()));
+    Ok(Secrets { root_key: secret("AUDITLAKE_ROOT_KEY"), signing_key: secret("AUDITLAKE_SIGNING_KEY") })
 }
 
 /// `text` as a value of the type that `default` has; where that is not known, of the type it looks like. A list is of text, separated

@@ -12,6 +12,7 @@ mod exports;
 mod open;
 mod operation;
 mod parameters;
+mod proofs;
 mod questions;
 mod schemas;
 
@@ -46,6 +47,7 @@ pub(super) fn document() -> Value {
     let mut operations = events::operations();
     operations.extend(questions::operations());
     operations.extend(exports::operations());
+    operations.extend(proofs::operations());
     operations.extend(admin::operations());
     operations.extend(open::operations());
     let responses: Map<String, Value> =
@@ -56,7 +58,12 @@ pub(super) fn document() -> Value {
         paths[path][method] = operation.into_object();
     }
     let mut described: Map<String, Value> = Map::new();
-    for (name, schema) in event::schemas().into_iter().chain(schemas::schemas()).chain(exports::schemas()) {
+    for (name, schema) in event::schemas()
+        .into_iter()
+        .chain(schemas::schemas())
+        .chain(exports::schemas())
+        .chain(proofs::schemas())
+    {
         described.insert(name.to_owned(), schema);
     }
     json!({
@@ -100,6 +107,7 @@ fn tags() -> Value {
         {"name": "Events", "description": "Send events, and read them by filters."},
         {"name": "Questions", "description": "SQL, saved queries, and tokens for those who ask about themselves."},
         {"name": "Exports", "description": "Files of a tenant's log, or of the answer to a question."},
+        {"name": "Proofs", "description": "What lets a tenant check its log without trusting the server."},
         {"name": "Keys", "description": "Who may do what."},
         {"name": "Tenants", "description": "What is set for whom."},
         {"name": "Health", "description": "For those who operate the server."},
@@ -126,7 +134,7 @@ fn headers() -> Value {
         "Location": text("Where what was made is described: `/v1/keys/{id}`."),
         "WWW-Authenticate": text("`Bearer realm=\"auditlake\"`."),
         "Auditlake-Statistics": text("What planning found out, as JSON of the form of `Statistics`."),
-        "Cache-Control": text("`no-store`."),
+        "Cache-Control": text("`no-store`; of tiles, which never change, `private, max-age=31536000, immutable`."),
         "Accept-Ranges": text("`bytes`."),
         "Content-Range": text("Which bytes of how many (RFC 9110, 14.4)."),
         "Vary": text("`accept`; `origin` too where the pages of some origins may read answers (`http.allowed_origins`)."),

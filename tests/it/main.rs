@@ -9,6 +9,7 @@ mod connections;
 mod control;
 mod crash;
 mod duplicates;
+mod evidence;
 mod export;
 mod export_formats;
 mod faults;

@@ -208,8 +208,19 @@ async fn a_batch_that_was_read_outlives_its_client() {
     let logbook =
         Logbook::new(ingest.clone(), lake.tables().clone(), clock.clone(), logbook::Settings::default());
     let (exports, settings) = (lake.exports().await.unwrap(), Settings::default());
-    let api =
-        Api::new(ingest, engine, saved, auth, rate, logbook, exports, clock, metrics.clone(), &settings);
+    let api = Api::new(
+        ingest,
+        engine,
+        saved,
+        auth,
+        rate,
+        logbook,
+        exports,
+        lake.evidence().clone(),
+        clock,
+        metrics.clone(),
+        &settings,
+    );
 
     let (sent, all_read) = oneshot::channel();
     let end = stream::once(async move {
