@@ -14,6 +14,7 @@ mod import;
 mod key;
 mod pipeline;
 mod progress;
+mod proof;
 mod query;
 mod retention;
 mod serve;
@@ -106,6 +107,8 @@ enum Command {
     Key(key::Arguments),
     /// Show tenants and change what is set for them
     Tenant(tenant::Arguments),
+    /// Print what proves one event
+    Proof(proof::Arguments),
     /// Check that a log is whole and unchanged
     Verify(verify::Arguments),
     /// Write the events of a synthetic company as NDJSON
@@ -164,6 +167,7 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Retention(arguments) => retention::run(&arguments, config).await,
             Command::Key(arguments) => key::run(arguments, &global, config).await,
             Command::Tenant(arguments) => tenant::run(arguments, &global, config).await,
+            Command::Proof(arguments) => proof::run(&arguments, &global, config).await,
             Command::Verify(arguments) => verify::run(arguments, &global, config).await,
             Command::Generate(arguments) => generate::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments, config).await,

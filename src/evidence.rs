@@ -19,7 +19,7 @@
 //! | [`bundle`] | what a customer keeps of one event |
 //! | `leaf` | the leaves of rows |
 //! | `identity` | the deployment's name and keys |
-//! | `publish` | the store's side: reads and writes all of it |
+//! | `stored`, `publish` | a tree in the store: read and checked, grown |
 
 pub mod bundle;
 pub mod checkpoint;
@@ -32,6 +32,7 @@ pub mod proof;
 mod publish;
 pub mod reader;
 pub mod removal;
+mod stored;
 #[cfg(test)]
 mod tests;
 pub mod tile;
@@ -48,9 +49,10 @@ pub use self::{
     hash::Hash,
     key::{PublicKey, SigningKey, Verifier},
     leaf::leaves_of,
-    publish::{Grown, Named, Stored},
+    publish::Grown,
     reader::{Reader, Tiles},
     removal::Removal,
+    stored::{Named, Stored},
     tile::{Tile, TileId},
     tree::Edge,
 };

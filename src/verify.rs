@@ -10,15 +10,20 @@
 //! | [`finding`] | what can be wrong |
 //! | `tiles` | the tree: each tile against the one above it, the root against the checkpoint |
 //! | `rows` | each stored event against its leaf |
-//! | `seen` | which numbers there are |
+//! | `indexed` | the skip index against a sample of rows |
+//! | `seen`, `account` | which numbers there are, and what became of the others |
+//! | `signed` | checkpoints, kept ones, what commits said |
 //! | [`file`] | an exported file against the tree |
 //! | [`monitor`] | a checkpoint that was kept against the newest |
 
+mod account;
 pub mod file;
 pub mod finding;
+mod indexed;
 pub mod monitor;
 mod rows;
 mod seen;
+mod signed;
 mod tiles;
 
 use std::sync::{
@@ -29,15 +34,18 @@ use std::sync::{
 use serde::Serialize;
 
 pub use self::finding::{Finding, Kind};
-use self::{finding::Findings, rows::RowCheck, seen::Seen};
+use self::{
+    account::{account, removed},
+    finding::Findings,
+    rows::RowCheck,
+    signed::{check_kept, check_records, checkpoint},
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    evidence::{
-        Checkpoint, Evidence, Hash, Stored, Verifier,
-        removal::{Ranges, joined},
-    },
-    table::{Snapshot, Table, Tables},
+    evidence::{Checkpoint, Evidence, Hash, Stored, Verifier},
+    index::Indexes,
+    table::{Table, Tables},
 };
 
 /// What to go by.
@@ -102,6 +110,7 @@ impl Report {
 pub async fn verify(
     tables: &Tables,
     evidence: &Evidence,
+    indexes: &Indexes,
     tenant: &TenantId,
     trust: &Trust,
     progress: &Progress,
@@ -146,7 +155,9 @@ pub async fn verify(
         }
         None => tiles::Checked::default(),
     };
-    let rows = RowCheck::new(tree.clone(), tenant.clone(), size, next_seq, checked, Arc::clone(&findings));
+    let index = indexes.enabled().then(|| indexes.of(tenant));
+    let rows =
+        RowCheck::new(tree.clone(), index, tenant.clone(), (size, next_seq), checked, Arc::clone(&findings));
     report.events = rows.run(&table, &snapshot, progress).await?;
     let seen = rows.finish().await?;
     let removed = removed(&tree, trust, &add).await?;
@@ -195,34 +206,6 @@ fn unless_broken<T>(result: Result<T>, add: &impl Fn(Finding), kind: Kind) -> Re
     }
 }
 
-/// The newest checkpoint that is to be believed.
-async fn checkpoint(tree: &Stored, trust: &Trust, add: &impl Fn(Finding)) -> Result<Option<Checkpoint>> {
-    let verifiers = verifiers(tree, trust);
-    let mut newest = None;
-    for (key, note) in tree.all_checkpoints().await? {
-        match Checkpoint::open(&note, &verifiers) {
-            Ok(checkpoint) if Some(checkpoint.size) != key.size => {
-                add(Finding::new(
-                    Kind::Checkpoint,
-                    format!("{} is of {} events", key.object, checkpoint.size),
-                ));
-            }
-            Ok(checkpoint) => newest = Some(checkpoint),
-            Err(error) => add(Finding::new(Kind::Checkpoint, format!("{}: {error}", key.object))),
-        }
-    }
-    // The copy may lag behind, but what it says must be signed.
-    if let Some(copy) = tree.copied_checkpoint().await?
-        && let Err(error) = Checkpoint::open(&copy, &verifiers)
-    {
-        add(Finding::new(Kind::Checkpoint, format!("the copy named 'checkpoint': {error}")));
-    }
-    if newest.is_none() {
-        add(Finding::new(Kind::Checkpoint, "there is no checkpoint that can be believed".to_owned()));
-    }
-    Ok(newest)
-}
-
 fn verifiers(tree: &Stored, trust: &Trust) -> Vec<Verifier> {
     if trust.verifiers.is_empty() { tree.verifiers() } else { trust.verifiers.clone() }
 }
@@ -230,115 +213,6 @@ fn verifiers(tree: &Stored, trust: &Trust) -> Vec<Verifier> {
 async fn table(tables: &Tables, tenant: &TenantId, add: &impl Fn(Finding)) -> Result<Option<Arc<Table>>> {
     let table = unless_broken(tables.get(tenant).await, add, Kind::Log)?.flatten();
     Ok(table.filter(|table| table.snapshot().version.is_some()))
-}
-
-/// The log must begin with what was kept.
-async fn check_kept(
-    tree: &Stored,
-    newest: &Checkpoint,
-    trust: &Trust,
-    is_sound: bool,
-    add: &impl Fn(Finding),
-) -> Result<()> {
-    for kept in trust.kept.iter().filter(|kept| kept.origin == newest.origin) {
-        if kept.size > newest.size {
-            add(Finding::new(
-                Kind::Rewritten,
-                format!(
-                    "a checkpoint of {} events was kept, and the newest is of {}: the tail is gone",
-                    kept.size, newest.size
-                ),
-            ));
-            continue;
-        }
-        if !is_sound {
-            continue;
-        }
-        let root = unless_broken(tree.reader(newest.size).root_at(kept.size).await, add, Kind::Tile)?;
-        if let Some(root) = root.filter(|root| *root != kept.root) {
-            add(Finding::new(
-                Kind::Rewritten,
-                format!(
-                    "the first {} events hash to {root}; the checkpoint that was kept says {}",
-                    kept.size, kept.root
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// What commits said of the tree at their time.
-async fn check_records(
-    tree: &Stored,
-    table: &Table,
-    checkpoint: &Checkpoint,
-    add: &impl Fn(Finding),
-) -> Result<()> {
-    let mut reader = tree.reader(checkpoint.size);
-    let records = table.recorded_trees().await?;
-    for (version, record) in records.into_iter().filter(|(_, record)| record.size <= checkpoint.size) {
-        let Some(root) = unless_broken(reader.root_at(record.size).await, add, Kind::Tile)? else { continue };
-        if root.to_base64() != record.root_hash {
-            let (size, said) = (record.size, &record.root_hash);
-            add(Finding::log(format!(
-                "version {version} says that {size} events hash to {said}; they hash to {root}"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// What was removed, as far as it is signed.
-async fn removed(tree: &Stored, trust: &Trust, add: &impl Fn(Finding)) -> Result<Vec<(u64, u64)>> {
-    let mut events = Ranges::new();
-    for (object, removal) in tree.removals(&verifiers(tree, trust)).await? {
-        match removal {
-            Ok(removal) => events.extend(removal.events),
-            Err(error) => add(Finding::new(Kind::Removal, format!("{object}: {error}"))),
-        }
-    }
-    Ok(joined(events))
-}
-
-/// Accounts for every number that no row bears.
-async fn account(
-    report: &mut Report,
-    tree: &Stored,
-    snapshot: &Snapshot,
-    seen: &Seen,
-    removed: &[(u64, u64)],
-    add: &impl Fn(Finding),
-) -> Result<()> {
-    let end = report.size.max(snapshot.next_seq.max(0) as u64);
-    let mut reader = tree.reader(report.size);
-    let mut missing = Ranges::new();
-    for (first, last) in seen.gaps(end) {
-        for number in first..=last {
-            let before = removed.partition_point(|(start, _)| *start <= number);
-            if before > 0 && removed[before - 1].1 >= number {
-                report.expired += 1;
-                continue;
-            }
-            if number < report.size && reader.leaf(number).await.ok() == Some(Hash::absent()) {
-                report.absent += 1;
-                continue;
-            }
-            match missing.last_mut() {
-                Some((_, last)) if *last + 1 == number => *last = number,
-                _ => missing.push((number, number)),
-            }
-        }
-    }
-    for (first, last) in missing {
-        add(Finding::range(
-            Kind::Missing,
-            first,
-            last,
-            "no file holds them, and no signed removal lists them",
-        ));
-    }
-    Ok(())
 }
 
 impl Progress {

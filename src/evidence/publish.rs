@@ -1,44 +1,25 @@
-//! One tenant's tree in the store: its head read and checked, its tiles and checkpoints written.
+//! Growing a tree in the store: its tiles, its checkpoint, and what retention takes.
 //!
-//! In: leaves of committed events. Out: objects under `proof/tenant=…`. Guaranteed: the head that is given is the one that the
-//! newest checkpoint signs, and the tiles lead to its root; a tree is only continued from there.
+//! In: leaves of committed events. Out: objects under `proof/tenant=…`. Guaranteed: a checkpoint is written after all tiles that it
+//! needs, and what they replace goes after that; what is written does not depend on how many processes write it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Edge, Head, Shared,
+    Edge, Head, Stored,
     checkpoint::Checkpoint,
-    hash::{HASH_BYTES, Hash},
-    key::{SigningKey, Verifier},
-    reader::{Reader, Tiles, broken},
-    removal::Removal,
+    hash::Hash,
+    key::SigningKey,
+    removal::{Ranges, Removal},
     tile::{LEAVES_MAX, Tile, TileId},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::TenantId,
     limits::EVIDENCE_REQUESTS_MAX,
     paths,
 };
-
-/// A tenant's tree. Cheap to clone.
-#[derive(Clone)]
-pub struct Stored {
-    shared: Arc<Shared>,
-    tenant: TenantId,
-}
-
-/// Name of an object with a checkpoint.
-#[derive(Clone, Debug)]
-pub struct Named {
-    /// The object.
-    pub object: String,
-    /// The size in its name.
-    pub size: Option<u64>,
-}
 
 /// Leaves appended and not published yet.
 #[derive(Debug)]
@@ -82,104 +63,6 @@ impl Head {
 }
 
 impl Stored {
-    pub(super) fn new(shared: Arc<Shared>, tenant: TenantId) -> Self {
-        Self { shared, tenant }
-    }
-
-    /// The newest checkpoint as it was signed: the note, and what it says. `None` if there is none.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`] if no key of this deployment signed it.
-    pub async fn checkpoint(&self) -> Result<Option<(String, Checkpoint)>> {
-        let listed = self.shared.store.list(&paths::checkpoints(&self.tenant)).await?;
-        let Some(size) = listed.iter().filter_map(|object| paths::parse_checkpoint(&object.location)).max()
-        else {
-            return Ok(None);
-        };
-        let key = paths::checkpoint(&self.tenant, size);
-        let Some(bytes) = self.shared.store.get(&key).await? else {
-            let message = format!("{key} was replaced while it was read");
-            return Err(Error::new(ErrorKind::Unavailable, message));
-        };
-        let wrong = |reason: String| Error::new(ErrorKind::Corrupt, format!("{key}: {reason}"));
-        let note = String::from_utf8(bytes.to_vec()).map_err(|error| wrong(error.to_string()))?;
-        let checkpoint =
-            Checkpoint::open(&note, &self.verifiers()).map_err(|error| wrong(error.to_string()))?;
-        if checkpoint.size != size || Some(&checkpoint.origin) != self.origin().as_ref() {
-            return Err(wrong(format!("it is of {} and {} leaves", checkpoint.origin, checkpoint.size)));
-        }
-        Ok(Some((note, checkpoint)))
-    }
-
-    /// All checkpoints in the store, by size, believed or not.
-    ///
-    /// # Errors
-    /// As the store.
-    pub async fn all_checkpoints(&self) -> Result<Vec<(Named, String)>> {
-        let mut notes = Vec::new();
-        for object in self.shared.store.list(&paths::checkpoints(&self.tenant)).await? {
-            // One that goes meanwhile has been replaced by a newer one.
-            let Some(bytes) = self.shared.store.get(&object.location).await? else { continue };
-            let size = paths::parse_checkpoint(&object.location);
-            let name = Named { object: object.location.to_string(), size };
-            notes.push((name, String::from_utf8_lossy(&bytes).into_owned()));
-        }
-        Ok(notes)
-    }
-
-    /// The copy of the newest checkpoint, as tools for C2SP tiles find it.
-    ///
-    /// # Errors
-    /// As the store.
-    pub async fn copied_checkpoint(&self) -> Result<Option<String>> {
-        let copy = self.shared.store.get(&paths::checkpoint_copy(&self.tenant)).await?;
-        Ok(copy.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-    }
-
-    /// Size of everything that is stored of it.
-    ///
-    /// # Errors
-    /// As the store.
-    pub async fn stored_bytes(&self) -> Result<u64> {
-        let listed = self.shared.store.list(&paths::proof(&self.tenant)).await?;
-        Ok(listed.iter().map(|object| object.size).sum())
-    }
-
-    /// The head as this process knows it, or as the store has it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`] if the tiles do not lead to the root that the checkpoint signs.
-    pub async fn head(&self) -> Result<Arc<Head>> {
-        if let Some(head) = self.shared.heads.get(&self.tenant) {
-            return Ok(head);
-        }
-        let head = Arc::new(self.load().await?);
-        self.shared.heads.insert(self.tenant.clone(), Arc::clone(&head));
-        Ok(head)
-    }
-
-    async fn load(&self) -> Result<Head> {
-        let Some((note, checkpoint)) = self.checkpoint().await? else {
-            return Ok(Head { edge: Edge::default(), root: Hash::empty(), note: None });
-        };
-        let tiles = stream::iter(Edge::tiles(checkpoint.size)).map(|tile| async move {
-            let bytes = self.tile(tile).await?;
-            let hashes = tile.hashes(&bytes).ok_or_else(|| broken(tile, "has another length"))?;
-            Ok::<_, Error>((tile, hashes))
-        });
-        let tiles: HashMap<_, _> = tiles.buffer_unordered(EVIDENCE_REQUESTS_MAX).try_collect().await?;
-        let edge = Edge::from_tiles(checkpoint.size, tiles);
-        let root = edge.root();
-        if root != checkpoint.root {
-            let message = format!(
-                "the tiles of tenant '{}' lead to another root than its checkpoint of {} events signs",
-                self.tenant, checkpoint.size
-            );
-            return Err(Error::new(ErrorKind::Corrupt, message));
-        }
-        Ok(Head { edge, root, note: Some(note) })
-    }
-
     /// Publishes leaves whose events are committed: the tiles, then the checkpoint; then what they replace goes.
     ///
     /// # Errors
@@ -241,81 +124,11 @@ impl Stored {
         &self,
         days: (chrono::NaiveDate, chrono::NaiveDate),
         version: u64,
-        events: super::removal::Ranges,
+        events: Ranges,
     ) -> Result<()> {
         let keys: Vec<&SigningKey> = self.signing().iter().collect();
         let Some(origin) = self.origin().filter(|_| !keys.is_empty()) else { return Ok(()) };
         let note = Removal { origin, days, events }.sign(&keys);
         self.shared.store.put(&paths::removal(&self.tenant, days.1, version), note.into()).await
-    }
-
-    /// What was said to be removed, each with the name of its object; those that none of `verifiers` signed, with the reason.
-    ///
-    /// # Errors
-    /// As the store.
-    pub async fn removals(
-        &self,
-        verifiers: &[Verifier],
-    ) -> Result<Vec<(String, Result<Removal, super::note::NoteError>)>> {
-        let mut removals = Vec::new();
-        for object in self.shared.store.list(&paths::removals(&self.tenant)).await? {
-            let Some(bytes) = self.shared.store.get(&object.location).await? else { continue };
-            let note = String::from_utf8_lossy(&bytes);
-            removals.push((object.location.to_string(), Removal::open(&note, verifiers)));
-        }
-        Ok(removals)
-    }
-
-    /// A reader of the tree of `size` leaves.
-    pub fn reader(&self, size: u64) -> Reader<'_, Self> {
-        Reader::new(self, size)
-    }
-
-    /// All verifier keys, the current ones first.
-    pub fn verifiers(&self) -> Vec<Verifier> {
-        self.shared.identity.as_ref().map_or_else(Vec::new, |identity| identity.verifiers(&self.tenant))
-    }
-
-    /// The name that its checkpoints bear.
-    pub fn origin(&self) -> Option<String> {
-        self.shared.identity.as_ref().map(|identity| identity.origin(&self.tenant))
-    }
-
-    fn signing(&self) -> &[SigningKey] {
-        self.shared.identity.as_ref().map_or(&[], |identity| &identity.signing)
-    }
-
-    async fn stored_tile(&self, tile: TileId) -> Result<Option<Bytes>> {
-        self.shared.store.get(&paths::proof_tile(&self.tenant, &tile.path())).await
-    }
-
-    /// The tile cut out of one that is wider: the full one, or another that was begun later.
-    async fn wider(&self, tile: TileId) -> Result<Option<Bytes>> {
-        if let Some(full) = self.stored_tile(tile.filled()).await? {
-            return Ok(Some(full));
-        }
-        let folder = paths::proof_tile(&self.tenant, &tile.partial_folder());
-        let listed = self.shared.store.list(&folder).await?;
-        let widths = listed.iter().filter_map(|object| object.location.filename()?.parse::<u16>().ok());
-        match widths.filter(|width| *width > tile.width).min() {
-            Some(width) => self.stored_tile(TileId { width, ..tile }).await,
-            None => Ok(None),
-        }
-    }
-}
-
-impl Tiles for Stored {
-    async fn tile(&self, tile: TileId) -> Result<Bytes> {
-        let found = match self.stored_tile(tile).await? {
-            Some(bytes) => Some(bytes),
-            None if tile.is_full() => None,
-            None => self.wider(tile).await?,
-        };
-        let bytes = found.ok_or_else(|| broken(tile, "is missing"))?;
-        let length = usize::from(tile.width) * HASH_BYTES;
-        if bytes.len() < length {
-            return Err(broken(tile, "is too short"));
-        }
-        Ok(bytes.slice(..length))
     }
 }

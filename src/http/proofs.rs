@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 
 use super::{
     Api, browse,
@@ -24,10 +24,7 @@ use super::{
 };
 use crate::{
     event::TenantId,
-    evidence::{
-        Checkpoint, Hash, Stored, TileId, Tiles as _,
-        bundle::{Bundle, FORMAT, leaf_of_json},
-    },
+    evidence::{Checkpoint, Hash, Stored, TileId, Tiles as _},
     query::Scope,
 };
 
@@ -115,33 +112,11 @@ pub(super) async fn event(
     let Some(event) = found.events.into_iter().next() else {
         return Err(browse::no_such_event(&id).recorded());
     };
-    let bundle = prove(&asked, event).await?;
+    let bundle = asked.tree.prove(&asked.note, event).await?;
     let mut response =
         ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(bundle)).into_response();
     sql::tell_tenant(&mut response, &asked.scope);
     Ok(response)
-}
-
-async fn prove(asked: &Asked, event: String) -> Result<Bundle, Problem> {
-    let event = RawValue::from_string(event).map_err(|error| Problem::internal(error.to_string()))?;
-    let seq = serde_json::from_str::<Numbered>(event.get()).ok().and_then(|numbered| numbered.seq);
-    let Some(seq) = seq.filter(|seq| *seq < asked.checkpoint.size) else {
-        let detail = "the event is durable, and no checkpoint covers it yet: ask again once its tenant's events were committed";
-        return Err(Problem::new(ProblemType::Conflict, detail));
-    };
-    let mut reader = asked.tree.reader(asked.checkpoint.size);
-    let leaf_hash = reader.leaf(seq).await?;
-    if leaf_of_json(event.get(), Some(seq))? != leaf_hash {
-        let detail = format!("event {seq} is not the one that its leaf was made of: see `auditlake verify`");
-        return Err(Problem::internal(detail));
-    }
-    let inclusion = reader.inclusion(seq).await?;
-    Ok(Bundle { format: FORMAT.into(), event, seq, leaf_hash, inclusion, checkpoint: asked.note.clone() })
-}
-
-#[derive(serde::Deserialize)]
-struct Numbered {
-    seq: Option<u64>,
 }
 
 /// That a tree goes on from another.

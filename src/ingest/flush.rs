@@ -147,6 +147,7 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
             Some(growing) => Some(growing.grown().await?),
             None => None,
         };
+        let file = add.first().map(|file| file.path.clone());
         let commit = Commit {
             operation: "WRITE",
             add,
@@ -162,7 +163,7 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
         };
         let publish_tree = async {
             if let Some(grown) = grown {
-                tree::publish(shared, table, &committed, grown).await;
+                tree::publish(shared, table, &committed, file.as_deref(), grown).await;
             }
         };
         tokio::join!(indexer.publish(), publish_tree);

@@ -64,9 +64,16 @@ pub(super) fn record(grown: &Grown) -> TreeRecord {
 }
 
 /// Publishes what the commit that led to `committed` has made true. What cannot be published now, a later pass makes up for.
-pub(super) async fn publish(shared: &Shared, table: &Arc<Table>, committed: &Snapshot, grown: Grown) {
-    // An earlier attempt may turn out to have been the one that counts, and may have left out fewer expired events.
-    let is_this = committed.next_seq == grown.size() as i64;
+pub(super) async fn publish(
+    shared: &Shared,
+    table: &Arc<Table>,
+    committed: &Snapshot,
+    file: Option<&str>,
+    grown: Grown,
+) {
+    // An earlier attempt, or another writer's, may turn out to be the one that counts, with other events left out as expired: then
+    // the leaves are made from what is committed. `file` is one of this commit's own.
+    let is_this = file.is_none_or(|path| committed.files.iter().any(|file| file.path == path));
     let published = match is_this {
         true if grown.is_unchanged() => Ok(()),
         true => shared.evidence.of(table.tenant()).publish(grown).await.map(drop),

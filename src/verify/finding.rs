@@ -34,6 +34,8 @@ pub enum Kind {
     Log,
     /// A note about removed events is not to be believed.
     Removal,
+    /// The skip index leaves out an event that is there.
+    Index,
 }
 
 /// One finding.

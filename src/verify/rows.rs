@@ -17,11 +17,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use quick_cache::sync::Cache;
 use tokio::task::spawn_blocking;
 
-use super::{Finding, Kind, Progress, finding::Findings, lock, seen::Seen, tiles::Checked, unless_broken};
+use super::{
+    Finding, Kind, Progress, finding::Findings, indexed, lock, seen::Seen, tiles::Checked, unless_broken,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{TenantId, schema},
     evidence::{Hash, Stored, TileId, Tiles as _, leaves_of, tile::TILE_WIDTH},
+    index::TenantIndex,
     limits::{EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FINDINGS_MAX, VERIFY_TILES_MAX},
     table::{DataFile, ReadOptions, Snapshot, Table, start_micros},
 };
@@ -34,6 +37,7 @@ type Leaves = Option<Arc<Vec<Hash>>>;
 /// The check of one tenant's rows.
 pub(super) struct RowCheck {
     tree: Stored,
+    index: Option<Arc<TenantIndex>>,
     tenant: TenantId,
     size: u64,
     next_seq: u64,
@@ -73,15 +77,16 @@ struct Row {
 impl RowCheck {
     pub(super) fn new(
         tree: Stored,
+        index: Option<Arc<TenantIndex>>,
         tenant: TenantId,
-        size: u64,
-        next_seq: u64,
+        (size, next_seq): (u64, u64),
         checked: Checked,
         findings: Arc<Mutex<Findings>>,
     ) -> Self {
         let tiles = Cache::new(VERIFY_TILES_MAX);
         Self {
             tree,
+            index,
             tenant,
             size,
             next_seq,
@@ -109,6 +114,11 @@ impl RowCheck {
         loop {
             let next = batches.try_next().await;
             let Some(Some(batch)) = unless_broken(next, &add, Kind::File)? else { break };
+            if let Some(index) = &self.index
+                && let Some(finding) = indexed::check(index, &batch, file, rows).await
+            {
+                lock(&self.findings).push(finding);
+            }
             rows += batch.num_rows() as u64;
             self.batch(batch, file).await?;
         }

@@ -1,6 +1,10 @@
 //! A whole store: every event, tile and checkpoint of one tenant or of all.
 
-use std::{fs, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    fs,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{Arguments, Format, show};
 use crate::{
@@ -12,6 +16,7 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
     evidence::{Checkpoint, Evidence},
+    index::Indexes,
     store::Store,
     table::Tables,
     telemetry::Clock,
@@ -29,6 +34,7 @@ pub(super) async fn run(arguments: &Arguments, global: &Global, config: Config) 
     let store = Store::open(&config.store, &config.object_store).await?;
     let tables = Tables::open(store.clone(), Clock::system(), config.table.clone()).await?;
     let evidence = Evidence::open_to_read(&store, &config.evidence).await?;
+    let indexes = Indexes::open(store.clone(), Clock::system(), config.index.clone());
     let tenants = match arguments.tenant()? {
         Some(tenant) => vec![tenant],
         None => verify::tenants(&tables, &evidence).await?,
@@ -45,7 +51,7 @@ pub(super) async fn run(arguments: &Arguments, global: &Global, config: Config) 
     let (mut events, mut holds) = (0, true);
     let bar = progress::of_count(0, "verifying");
     for tenant in &tenants {
-        let verified = verify::verify(&tables, &evidence, tenant, &trust, &progress);
+        let verified = verify::verify(&tables, &evidence, &indexes, tenant, &trust, &progress);
         tokio::pin!(verified);
         let report = loop {
             tokio::select! {

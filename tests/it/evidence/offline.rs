@@ -138,3 +138,40 @@ fn exported_files_are_proven_without_the_store() {
         }
     }
 }
+
+/// Would catch a tour that cannot be pasted any more, or whose answers are not what it shows. Needs `bash`, and the CloudTrail files of the
+/// other tests.
+#[test]
+fn the_tour_of_the_readme_can_be_pasted() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = root.join("../shared/data/cloudtrail");
+    if !files.is_dir() {
+        println!("skipped: there are no CloudTrail files in {}", files.display());
+        return;
+    }
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let tour = readme.split("\n## Evidence\n").nth(1).unwrap().split("```sh\n").nth(1).unwrap();
+    let tour = tour.split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "auditlake() {{ \"$PROGRAM\" \"$@\"; echo \"exit code $?\" >&2; }}\nln -s \"$FILES\" cloudtrail\n{tour}"
+    );
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", &script]).current_dir(&folder).env_clear();
+    bash.env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("FILES", files.canonicalize().unwrap());
+    bash.env("PROGRAM", env!("CARGO_BIN_EXE_auditlake"));
+    let Ended { stdout, stderr, .. } = run(bash, b"");
+    // Each line that the tour shows, up to where it leaves something out.
+    let shown: Vec<&str> = tour.lines().filter_map(|line| line.strip_prefix("#  ")).collect();
+    assert!(shown.len() > 3, "{tour}");
+    for line in shown {
+        for part in line.split('…') {
+            assert!(stdout.contains(part), "the README shows {line:?}, not in\n{stdout}\n{stderr}");
+        }
+    }
+    assert_eq!(stdout.matches("holds: 2,900 events proven").count(), 2, "{stdout}\n{stderr}");
+    assert_eq!(stderr.matches("exit code 4").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("exit code 1").count(), 0, "{stderr}");
+    assert!(folder.path().join("auditlake-data.signing-key").is_file());
+}

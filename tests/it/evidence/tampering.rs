@@ -10,6 +10,7 @@ use arrow::{
 use auditlake::{
     config::Config,
     evidence::{Evidence, Settings, SigningKey, Verifier},
+    index::Indexes,
     server::expire,
     store::Store,
     table::{Commit, DataFile, Tables},
@@ -69,8 +70,9 @@ async fn audit(objects: &Arc<InMemory>, kept: Vec<Checkpoint>) -> Report {
     let store = Store::from_object_store(objects.clone());
     let tables = Tables::open(store.clone(), clock(), config().table).await.unwrap();
     let evidence = Evidence::open_to_read(&store, &Settings::default()).await.unwrap();
+    let indexes = Indexes::open(store.clone(), clock(), config().index);
     let trust = Trust { verifiers: vec![key(SEED)], kept };
-    verify(&tables, &evidence, &tenant("acme"), &trust, &Progress::default()).await.unwrap()
+    verify(&tables, &evidence, &indexes, &tenant("acme"), &trust, &Progress::default()).await.unwrap()
 }
 
 fn shown(report: &Report) -> String {
@@ -323,6 +325,39 @@ async fn edited_tiles_are_named() {
     tile[(700 - 512) * 32..][..32].copy_from_slice(&leaf.0);
     put(&objects, path, tile).await;
     assert_found(&audit(&objects, Vec::new()).await, &[Kind::Tile], &["0/002", "events 512 to 767"]);
+}
+
+/// Would catch an index that hides events from queries, and one that is only old or absent and hides nothing.
+#[tokio::test]
+async fn an_index_that_hides_events_is_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    drop(lake);
+    let segments = objects_under(&objects, "index/tenant=acme").await;
+    // The segments of another log of the same files: its events have other ids.
+    let (file, rows) = {
+        let lake = open(objects.clone(), &clock(), with_key(SEED)).await.unwrap();
+        let (file, rows) = file_of(&lake, 700).await;
+        (file, rows)
+    };
+    for path in segments.keys() {
+        objects.delete(&Path::from(&**path)).await.unwrap();
+    }
+    assert_holds(&audit(&objects, Vec::new()).await);
+    let store = Store::from_object_store(objects.clone());
+    let indexes = Indexes::open(store, clock(), config().index);
+    let mut indexer = auditlake::index::Indexer::new(&indexes, &tenant("acme"));
+    indexer.begin_file(&file.path);
+    let others: StringArray = (0..rows.num_rows()).map(|row| Some(format!("other-{row}"))).collect();
+    let others = with_column(&rows, "id", Arc::new(others));
+    indexer.add(&others);
+    indexer.finish().await;
+    indexer.publish().await;
+    assert_found(
+        &audit(&objects, Vec::new()).await,
+        &[Kind::Index],
+        &[&file.path, "the skip index does not lead to row"],
+    );
 }
 
 /// Would catch a checkpoint that is edited, or signed by somebody else.
