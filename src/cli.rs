@@ -14,6 +14,7 @@ mod import;
 mod key;
 mod pipeline;
 mod progress;
+mod proof;
 mod query;
 mod retention;
 mod serve;
@@ -21,6 +22,7 @@ mod sink;
 mod sql;
 mod tenant;
 mod text;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -42,6 +44,7 @@ Examples:
 
 Exit codes:
   0  done    1  failed    2  wrong usage    3  done, but some of the input was refused
+  4  verify: the log does not hold
   130  stopped by Ctrl-C or SIGTERM; what is reported as done is done";
 
 /// The audit-log lake you run in your own bucket.
@@ -104,6 +107,10 @@ enum Command {
     Key(key::Arguments),
     /// Show tenants and change what is set for them
     Tenant(tenant::Arguments),
+    /// Print what proves one event
+    Proof(proof::Arguments),
+    /// Check that a log is whole and unchanged
+    Verify(verify::Arguments),
     /// Write the events of a synthetic company as NDJSON
     Generate(generate::Arguments),
     /// Make a sample company, investigate it, and serve it
@@ -116,6 +123,8 @@ enum Outcome {
     Complete,
     /// Everything usable was done; the rest was refused and named.
     Partial,
+    /// It was checked, and does not hold.
+    Refuted,
     /// A signal ended it before everything was done.
     Stopped,
 }
@@ -128,6 +137,7 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Partial) => ExitCode::from(3),
+        Ok(Outcome::Refuted) => ExitCode::from(4),
         Ok(Outcome::Stopped) => ExitCode::from(130),
         Err(error) => {
             eprintln!("error: {}", error.report());
@@ -157,6 +167,8 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Retention(arguments) => retention::run(&arguments, config).await,
             Command::Key(arguments) => key::run(arguments, &global, config).await,
             Command::Tenant(arguments) => tenant::run(arguments, &global, config).await,
+            Command::Proof(arguments) => proof::run(&arguments, &global, config).await,
+            Command::Verify(arguments) => verify::run(arguments, &global, config).await,
             Command::Generate(arguments) => generate::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments, config).await,
         }

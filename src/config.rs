@@ -11,6 +11,7 @@
 //! | `AUDITLAKE_{SECTION}__{FIELD}` | any field of a section, e.g. `AUDITLAKE_QUERY__ROWS_MAX=1000` |
 //! | `AUDITLAKE_ROOT_KEY` | the root key; never in a file, never shown |
 //! | `AUDITLAKE_SECRETS_KEY` | what secrets of destinations are sealed with, see [`crate::seal`]; never in a file, never shown |
+//! | `AUDITLAKE_SIGNING_KEY` | the key that signs checkpoints; not in this file, never shown |
 
 mod environment;
 mod print;
@@ -27,7 +28,7 @@ use self::environment::Secrets;
 use crate::{
     auth, compact,
     error::{Error, ErrorKind, Result},
-    export, http, index, ingest, limits, logbook, query, rate,
+    evidence, export, http, index, ingest, limits, logbook, query, rate,
     seal::Sealer,
     store, table,
     telemetry::log,
@@ -46,10 +47,13 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The root key, if the environment gives one.
     #[serde(skip)]
-    pub root_key: Option<RootKey>,
+    pub root_key: Option<Secret>,
     /// Keeps secrets of others, if the environment gives a key for it.
     #[serde(skip)]
     pub sealer: Sealer,
+    /// The key that signs checkpoints, if the environment gives it.
+    #[serde(skip)]
+    pub signing_key: Option<Secret>,
     /// The log.
     pub log: log::Settings,
     /// How the store is reached.
@@ -60,6 +64,8 @@ pub struct Config {
     pub table: table::Settings,
     /// The skip index.
     pub index: index::Settings,
+    /// Merkle trees, checkpoints and their keys.
+    pub evidence: evidence::Settings,
     /// When and into what files are merged.
     pub compact: compact::Policy,
     /// Limits of queries.
@@ -83,11 +89,13 @@ impl Default for Config {
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             root_key: None,
             sealer: Sealer::default(),
+            signing_key: None,
             log: log::Settings::default(),
             object_store: store::Settings::default(),
             ingest: ingest::Settings::default(),
             table: table::Settings::default(),
             index: index::Settings::default(),
+            evidence: evidence::Settings::default(),
             compact: compact::Policy::default(),
             query: query::Settings::default(),
             logbook: logbook::Settings::default(),
@@ -128,18 +136,24 @@ impl Default for Background {
     }
 }
 
-/// The root key as given; its `Debug` form hides it.
+/// A key as given; its `Debug` form hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RootKey(String);
+pub struct Secret(String);
 
-impl RootKey {
+impl Secret {
     /// The key itself: for hashing, never for showing.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for RootKey {
+impl From<String> for Secret {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(set)")
     }
@@ -191,12 +205,13 @@ impl Config {
             Some(path) => read_file(path)?,
             None => toml::Table::new(),
         };
-        let Secrets { root_key, sealer } = environment::apply(&mut table, &sources.environment)?;
+        let Secrets { root_key, sealer, signing_key } = environment::apply(&mut table, &sources.environment)?;
         let mut config = Self::deserialize(table).map_err(|error| {
             invalid(format!("the environment's configuration is not valid: {}", error.message()))
         })?;
         config.root_key = root_key;
         config.sealer = sealer;
+        config.signing_key = signing_key;
         let Flags { store, listen, queries, log_format, log_filter } = sources.flags;
         config.store = store.unwrap_or(config.store);
         config.listen = listen.unwrap_or(config.listen);
@@ -247,7 +262,7 @@ impl Config {
         })
     }
 
-    /// All fields with their values as a TOML file; what is not set appears as a comment. Never shows the root key.
+    /// All fields with their values as a TOML file; what is not set appears as a comment. Never shows keys.
     pub fn to_toml(&self) -> String {
         print::toml(self)
     }

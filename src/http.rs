@@ -35,6 +35,7 @@ mod pages;
 mod params;
 mod patience;
 mod problem;
+mod proofs;
 mod queries;
 mod record;
 mod request_id;
@@ -68,6 +69,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     auth::{Auth, Scope},
     error::{Error, ErrorKind, Result},
+    evidence::Evidence,
     export::{Exports, continuous::Continuous},
     ingest::Ingest,
     limits,
@@ -182,6 +184,7 @@ pub struct Api {
     logbook: Logbook,
     exports: Exports,
     continuous: Continuous,
+    evidence: Evidence,
     clock: Clock,
     metrics: Metrics,
     settings: Arc<Settings>,
@@ -208,6 +211,7 @@ impl Api {
         logbook: Logbook,
         exports: Exports,
         continuous: Continuous,
+        evidence: Evidence,
         clock: Clock,
         metrics: Metrics,
         settings: &Settings,
@@ -222,6 +226,7 @@ impl Api {
             logbook,
             exports,
             continuous,
+            evidence,
             clock,
             bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
             metrics,
@@ -241,6 +246,11 @@ impl Api {
             .route("/v1/events/histogram", get(browse::histogram))
             .route("/v1/events/fields", get(browse::fields))
             .route("/v1/events/{id}", get(browse::get))
+            .route("/v1/events/{id}/proof", get(proofs::event))
+            .route("/v1/checkpoint", get(proofs::checkpoint))
+            .route("/v1/tile/{*path}", get(proofs::tile))
+            .route("/v1/proofs/consistency", get(proofs::consistency))
+            .route("/v1/verifier-keys", get(proofs::keys))
             .route("/v1/sql", post(sql::post))
             .route("/v1/queries", get(queries::list))
             .route("/v1/queries/{name}", post(queries::post))

@@ -23,10 +23,15 @@ mod pieces;
 mod policy;
 mod rows;
 mod settings;
+mod tree;
 mod window;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
@@ -39,10 +44,14 @@ pub use settings::Settings;
 use crate::{
     control::Control,
     error::{Error, ErrorKind, Result},
-    event::decode::{Decoded, Rejected},
+    event::{
+        TenantId,
+        decode::{Decoded, Rejected},
+    },
+    evidence::Evidence,
     index::Indexes,
     store::Store,
-    table::Tables,
+    table::{Table, Tables},
     telemetry::{Clock, Metrics},
 };
 
@@ -102,6 +111,9 @@ pub(crate) struct Shared {
     tables: Tables,
     indexes: Indexes,
     control: Control,
+    evidence: Evidence,
+    /// Tables whose trees have not caught up with them. Owned by the flusher's pass; opening adds to it.
+    lagging: Mutex<BTreeMap<TenantId, Arc<Table>>>,
     clock: Clock,
     settings: Settings,
     metrics: Metrics,
@@ -146,6 +158,22 @@ impl Ingest {
     /// As the store; what failed stays in the WAL and is tried again later.
     pub async fn flush(&self) -> Result<()> {
         flush::pass(&self.shared, flush::Which::All).await
+    }
+
+    /// Brings a tenant's Merkle tree level with its table.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if it could not be done now.
+    pub async fn catch_up(&self, table: Arc<Table>) -> Result<()> {
+        let _pass = self.shared.flush_pass.lock().await;
+        let tenant = table.tenant().clone();
+        self.shared.lagging().insert(tenant.clone(), table);
+        tree::catch_up(&self.shared).await;
+        if self.shared.lagging().contains_key(&tenant) {
+            let message = format!("the Merkle tree of tenant '{tenant}' cannot be brought level now");
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        Ok(())
     }
 
     /// Refuses new events, finishes those on their way, commits everything and gives up the lease.
@@ -196,6 +224,11 @@ impl Shared {
             State::Stopped(reason) => format!("no longer writing: {reason}"),
         };
         Err(Error::new(ErrorKind::Unavailable, reason))
+    }
+
+    fn lagging(&self) -> MutexGuard<'_, BTreeMap<TenantId, Arc<Table>>> {
+        // Only lookups and insertions happen under it: it is whole even after a panic.
+        self.lagging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends all writing; idempotent, the first reason stays.

@@ -8,8 +8,8 @@
 //! | 7 | [`cli`], [`config`], [`server`]: the program |
 //! | 6 | [`http`]: the API |
 //! | 5 | [`auth`]: who asks; [`rate`]: how much; [`logbook`]: what is told of it; [`export`]: what is handed over |
-//! | 4 | [`ingest`], [`compact`], [`retention`], [`query`], [`import`], [`generate`]: what it does |
-//! | 3 | [`wal`], [`table`], [`index`], [`control`]: what it keeps |
+//! | 4 | [`ingest`], [`compact`], [`retention`], [`query`], [`import`], [`generate`], [`verify`]: what it does |
+//! | 3 | [`wal`], [`table`], [`index`], [`control`], [`evidence`]: what it keeps |
 //! | 2 | [`store`], [`paths`]: where it keeps it |
 //! | 1 | [`event`]: what an event is; [`seal`]: how secrets of others are kept |
 //! | 0 | [`error`], [`limits`], [`telemetry`] |
@@ -31,8 +31,10 @@ pub mod import;
 pub mod ingest;
 pub mod query;
 pub mod retention;
+pub mod verify;
 
 pub mod control;
+pub mod evidence;
 pub mod index;
 pub mod table;
 pub mod wal;

@@ -391,3 +391,16 @@ pub const CONTINUOUS_ROWS_MAX: u64 = 5_000_000;
 pub const CONTINUOUS_PAGE: u64 = 100;
 /// And at most.
 pub const CONTINUOUS_PAGE_MAX: u64 = 1_000;
+
+// Evidence.
+
+/// Tiles of one tree on their way to the store, or from it, at once.
+pub const EVIDENCE_REQUESTS_MAX: usize = 32;
+/// Leaf hashes that are made from committed files at once, to catch up with them: 32 MiB.
+pub const EVIDENCE_WINDOW_LEAVES: u64 = 1 << 20;
+/// Findings that a verification lists for one tenant; the rest is counted.
+pub const VERIFY_FINDINGS_MAX: usize = 1_000;
+/// Tiles of leaves that a verification keeps at hand: 8 KiB each.
+pub const VERIFY_TILES_MAX: usize = 2_048;
+/// Damaged tiles whose events are compared with the tree above them; events of further ones only with the tile.
+pub const VERIFY_DAMAGED_TILES_MAX: usize = 4_096;

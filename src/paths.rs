@@ -59,6 +59,11 @@ pub fn delta_commit(tenant: &TenantId, version: u64) -> Path {
     Path::from(format!("events/tenant={}/_delta_log/{version:020}.json", tenant.to_key()))
 }
 
+/// The version of a [`delta_commit`]; `None` for anything else.
+pub fn parse_delta_commit(path: &Path) -> Option<u64> {
+    version(path.filename()?.strip_suffix(".json")?)
+}
+
 /// The pointer to the newest checkpoint of a tenant's Delta log.
 pub fn delta_last_checkpoint(tenant: &TenantId) -> Path {
     Path::from(format!("events/tenant={}/_delta_log/_last_checkpoint", tenant.to_key()))
@@ -93,6 +98,77 @@ pub fn index_segment(tenant: &TenantId, id: Uuid) -> Path {
 /// The id of a segment's key; `None` for anything else.
 pub fn parse_index_segment(path: &Path) -> Option<Uuid> {
     path.filename()?.strip_suffix(".skip")?.parse().ok()
+}
+
+/// The name of the deployment, which its checkpoints bear.
+pub fn deployment() -> Path {
+    Path::from("proof/deployment.json")
+}
+
+/// Folder of the public keys that have signed checkpoints.
+pub fn verifier_keys() -> Path {
+    Path::from("proof/keys")
+}
+
+/// One of them, by its hexadecimal digits.
+pub fn verifier_key(digits: &str) -> Path {
+    Path::from(format!("proof/keys/{digits}.json"))
+}
+
+/// The digits of a [`verifier_key`]; `None` for anything else.
+pub fn parse_verifier_key(path: &Path) -> Option<&str> {
+    path.as_ref().strip_prefix("proof/keys/")?.strip_suffix(".json").filter(|digits| digits.len() == 64)
+}
+
+/// Folder of all that proves something.
+pub fn proofs_root() -> Path {
+    Path::from("proof")
+}
+
+/// The tenant of a folder under [`proofs_root`]; `None` for anything else.
+pub fn parse_proof(path: &Path) -> Option<TenantId> {
+    TenantId::from_key(path.as_ref().strip_prefix("proof/tenant=")?)
+}
+
+/// A tenant's tree.
+pub fn proof(tenant: &TenantId) -> Path {
+    Path::from(format!("proof/tenant={}", tenant.to_key()))
+}
+
+/// A tile of a tenant's tree, by its path in C2SP's form without `tile/`.
+pub fn proof_tile(tenant: &TenantId, tile: &str) -> Path {
+    Path::from(format!("proof/tenant={}/tile/{tile}", tenant.to_key()))
+}
+
+/// The newest checkpoint of a tenant, where tools for C2SP tiles look for it: a copy, which may lag behind.
+pub fn checkpoint_copy(tenant: &TenantId) -> Path {
+    Path::from(format!("proof/tenant={}/checkpoint", tenant.to_key()))
+}
+
+/// Folder of a tenant's checkpoints.
+pub fn checkpoints(tenant: &TenantId) -> Path {
+    Path::from(format!("proof/tenant={}/checkpoints", tenant.to_key()))
+}
+
+/// The checkpoint of a size.
+pub fn checkpoint(tenant: &TenantId, size: u64) -> Path {
+    Path::from(format!("proof/tenant={}/checkpoints/{size:020}", tenant.to_key()))
+}
+
+/// The size of a [`checkpoint`]; `None` for anything else.
+pub fn parse_checkpoint(path: &Path) -> Option<u64> {
+    version(path.filename()?)
+}
+
+/// Folder of what a tenant's retention has removed.
+pub fn removals(tenant: &TenantId) -> Path {
+    Path::from(format!("proof/tenant={}/removed", tenant.to_key()))
+}
+
+/// One removal: days up to `last`, planned on a version of the table.
+pub fn removal(tenant: &TenantId, last: NaiveDate, table_version: u64) -> Path {
+    let day = last.format("%Y-%m-%d");
+    Path::from(format!("proof/tenant={}/removed/{day}-{table_version:020}", tenant.to_key()))
 }
 
 /// Folder of the epoch claims.
@@ -285,6 +361,9 @@ mod tests {
         let id = Uuid::from_u128(7);
         assert_eq!(parse_index_segment(&index_segment(&tenant, id)), Some(id));
         assert_eq!(parse_index_segment(&Path::from("index/tenant=acme/notes.txt")), None);
+        assert_eq!(parse_delta_commit(&delta_commit(&tenant, 7)), Some(7));
+        assert_eq!(parse_checkpoint(&checkpoint(&tenant, 42)), Some(42));
+        assert_eq!(parse_verifier_key(&verifier_key(&"a".repeat(64))), Some(&*"a".repeat(64)));
         let folder = export(&tenant, "exp_7");
         assert_eq!(parse_export_job(&export_job(&folder)), Some(folder));
         // A file of an export may have that name, too.

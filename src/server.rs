@@ -18,6 +18,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use expire::Expiring;
 pub use expire::expire;
 pub use lake::{Access, Lake};
 pub use signals::shutdown_on_signal;
@@ -108,6 +109,7 @@ async fn serve_requests(
         logbook.clone(),
         exports.clone(),
         continuous.clone(),
+        lake.evidence().clone(),
         clock,
         metrics,
         settings,
@@ -116,7 +118,7 @@ async fn serve_requests(
         .local_addr()
         .map_err(|error| Error::with_source(ErrorKind::Internal, "the listener has no address", error))?;
     let work = TaskTracker::new();
-    background::start(lake, &logbook, &auth, &work, shutdown);
+    background::start(lake, Expiring::of(lake)?, &auth, &work, shutdown);
     let (tasks, stop) = (work.clone(), shutdown.clone());
     work.spawn(async move { tokio::join!(exports.work(&tasks, &stop), continuous.work(&tasks, &stop)) });
     announce(lake, address, generated);

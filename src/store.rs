@@ -145,6 +145,19 @@ impl Store {
         self.inner.address.as_ref()
     }
 
+    /// The folder of a store that is one.
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        match &self.inner.backend {
+            Backend::Local(local) => Some(local.root()),
+            Backend::S3(_) | Backend::Other => None,
+        }
+    }
+
+    /// Whether the store ends with the process that made it, as far as is known.
+    pub fn is_ephemeral(&self) -> bool {
+        matches!(self.inner.backend, Backend::Other)
+    }
+
     /// The store's name for messages: the folder or URL it was opened by, never with credentials.
     pub fn display(&self) -> &str {
         &self.inner.display

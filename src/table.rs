@@ -14,6 +14,7 @@
 //! | [`layout`], [`mod@file`], [`read`] | writes and reads data files |
 //! | [`ids`] | is this id stored already? |
 //! | [`described`] | what readers that are not ours see |
+//! | `trees` | what the log says of Merkle trees |
 //! | `maintain`, [`sweep`] | checkpoints, log clean-up, deletion of dead files |
 
 mod coalesce;
@@ -35,6 +36,7 @@ pub mod sweep;
 pub mod tenant;
 #[cfg(test)]
 mod tests;
+mod trees;
 
 use std::{
     collections::BTreeMap,
@@ -45,7 +47,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 pub use self::{
-    commit::Commit,
+    commit::{Commit, TreeRecord},
     described::Described,
     file::FileWriter,
     groups::{RowGroup, RowGroups},

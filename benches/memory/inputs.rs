@@ -159,6 +159,7 @@ async fn commit(table: &Table, files: Vec<DataFile>, rows: u64) {
         data_change: true,
         wal_through: Some(1),
         next_seq: Some(rows as i64),
+        tree: None,
     };
     table.commit(commit).await.expect("the folder takes it");
 }

@@ -132,5 +132,6 @@ pub(crate) fn append(files: Vec<DataFile>, through: u64) -> Commit {
         data_change: true,
         wal_through: Some(through),
         next_seq: Some(0),
+        tree: None,
     }
 }

@@ -145,6 +145,24 @@ impl Client {
         })
     }
 
+    /// The bytes of a small answer. Tries again for as long as the server says that it makes sense.
+    pub(super) async fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Bytes> {
+        let mut url = self.url(path, None);
+        url.query_pairs_mut().extend_pairs(parameters);
+        let mut tries = 0;
+        loop {
+            let response = self.send(self.http.get(url.clone())).await?;
+            match response.status() {
+                status if status.is_success() => return body_of(response).await,
+                status if may_retry(status) && tries < limits::CLIENT_TRIES_MAX => {
+                    tries += 1;
+                    tokio::time::sleep(retry_after(&response).unwrap_or_else(|| pause(tries))).await;
+                }
+                _ => return Err(problem(response).await),
+            }
+        }
+    }
+
     /// The bytes of a file.
     pub(super) async fn fetch(&self, path: &str) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
         let response = self.send(self.http.get(self.url(path, None))).await?;

@@ -1,4 +1,4 @@
-//! `auditlake key`: make, list, rotate and revoke keys, of a store or through a server.
+//! `auditlake key`: make, list, rotate and revoke keys, of a store or through a server; and show what checks checkpoints.
 //!
 //! In: what the key is for. Out: the new key alone on stdout, so that a script can take it, and what it is on stderr.
 //! Guaranteed: a key is printed once and kept nowhere. A server that runs on the store meanwhile knows of a change made here
@@ -18,7 +18,9 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
     event::TenantId,
+    evidence::Evidence,
     server::{Access, Lake},
+    store::Store,
     telemetry::Clock,
 };
 
@@ -28,7 +30,8 @@ Examples:
   auditlake key create --name 'analysts' --scope read --expires-in 90d
   auditlake key list
   auditlake key rotate key_0123456789abcdef --grace 12h
-  auditlake key revoke key_0123456789abcdef";
+  auditlake key revoke key_0123456789abcdef
+  auditlake key verifier --tenant acme";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -57,6 +60,12 @@ enum Action {
         /// For how long the secret before still holds: a number with s, m, h or d
         #[arg(long, default_value = "1d", value_name = "TIME", value_parser = parse_time)]
         grace: i64,
+    },
+    /// Show the verifier keys by which a tenant's checkpoints are checked, the newest first
+    Verifier {
+        /// Whose log; needed unless the server's key is of one tenant
+        #[arg(long, value_name = "ID")]
+        tenant: Option<String>,
     },
     /// End a key at once
     Revoke {
@@ -98,6 +107,9 @@ enum Place {
 }
 
 pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
+    if let Action::Verifier { tenant } = &arguments.action {
+        return verifiers(tenant.as_deref(), global, &config).await;
+    }
     let clock = Clock::system();
     let place = match global.client()? {
         Some(client) => Place::Server(client),
@@ -115,11 +127,39 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
             text::write_stdout(listed.as_bytes())?;
         }
         Action::Rotate { id, grace } => show(&place.rotate(&id, grace).await?)?,
+        Action::Verifier { .. } => unreachable!("it was shown above"),
         Action::Revoke { id } => {
             place.revoke(&id).await?;
             eprintln!("{id} is revoked");
         }
     }
+    Ok(Outcome::Complete)
+}
+
+/// One a line, so that a script can take the first.
+async fn verifiers(tenant: Option<&str>, global: &Global, config: &Config) -> Result<Outcome> {
+    let tenant = tenant.map(TenantId::parse).transpose()?;
+    let keys: Vec<String> = match global.client()? {
+        Some(client) => {
+            #[derive(serde::Deserialize)]
+            struct Answer {
+                verifier_keys: Vec<String>,
+            }
+            let answer: Answer = client.call(Method::GET, "v1/verifier-keys", tenant.as_ref(), None).await?;
+            answer.verifier_keys
+        }
+        None => {
+            let tenant =
+                tenant.ok_or_else(|| Error::new(ErrorKind::Invalid, "name the log with --tenant"))?;
+            let store = Store::open(&config.store, &config.object_store).await?;
+            let evidence = Evidence::open_to_read(&store, &config.evidence).await?;
+            evidence.verifiers(&tenant).iter().map(ToString::to_string).collect()
+        }
+    };
+    if keys.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, "nothing was ever signed in this store"));
+    }
+    text::write_stdout(keys.iter().map(|key| format!("{key}\n")).collect::<String>().as_bytes())?;
     Ok(Outcome::Complete)
 }
 

@@ -126,6 +126,7 @@ pub(crate) async fn commit_checked(
         data_change: false,
         wal_through: None,
         next_seq: None,
+        tree: None,
     };
     table.commit(commit).await?;
     let bytes_in = inputs.iter().map(|file| file.size_bytes).sum();

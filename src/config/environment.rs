@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::{Config, RootKey, invalid};
+use super::{Config, Secret, invalid};
 use crate::{
     error::Result,
     seal::{self, Sealer},
@@ -21,11 +21,15 @@ const NAMED: [(&str, &[&str]); 4] = [
 
 /// What no table holds.
 pub(super) struct Secrets {
-    pub(super) root_key: Option<RootKey>,
+    /// `AUDITLAKE_ROOT_KEY`
+    pub(super) root_key: Option<Secret>,
+    /// `AUDITLAKE_SECRETS_KEY`
     pub(super) sealer: Sealer,
+    /// `AUDITLAKE_SIGNING_KEY`
+    pub(super) signing_key: Option<Secret>,
 }
 
-/// Sets what `variables` say in `table`, and returns the secrets.
+/// Sets what `variables` say in `table`, and returns the keys among them.
 ///
 /// A variable with `__` must name a field. Others that begin with `AUDITLAKE_` may belong to the command line or
 /// to whoever started us; they are passed over.
@@ -61,9 +65,13 @@ pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result
         })?;
         set(table, &path, value);
     }
-    let root_key = value_of("AUDITLAKE_ROOT_KEY").map(|key| RootKey(key.into()));
+    let secret = |name| value_of(name).map(|key| Secret(key.into()));
     let sealer = value_of(seal::VARIABLE).map_or(Ok(Sealer::default()), Sealer::parse)?;
-    Ok(Secrets { root_key, sealer })
+    Ok(Secrets {
+        root_key: secret("AUDITLAKE_ROOT_KEY"),
+        sealer,
+        signing_key: secret("AUDITLAKE_SIGNING_KEY"),
+    })
 }
 
 /// `text` as a value of the type that `default` has; where that is not known, of the type it looks like. A list is of text, separated

@@ -21,6 +21,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod values;
+mod whole;
 
 use arrow::{
     array::{BooleanBufferBuilder, RecordBatch},
@@ -28,13 +29,13 @@ use arrow::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::problems::FieldError;
 use self::{
     batch::BatchBuilder,
     fields::EventReader,
     problems::Path,
     reader::{Kind, Reader, SyntaxError},
 };
+pub use self::{problems::FieldError, whole::without_seq};
 use super::{TenantId, columns::Column};
 use crate::{
     error::{Error, ErrorKind},

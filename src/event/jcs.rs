@@ -18,13 +18,22 @@ const EXACT_DIGITS: usize = 15;
 pub(super) fn push_text(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    while let Some(at) = first_escape(rest.as_bytes()) {
         out.push_str(&rest[..at]);
         push_escape(out, rest.as_bytes()[at]);
         rest = &rest[at + 1..];
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// Where the first byte stands that needs an escape. Most text has none: whole chunks are looked at at once.
+fn first_escape(bytes: &[u8]) -> Option<usize> {
+    let needs_escape = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let is_clean = |chunk: &&[u8; 16]| !chunk.iter().fold(false, |found, byte| found | needs_escape(byte));
+    let clean = 16 * chunks.iter().take_while(is_clean).count();
+    bytes[clean..].iter().position(needs_escape).map(|at| clean + at)
 }
 
 fn push_escape(out: &mut String, byte: u8) {
@@ -202,6 +211,23 @@ mod tests {
             assert_eq!(number(sent), Err(why), "{sent}");
         }
         assert_eq!(number(&"1".repeat(NUMBER_BYTES_MAX + 1)), Err(NumberError::Long));
+    }
+
+    /// Would catch an escape that is missed where one chunk ends and the next begins.
+    #[test]
+    fn escapes_are_found_wherever_they_stand() {
+        for length in 0..70 {
+            for place in 0..length {
+                for (letter, escape) in [('"', "\\\""), ('\\', "\\\\"), ('\n', "\\n"), ('\u{1f}', "\\u001f")]
+                {
+                    let (before, after) = ("é".repeat(place), "x".repeat(length - place));
+                    assert_eq!(
+                        text(&format!("{before}{letter}{after}")),
+                        format!("\"{before}{escape}{after}\"")
+                    );
+                }
+            }
+        }
     }
 
     /// RFC 8785, 3.2.2: would catch an escape too many or too few.

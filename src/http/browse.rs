@@ -77,19 +77,12 @@ pub(super) async fn get(
     let params = Params::parse(query.as_deref(), &["tenant_id"])?;
     let id = in_path(id)?;
     let scope = caller.principal.scope(params.tenant()?)?;
-    let not_there = || Problem::new(ProblemType::NotFound, format!("event '{id}' does not exist"));
-    // No event has such an id, nor could the record of the question name it.
-    if id.chars().any(char::is_control) {
-        return Err(not_there());
-    }
-    let mut filter = Filter::default();
-    filter.set("id", &id).map_err(|_| not_there())?;
-    let query = PageQuery { filter, order: Order::Desc, limit: limits::EVENTS_PAGE, after: None };
+    let query = by_id(&id)?;
     let record =
         Record::of(&api, &caller, "auditlog.read", &scope).target("event", &*id).with(json!({"id": id}));
     let page = page(&api, &caller, &query, scope).await;
     let page = record.answered(page, |page| page.events.len().min(1)).await?;
-    let Some(event) = page.events.first() else { return Err(not_there().recorded()) };
+    let Some(event) = page.events.first() else { return Err(no_such_event(&id).recorded()) };
     if page.tenants > 1 {
         let detail = format!("several tenants have an event '{id}': name one with tenant_id");
         return Err(Problem::new(ProblemType::Conflict, detail));
@@ -97,6 +90,21 @@ pub(super) async fn get(
     let mut response = Response::new(event.clone().into());
     json_headers(response.headers_mut(), &page.statistics)?;
     Ok(response)
+}
+
+/// The question for the events with an id, the newest first.
+pub(super) fn by_id(id: &str) -> Result<PageQuery, Problem> {
+    // No event has such an id, nor could the record of the question name it.
+    if id.chars().any(char::is_control) {
+        return Err(no_such_event(id));
+    }
+    let mut filter = Filter::default();
+    filter.set("id", id).map_err(|_| no_such_event(id))?;
+    Ok(PageQuery { filter, order: Order::Desc, limit: limits::EVENTS_PAGE, after: None })
+}
+
+pub(super) fn no_such_event(id: &str) -> Problem {
+    Problem::new(ProblemType::NotFound, format!("event '{id}' does not exist"))
 }
 
 /// Counts by time, and by a field if one is named.
@@ -136,7 +144,12 @@ pub(super) async fn fields(
 }
 
 /// A page, in two questions where many events may fit: see [`PageQuery::extent_request`].
-async fn page(api: &Api, caller: &Caller, query: &PageQuery, scope: Scope) -> Result<Page, Problem> {
+pub(super) async fn page(
+    api: &Api,
+    caller: &Caller,
+    query: &PageQuery,
+    scope: Scope,
+) -> Result<Page, Problem> {
     let mut extent = None;
     if !query.seeks_few() {
         let found = ask(api, caller, query.extent_request(scope.clone())).await?;

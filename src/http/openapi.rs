@@ -13,6 +13,7 @@ mod exports;
 mod open;
 mod operation;
 mod parameters;
+mod proofs;
 mod questions;
 mod schemas;
 mod table;
@@ -49,6 +50,7 @@ pub(super) fn document() -> Value {
     operations.extend(questions::operations());
     operations.extend(exports::operations());
     operations.extend(continuous::operations());
+    operations.extend(proofs::operations());
     operations.extend(admin::operations());
     operations.push(table::operation());
     operations.extend(open::operations());
@@ -66,6 +68,7 @@ pub(super) fn document() -> Value {
         .chain(exports::schemas())
         .chain(continuous::schemas())
         .chain(table::schemas())
+        .chain(proofs::schemas())
     {
         described.insert(name.to_owned(), schema);
     }
@@ -111,6 +114,7 @@ fn tags() -> Value {
         {"name": "Questions", "description": "SQL, saved queries, and tokens for those who ask about themselves."},
         {"name": "Exports", "description": "Files of a tenant's log, or of the answer to a question."},
         {"name": "Continuous exports", "description": "A tenant's log, delivered as it grows."},
+        {"name": "Proofs", "description": "What lets a tenant check its log without trusting the server."},
         {"name": "Keys", "description": "Who may do what."},
         {"name": "Tenants", "description": "What is set for whom."},
         {"name": "Health", "description": "For those who operate the server."},
@@ -137,7 +141,7 @@ fn headers() -> Value {
         "Location": text("Where what was made is described: `/v1/keys/{id}`."),
         "WWW-Authenticate": text("`Bearer realm=\"auditlake\"`."),
         "Auditlake-Statistics": text("What planning found out, as JSON of the form of `Statistics`."),
-        "Cache-Control": text("`no-store`."),
+        "Cache-Control": text("`no-store`; of tiles, which never change, `private, max-age=31536000, immutable`."),
         "Accept-Ranges": text("`bytes`."),
         "Content-Range": text("Which bytes of how many (RFC 9110, 14.4)."),
         "Vary": text("`accept`; `origin` too where the pages of some origins may read answers (`http.allowed_origins`)."),

@@ -1,7 +1,8 @@
 //! The flusher: commits what waits, then removes the WAL segments that nobody needs any more.
 //!
 //! A pass asks the writer which tenants are due, and for each: numbers, sorts and cuts the events by day,
-//! writes one Parquet file a day, and makes one Delta commit that also carries the WAL position it covers.
+//! writes one Parquet file a day, and makes one Delta commit that also carries the WAL position it covers. Beside that the
+//! tenant's Merkle tree grows; its tiles and checkpoint are published once the commit is made.
 //! What fails stays where it is, visible and in the WAL, and is tried again in the next pass.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -17,7 +18,7 @@ use super::{
     Shared, State,
     answers::Answer,
     rows::{Day, SortedRows},
-    window,
+    tree, window,
     writer::Message,
 };
 use crate::{
@@ -70,6 +71,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// One pass. All tenants are tried; the first error is reported.
 pub(super) async fn pass(shared: &Arc<Shared>, which: Which) -> Result<()> {
     let mut removal = shared.flush_pass.lock().await;
+    tree::catch_up(shared).await;
     let tables = ask(shared, |reply| Message::Due { all: which == Which::All, reply }).await?;
     let mut outcomes = stream::iter(tables)
         .map(|table| flush_table(shared, table, which))
@@ -79,7 +81,9 @@ pub(super) async fn pass(shared: &Arc<Shared>, which: Which) -> Result<()> {
         first_error = first_error.or(outcome.err());
     }
     drop(outcomes);
-    let removed = removal.run(shared).await;
+    // The segments tell the next process which trees to look at, should this one die before they are level.
+    let all_level = shared.lagging().is_empty();
+    let removed = if all_level { removal.run(shared).await } else { Ok(()) };
     first_error.map_or(removed, Err)
 }
 
@@ -124,6 +128,7 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
         let batches = uncommitted.flushing.clone();
         // Until the commit is made: a legal hold that was acknowledged meanwhile would come too late.
         let (first_day, _still) = window::to_commit(shared, table.tenant(), &batches).await?;
+        let growing = tree::begin(shared, table, batches.clone(), first_day).await?;
         let sorted = move || Arc::new(SortedRows::new(batches, first_seq, first_day));
         let sorted = tokio::task::spawn_blocking(sorted)
             .await
@@ -138,6 +143,11 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
         }
         drop(sorted);
         indexer.finish().await;
+        let grown = match growing {
+            Some(growing) => Some(growing.grown().await?),
+            None => None,
+        };
+        let file = add.first().map(|file| file.path.clone());
         let commit = Commit {
             operation: "WRITE",
             add,
@@ -145,11 +155,18 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
             data_change: true,
             wal_through: Some(uncommitted.flushing_through),
             next_seq: Some(first_seq + kept as i64),
+            tree: grown.as_ref().map(tree::record),
         };
-        if let Err(error) = table.commit(commit).await {
-            return Err(check_ownership(shared, table, snapshot.wal_through, error));
-        }
-        indexer.publish().await;
+        let committed = match table.commit(commit).await {
+            Ok(committed) => committed,
+            Err(error) => return Err(check_ownership(shared, table, snapshot.wal_through, error)),
+        };
+        let publish_tree = async {
+            if let Some(grown) = grown {
+                tree::publish(shared, table, &committed, file.as_deref(), grown).await;
+            }
+        };
+        tokio::join!(indexer.publish(), publish_tree);
         shared.metrics.commit(kept);
         debug!(tenant = %table.tenant(), rows = kept, "committed");
         if kept < rows {

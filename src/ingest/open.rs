@@ -1,6 +1,9 @@
 //! Opening: claim the store, read the WAL back through the normal path, then accept.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,6 +20,7 @@ use super::{
 use crate::{
     control::Control,
     error::{Error, ErrorKind, Result},
+    evidence::Evidence,
     index::Indexes,
     limits::FLUSH_KIB_AT_ONCE,
     paths,
@@ -40,6 +44,8 @@ pub struct Parts {
     pub indexes: Indexes,
     /// What is set for each tenant.
     pub control: Control,
+    /// Their Merkle trees.
+    pub evidence: Evidence,
     /// The time.
     pub clock: Clock,
     /// The numbers of this process.
@@ -55,7 +61,7 @@ impl Ingest {
     /// [`ErrorKind::Invalid`] if the store overwrites what it should only create,
     /// [`ErrorKind::Corrupt`] if acknowledged events cannot be read back; otherwise as the store.
     pub async fn open(parts: Parts, settings: Settings, take_over: bool) -> Result<Self> {
-        let Parts { store, tables, indexes, control, clock, metrics } = parts;
+        let Parts { store, tables, indexes, control, evidence, clock, metrics } = parts;
         settings.validate()?;
         store.require_exclusive_create(&paths::exclusive_create_check()).await?;
         let epoch =
@@ -76,6 +82,8 @@ impl Ingest {
             tables,
             indexes,
             control,
+            evidence,
+            lagging: Mutex::default(),
             clock,
             settings,
             metrics,
@@ -137,6 +145,10 @@ async fn replay(shared: &Arc<Shared>, content: Segment, position: Position) -> R
     for batch in content.batches {
         let given = arrow::buffer::BooleanBuffer::new_unset(batch.num_rows());
         let all = shared.cut(batch, &given).await?;
+        // A process that died after a commit may not have published its tree: its segments are still here.
+        shared
+            .lagging()
+            .extend(all.iter().map(|piece| (piece.table.tenant().clone(), Arc::clone(&piece.table))));
         pieces.extend(all.into_iter().filter(|piece| is_uncommitted(piece, position)));
     }
     let events = pieces.iter().map(|piece| piece.batch.num_rows()).sum();

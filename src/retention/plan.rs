@@ -67,6 +67,7 @@ impl Expiry {
             data_change: true,
             wal_through: None,
             next_seq: None,
+            tree: None,
         }
     }
 }

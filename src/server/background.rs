@@ -10,13 +10,12 @@ use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::{Lake, expire::expire_with};
+use super::{Lake, expire::Expiring};
 use crate::{
     auth::Auth,
     compact::{self, Policy},
     error::Result,
     index::Indexes,
-    logbook::Logbook,
     table::Tables,
     telemetry::{Clock, Metrics},
 };
@@ -27,7 +26,7 @@ const FIRST_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Starts all of it in `work`; it ends once `stop` is cancelled.
 pub(super) fn start(
     lake: &Lake,
-    logbook: &Logbook,
+    expiring: Expiring,
     auth: &Auth,
     work: &TaskTracker,
     stop: &CancellationToken,
@@ -39,11 +38,10 @@ pub(super) fn start(
     repeat(work, "compaction", settings.compact_every_ms, stop, move |stop| {
         compact(tables.clone(), indexes.clone(), policy.clone(), clock.clone(), metrics.clone(), stop)
     });
-    let (logbook, tables, control) = (logbook.clone(), lake.tables().clone(), lake.control().clone());
     repeat(work, "retention", settings.retention_every_ms, stop, move |stop| {
-        let (logbook, tables, control) = (logbook.clone(), tables.clone(), control.clone());
+        let expiring = expiring.clone();
         async move {
-            let report = expire_with(&logbook, &tables, &control, &stop).await?;
+            let report = expiring.run(&stop).await?;
             for (tenant, error) in &report.failures {
                 tracing::error!(%tenant, report = error.report(), "expired days were not removed; trying again later");
             }

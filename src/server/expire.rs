@@ -1,40 +1,114 @@
-//! Retention, with its record: the one place where the two meet.
+//! Retention, with its record and its evidence: the one place where they meet.
 //!
-//! In: what has expired. Out: it is recorded in its tenant's log, and then removed. Guaranteed: what cannot be recorded stays.
+//! In: what has expired. Out: it is recorded in its tenant's log, and the numbers of its events are signed beside its tree; then it
+//! is removed. Guaranteed: what cannot be recorded stays, and so does what is not in the tree yet: its leaf hash will be all that
+//! is left of it.
 
+use arrow::{array::AsArray as _, datatypes::Int64Type};
+use futures::TryStreamExt as _;
 use serde_json::{Map, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Lake;
 use crate::{
-    error::Result,
+    control::Control,
+    error::{Error, ErrorKind, Result},
+    event::schema,
+    evidence::{
+        Evidence,
+        removal::{Ranges, joined, ranges},
+    },
+    ingest::Ingest,
     logbook::{About, By, Ending, Entry, Logbook},
     retention::{self, Expiry, Report},
+    table::{ReadOptions, Tables},
 };
+
+/// What an expiry takes.
+#[derive(Clone)]
+pub(super) struct Expiring {
+    logbook: Logbook,
+    tables: Tables,
+    control: Control,
+    evidence: Evidence,
+    ingest: Ingest,
+}
 
 /// Removes the expired days of all tenants; see [`retention::expire_all`].
 ///
 /// # Errors
 /// As [`retention::expire_all`]; of a lake that is open for reading only.
 pub async fn expire(lake: &Lake, stop: &CancellationToken) -> Result<Report> {
-    let logbook = lake.logbook()?;
-    expire_with(&logbook, lake.tables(), lake.control(), stop).await
+    Expiring::of(lake)?.run(stop).await
 }
 
-/// The same for work that outlives the borrow of a lake.
-pub(super) async fn expire_with(
-    logbook: &Logbook,
-    tables: &crate::table::Tables,
-    control: &crate::control::Control,
-    stop: &CancellationToken,
-) -> Result<Report> {
-    let record = |expiry: Expiry| async move {
-        logbook.write(&entry(&expiry)).await?;
-        let (first, last) = expiry.range();
-        tracing::info!(tenant = %expiry.tenant, %first, %last, rows = expiry.rows(), "removing expired days");
-        Ok(())
-    };
-    retention::expire_all(tables, control, stop, record).await
+impl Expiring {
+    /// The same for work that outlives the borrow of a lake.
+    pub(super) fn of(lake: &Lake) -> Result<Self> {
+        Ok(Self {
+            logbook: lake.logbook()?,
+            tables: lake.tables().clone(),
+            control: lake.control().clone(),
+            evidence: lake.evidence().clone(),
+            ingest: lake.ingest()?.clone(),
+        })
+    }
+
+    pub(super) async fn run(&self, stop: &CancellationToken) -> Result<Report> {
+        if self.evidence.signs() {
+            // A tree may lag behind, or not have been begun: what an expiry removes, nothing brings back.
+            for expiry in retention::planned(&self.tables, &self.control).await? {
+                if let Some(table) = self.tables.get(&expiry.tenant).await? {
+                    self.ingest.catch_up(table).await?;
+                }
+            }
+        }
+        let record = |expiry: Expiry| async move {
+            self.announce(&expiry).await?;
+            self.logbook.write(&entry(&expiry)).await?;
+            let (first, last) = expiry.range();
+            tracing::info!(tenant = %expiry.tenant, %first, %last, rows = expiry.rows(), "removing expired days");
+            Ok(())
+        };
+        retention::expire_all(&self.tables, &self.control, stop, record).await
+    }
+
+    /// Signs which events go.
+    async fn announce(&self, expiry: &Expiry) -> Result<()> {
+        if !self.evidence.signs() {
+            return Ok(());
+        }
+        let events = self.numbers(expiry).await?;
+        let tree = self.evidence.of(&expiry.tenant);
+        let covered = tree.checkpoint().await?.map_or(0, |(_, checkpoint)| checkpoint.size);
+        if events.last().is_some_and(|(_, last)| *last >= covered) {
+            let message =
+                format!("the checkpoint of tenant '{}' does not cover the expired events yet", expiry.tenant);
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        tree.announce(expiry.range(), expiry.version, events).await
+    }
+
+    /// The numbers of all events that go.
+    async fn numbers(&self, expiry: &Expiry) -> Result<Ranges> {
+        let Some(table) = self.tables.get(&expiry.tenant).await? else { return Ok(Ranges::new()) };
+        let options = ReadOptions { columns: Some(vec![schema::SEQ]), ..ReadOptions::default() };
+        let mut found = Ranges::new();
+        for file in &expiry.files {
+            let mut batches = table.read(file, &options).await?;
+            while let Some(batch) = batches.try_next().await? {
+                let mut numbers: Vec<u64> = batch[schema::SEQ]
+                    .as_primitive::<Int64Type>()
+                    .values()
+                    .iter()
+                    .map(|seq| *seq as u64)
+                    .collect();
+                numbers.sort_unstable();
+                found.extend(ranges(numbers));
+            }
+        }
+        Ok(joined(found))
+    }
 }
 
 fn entry(expiry: &Expiry) -> Entry {

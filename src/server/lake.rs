@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     control::Control,
     error::{Error, ErrorKind, Result},
+    evidence::Evidence,
     export::{self, Exports, continuous::Continuous},
     index::Indexes,
     ingest::{self, Ingest, Parts},
@@ -41,6 +42,7 @@ pub struct Lake {
     tables: Tables,
     indexes: Indexes,
     control: Control,
+    evidence: Evidence,
     engine: Engine,
     ingest: Option<Ingest>,
 }
@@ -94,6 +96,13 @@ impl Lake {
             clock.clone(),
             config.query.clone(),
         )?;
+        let evidence = match access {
+            Access::Write { .. } => {
+                let key = config.signing_key.as_ref().map(|key| key.expose());
+                Evidence::open(&store, &clock, &config.evidence, key).await?
+            }
+            Access::Read => Evidence::open_to_read(&store, &config.evidence).await?,
+        };
         let ingest = match access {
             Access::Write { take_over } => {
                 let parts = Parts {
@@ -101,6 +110,7 @@ impl Lake {
                     tables: tables.clone(),
                     indexes: indexes.clone(),
                     control: control.clone(),
+                    evidence: evidence.clone(),
                     clock: clock.clone(),
                     metrics: metrics.clone(),
                 };
@@ -112,7 +122,7 @@ impl Lake {
                 None
             }
         };
-        Ok(Self { config, clock, metrics, store, tables, indexes, control, engine, ingest })
+        Ok(Self { config, clock, metrics, store, tables, indexes, control, evidence, engine, ingest })
     }
 
     /// The way in.
@@ -187,6 +197,11 @@ impl Lake {
     /// Keys and tenants' settings; the one of this process.
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// The tenants' Merkle trees.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     /// Where everything is kept.

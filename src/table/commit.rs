@@ -7,6 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{log, snapshot::DataFile};
 use crate::{
@@ -32,6 +33,18 @@ pub struct Commit {
     pub wal_through: Option<u64>,
     /// `Some`: the `seq` that the next event gets.
     pub next_seq: Option<i64>,
+    /// `Some`: the tenant's Merkle tree once the commit is made, as a record for people and for checks.
+    pub tree: Option<TreeRecord>,
+}
+
+/// What a commit says of the tree of all events up to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TreeRecord {
+    /// Its leaves: the same as `next_seq`.
+    pub size: u64,
+    /// Its root hash in base64.
+    pub root_hash: String,
 }
 
 /// Whose entry stands at the version that was tried.

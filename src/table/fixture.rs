@@ -141,5 +141,6 @@ pub(crate) fn append(files: Vec<DataFile>, wal_through: u64, next_seq: i64) -> C
         data_change: true,
         wal_through: Some(wal_through),
         next_seq: Some(next_seq),
+        tree: None,
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Commit, snapshot::DataFile, stats};
+use super::{Commit, commit::TreeRecord, snapshot::DataFile, stats};
 use crate::event::schema;
 
 /// `txn` application whose version is the WAL segment through which the tenant is committed.
@@ -44,6 +44,8 @@ struct CommitInfo<'a> {
     is_blind_append: bool,
     engine_info: &'a str,
     txn_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auditlake_tree: Option<&'a TreeRecord>,
 }
 
 #[derive(Serialize)]
@@ -169,6 +171,24 @@ pub(crate) fn commit_id_of(entry: &[u8]) -> Option<String> {
         .find_map(|line| line.commit_info?.txn_id)
 }
 
+/// What an entry says of the tenant's tree, if it does.
+pub(crate) fn tree_of(entry: &[u8]) -> Option<TreeRecord> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line {
+        commit_info: Option<Info>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info {
+        auditlake_tree: Option<TreeRecord>,
+    }
+    entry
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
+        .find_map(|line| line.commit_info?.auditlake_tree)
+}
+
 /// The Delta `schemaString` of the table, the same for all tenants.
 pub(crate) fn schema_string() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
@@ -190,7 +210,7 @@ pub(crate) fn schema_string() -> &'static str {
     &TEXT
 }
 
-fn commit_info<'a>(commit: &Commit, context: &EntryContext<'a>) -> CommitInfo<'a> {
+fn commit_info<'a>(commit: &'a Commit, context: &EntryContext<'a>) -> CommitInfo<'a> {
     CommitInfo {
         timestamp: context.now_ms,
         operation: commit.operation,
@@ -198,6 +218,7 @@ fn commit_info<'a>(commit: &Commit, context: &EntryContext<'a>) -> CommitInfo<'a
         is_blind_append: commit.remove.is_empty(),
         engine_info: concat!("auditlake/", env!("CARGO_PKG_VERSION")),
         txn_id: context.commit_id,
+        auditlake_tree: commit.tree.as_ref(),
     }
 }
 

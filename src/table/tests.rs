@@ -103,6 +103,7 @@ async fn removing_a_file_that_is_not_live_is_a_conflict() {
         data_change: false,
         wal_through: None,
         next_seq: None,
+        tree: None,
     };
     let merged = write(&table, &events(0, 10)).await;
     let after = table.commit(replace(merged.clone())).await.unwrap();

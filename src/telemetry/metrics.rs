@@ -43,6 +43,7 @@ pub struct Metrics {
     uncommitted_bytes: Gauge,
     commits: Counter,
     rows_committed: Counter,
+    checkpoints_delayed: Counter,
     compaction_jobs: Counter,
     compaction_failures: Counter,
     compaction_rows: Counter,
@@ -78,6 +79,11 @@ impl Default for Metrics {
             uncommitted_bytes: gauge(r, "uncommitted_bytes", "Bytes of events durable but in no file yet"),
             commits: counter(r, "commits", "Delta commits of new events"),
             rows_committed: counter(r, "rows_committed", "Rows added by commits"),
+            checkpoints_delayed: counter(
+                r,
+                "checkpoints_delayed",
+                "Times that a Merkle tree could not be brought level with its table",
+            ),
             compaction_jobs: counter(r, "compaction_jobs", "Compaction jobs committed"),
             compaction_failures: counter(r, "compaction_failures", "Compaction runs given up"),
             compaction_rows: counter(r, "compaction_rows", "Rows rewritten by compaction"),
@@ -124,6 +130,11 @@ impl Metrics {
     pub fn commit(&self, rows: usize) {
         self.commits.inc();
         self.rows_committed.inc_by(rows as u64);
+    }
+
+    /// A tree's tiles or checkpoint could not be published; it is tried again.
+    pub fn checkpoint_delayed(&self) {
+        self.checkpoints_delayed.inc();
     }
 
     /// Compaction committed `jobs`.

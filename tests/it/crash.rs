@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::{
     ledger::{Key, Ledger},
+    program,
     s3::{BUCKET, S3Server},
     server::{Api, Launch, Server},
 };
@@ -60,14 +61,34 @@ async fn kill_over_and_over(launch: &Launch, rounds: u64) {
         let server = Server::start(launch, TAKE_OVER).await;
         ledger.check(server.api()).await;
         clients = kill_under_load(server, clients, &mut random).await;
+        if random.random_bool(0.4) {
+            recover_and_verify(launch);
+        }
         println!("round {round}: {} events acknowledged so far", ledger.acknowledged());
     }
     let server = Server::start(launch, TAKE_OVER).await;
     ledger.check(server.api()).await;
     let exit = server.terminate().await;
     assert!(exit.status.success(), "{exit:?}");
+    recover_and_verify(launch);
     // An ordered end gives the lease back: no `--take-over` is needed.
     ledger.check(Server::start(launch, &[]).await.api()).await;
+}
+
+/// Another process recovers, merges and ends in order; then every event is in its tree, and the evidence holds.
+fn recover_and_verify(launch: &Launch) {
+    let on_store = |arguments: &[&str]| {
+        let mut command = program::command(arguments);
+        command.args(["--store", &launch.store]).env("AUDITLAKE_LOGBOOK__ENABLED", "false");
+        command.envs(launch.environment.iter().map(|(name, value)| (*name, value)));
+        program::run(command, b"")
+    };
+    let compacted = on_store(&["compact", "--take-over"]);
+    assert_eq!(compacted.code, Some(0), "{compacted:?}");
+    let verified = on_store(&["verify"]);
+    let is_empty = verified.code == Some(1) && verified.stderr.contains("holds no log");
+    let holds = verified.code == Some(0) && !verified.stdout.contains("not covered");
+    assert!(is_empty || holds, "{verified:?}");
 }
 
 /// Kills recovery itself, which must then work from the start.

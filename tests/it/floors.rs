@@ -7,7 +7,7 @@ const FLOORS: [&[&str]; 8] = [
     &["event", "seal"],
     &["store", "paths"],
     &["wal", "table", "index", "control", "evidence"],
-    &["ingest", "compact", "retention", "query", "import", "generate"],
+    &["ingest", "compact", "retention", "query", "import", "generate", "verify"],
     &["auth", "export", "rate", "logbook"],
     &["http"],
     &["main", "cli", "config", "server"],

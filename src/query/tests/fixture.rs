@@ -161,6 +161,7 @@ impl Lake {
             data_change: true,
             wal_through: None,
             next_seq: Some(next_seq),
+            tree: None,
         };
         let path = commit.add[0].path.clone();
         table.commit(commit).await.unwrap();

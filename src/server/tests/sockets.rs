@@ -218,6 +218,7 @@ async fn a_batch_that_was_read_outlives_its_client() {
         logbook,
         exports,
         continuous,
+        lake.evidence().clone(),
         clock,
         metrics.clone(),
         &settings,

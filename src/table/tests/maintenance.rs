@@ -86,6 +86,7 @@ async fn superseded_files_go_after_their_grace() {
         data_change: false,
         wal_through: None,
         next_seq: None,
+        tree: None,
     };
     table.commit(replace).await.unwrap();
     let grace_ms = 3_600_000;

@@ -23,7 +23,10 @@ use object_store::ObjectStore;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Builder;
 
-use super::ledger::{Key, Ledger};
+use super::{
+    ledger::{Key, Ledger},
+    server::SIGNING_KEY,
+};
 
 /// 2026-11-01T00:00:00Z: where manual clocks start.
 pub(crate) const START_MICROS: i64 = 1_793_491_200_000_000;
@@ -38,7 +41,7 @@ pub(crate) fn life<T>(work: impl Future<Output = T>) -> T {
 
 /// Settings under which nothing waits, and nothing is committed or merged but when a test says so.
 pub(crate) fn config() -> Config {
-    let mut config = Config::default();
+    let mut config = Config { signing_key: Some(SIGNING_KEY.to_owned().into()), ..Config::default() };
     config.ingest.gather_ms = Some(0);
     config.ingest.lease_ms = 3_600_000;
     config.table.commit_retry_wait_ms = 0;

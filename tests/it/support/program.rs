@@ -8,6 +8,8 @@ use std::{
 
 use serde_json::Value;
 
+use super::server::SIGNING_KEY;
+
 /// How a command ended, and what it said.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -49,7 +51,7 @@ impl From<Output> for Ended {
 /// The program with these arguments, and nothing of the developer's environment.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auditlake"));
-    command.env_clear().args(arguments);
+    command.env_clear().env("AUDITLAKE_SIGNING_KEY", SIGNING_KEY).args(arguments);
     command
 }
 

@@ -15,6 +15,9 @@ use tokio::sync::oneshot;
 /// The service key of every server that tests start.
 pub(crate) const ROOT_KEY: &str = "al_root_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+/// The key that signs checkpoints, so that no server makes one beside its test's folder.
+pub(crate) const SIGNING_KEY: &str = "alsk_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+
 /// Nothing a test waits for takes longer, even on a slow machine; past it the test fails instead of hanging. It is more
 /// than an ordered end may take if every wait in it lasts as long as it can.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -67,6 +70,7 @@ impl Server {
             .args(["serve", "--store", &launch.store, "--listen", "127.0.0.1:0"])
             .args(arguments)
             .env("AUDITLAKE_ROOT_KEY", ROOT_KEY)
+            .env("AUDITLAKE_SIGNING_KEY", SIGNING_KEY)
             // Counts of events are those of what a test sends, unless it asks for more.
             .env("AUDITLAKE_LOGBOOK__ENABLED", "false")
             .envs(OFTEN)

@@ -1,0 +1,260 @@
+//! Each stored event against its leaf.
+//!
+//! In: the table's files, the tiles of leaves. Out: findings that name event and file, and the set of numbers that were seen.
+//! Guaranteed: a file is streamed; tiles of leaves are kept in a bounded cache; a damaged tile does not hide a changed event: its
+//! events are then held against the hash in the tile above.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::{Int64Type, TimestampMicrosecondType},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use quick_cache::sync::Cache;
+use tokio::task::spawn_blocking;
+
+use super::{
+    Finding, Kind, Progress, finding::Findings, indexed, lock, seen::Seen, tiles::Checked, unless_broken,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{TenantId, schema},
+    evidence::{Hash, Stored, TileId, Tiles as _, leaves_of, tile::TILE_WIDTH},
+    index::TenantIndex,
+    limits::{EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FINDINGS_MAX, VERIFY_TILES_MAX},
+    table::{DataFile, ReadOptions, Snapshot, Table, start_micros},
+};
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// The leaves of one tile, as far as they can be read.
+type Leaves = Option<Arc<Vec<Hash>>>;
+
+/// The check of one tenant's rows.
+pub(super) struct RowCheck {
+    tree: Stored,
+    index: Option<Arc<TenantIndex>>,
+    tenant: TenantId,
+    size: u64,
+    next_seq: u64,
+    damaged: HashMap<u64, Option<Hash>>,
+    tiles: Cache<u64, Leaves>,
+    findings: Arc<Mutex<Findings>>,
+    found: Mutex<Found>,
+}
+
+/// What the rows have told so far.
+#[derive(Default)]
+struct Found {
+    seen: Seen,
+    /// Events that are not their leaves, with the leaves that they have: one may be another's.
+    changed: Vec<Changed>,
+    changed_more: u64,
+    /// Leaves of events in damaged tiles.
+    behind_damage: HashMap<u64, Vec<Option<Hash>>>,
+}
+
+struct Changed {
+    seq: u64,
+    id: String,
+    file: String,
+    is: Hash,
+    should_be: Hash,
+}
+
+/// One row.
+struct Row {
+    seq: u64,
+    id: String,
+    leaf: Hash,
+    is_misplaced: Option<&'static str>,
+}
+
+impl RowCheck {
+    pub(super) fn new(
+        tree: Stored,
+        index: Option<Arc<TenantIndex>>,
+        tenant: TenantId,
+        (size, next_seq): (u64, u64),
+        checked: Checked,
+        findings: Arc<Mutex<Findings>>,
+    ) -> Self {
+        let tiles = Cache::new(VERIFY_TILES_MAX);
+        Self {
+            tree,
+            index,
+            tenant,
+            size,
+            next_seq,
+            damaged: checked.damaged,
+            tiles,
+            findings,
+            found: Mutex::default(),
+        }
+    }
+
+    /// Compares all rows of `snapshot`; gives how many there are.
+    pub(super) async fn run(&self, table: &Table, snapshot: &Snapshot, progress: &Progress) -> Result<u64> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let files = stream::iter(snapshot.files.iter()).map(|file| self.file(table, file, progress));
+        files.buffer_unordered(cores).try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await
+    }
+
+    async fn file(&self, table: &Table, file: &Arc<DataFile>, progress: &Progress) -> Result<u64> {
+        let add = |finding: Finding| {
+            lock(&self.findings).push(Finding { file: Some(file.path.clone()), ..finding });
+        };
+        let opened = table.read(file, &ReadOptions::default()).await;
+        let Some(mut batches) = unless_broken(opened, &add, Kind::File)? else { return Ok(0) };
+        let mut rows = 0;
+        loop {
+            let next = batches.try_next().await;
+            let Some(Some(batch)) = unless_broken(next, &add, Kind::File)? else { break };
+            if let Some(index) = &self.index
+                && let Some(finding) = indexed::check(index, &batch, file, rows).await
+            {
+                lock(&self.findings).push(finding);
+            }
+            rows += batch.num_rows() as u64;
+            self.batch(batch, file).await?;
+        }
+        progress.add(rows);
+        if rows != file.rows {
+            add(Finding::file(
+                &file.path,
+                format!("it has {rows} rows, and the table's log says {}", file.rows),
+            ));
+        }
+        Ok(rows)
+    }
+
+    async fn batch(&self, batch: RecordBatch, file: &Arc<DataFile>) -> Result<()> {
+        let (tenant, start) = (self.tenant.clone(), start_micros(file.day));
+        let hashing = spawn_blocking(move || rows_of(&batch, &tenant, start)).await;
+        let rows = hashing
+            .map_err(|error| Error::with_source(ErrorKind::Internal, "hashing events failed", error))??;
+        let tiles = self.leaves(&rows).await?;
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            let tile = row.seq / TILE_WIDTH;
+            let leaf = tiles.get(&tile).and_then(Option::as_ref);
+            let leaf = leaf.and_then(|leaves| leaves.get((row.seq % TILE_WIDTH) as usize).copied());
+            self.row(&mut found, row, leaf, &file.path);
+        }
+        Ok(())
+    }
+
+    /// The tiles of leaves that rows need.
+    async fn leaves(&self, rows: &[Row]) -> Result<HashMap<u64, Leaves>> {
+        let wanted: HashSet<u64> =
+            rows.iter().filter(|row| row.seq < self.size).map(|row| row.seq / TILE_WIDTH).collect();
+        let fetched = stream::iter(wanted).map(|index| async move {
+            if let Some(leaves) = self.tiles.get(&index) {
+                return Ok::<_, Error>((index, leaves));
+            }
+            let leaves = match TileId::holding(0, index * TILE_WIDTH, self.size) {
+                // What is wrong with a tile has been told already.
+                Some(tile) => unless_broken(self.tree.tile(tile).await, &|_| {}, Kind::Tile)?
+                    .and_then(|bytes| tile.hashes(&bytes))
+                    .map(Arc::new),
+                None => None,
+            };
+            self.tiles.insert(index, leaves.clone());
+            Ok((index, leaves))
+        });
+        fetched.buffer_unordered(EVIDENCE_REQUESTS_MAX).try_collect().await
+    }
+
+    fn row(&self, found: &mut Found, row: Row, should_be: Option<Hash>, file: &str) {
+        let about = |kind: Kind, detail: &str| Finding {
+            id: Some(row.id.clone()),
+            file: Some(file.to_owned()),
+            ..Finding::range(kind, row.seq, row.seq, detail)
+        };
+        let add = |finding| lock(&self.findings).push(finding);
+        if let Some(reason) = row.is_misplaced {
+            add(about(Kind::Misplaced, reason));
+        }
+        if row.seq >= self.next_seq.max(self.size) {
+            return add(about(Kind::Inserted, "no event has this number"));
+        }
+        if !found.seen.insert(row.seq) {
+            add(about(Kind::Duplicate, "another row bears the same number"));
+        }
+        if row.seq >= self.size {
+            return;
+        }
+        let tile = row.seq / TILE_WIDTH;
+        if self.damaged.contains_key(&tile) {
+            let room = found.behind_damage.len() < VERIFY_DAMAGED_TILES_MAX;
+            if room || found.behind_damage.contains_key(&tile) {
+                let leaves =
+                    found.behind_damage.entry(tile).or_insert_with(|| vec![None; TILE_WIDTH as usize]);
+                leaves[(row.seq % TILE_WIDTH) as usize] = Some(row.leaf);
+            }
+            return;
+        }
+        let Some(should_be) = should_be.filter(|leaf| *leaf != row.leaf) else { return };
+        if found.changed.len() == VERIFY_FINDINGS_MAX {
+            found.changed_more += 1;
+            return;
+        }
+        let Row { seq, id, leaf: is, .. } = row;
+        found.changed.push(Changed { seq, id, file: file.to_owned(), is, should_be });
+    }
+
+    /// Tells what only all rows together tell; gives the numbers that were seen.
+    pub(super) async fn finish(self) -> Result<Seen> {
+        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let places: HashMap<Hash, u64> =
+            found.changed.iter().map(|changed| (changed.should_be, changed.seq)).collect();
+        let mut findings = lock(&self.findings);
+        for Changed { seq, id, file, is, .. } in found.changed {
+            let detail = match places.get(&is) {
+                Some(other) => format!("this is event {other}, put in the place of {seq}"),
+                None => "it is not the event that its leaf was made of".to_owned(),
+            };
+            let about = Finding::range(Kind::Changed, seq, seq, &detail);
+            findings.push(Finding { id: Some(id), file: Some(file), ..about });
+        }
+        for _ in 0..found.changed_more {
+            findings.push(Finding::new(Kind::Changed, "more events are not their leaves".to_owned()));
+        }
+        for (tile, expected) in self.damaged {
+            let leaves: Option<Vec<Hash>> =
+                found.behind_damage.get(&tile).and_then(|leaves| leaves.iter().copied().collect());
+            let fits = expected.is_some() && leaves.map(|leaves| Hash::of_list(&leaves)) == expected;
+            if !fits {
+                let (first, end) = (tile * TILE_WIDTH, ((tile + 1) * TILE_WIDTH).min(self.size));
+                let detail = "their tile is damaged, and the events that are stored do not lead to the hash above it either \
+                              (or some of them have expired)";
+                findings.push(Finding::range(Kind::Tile, first, end - 1, detail));
+            }
+        }
+        drop(findings);
+        Ok(found.seen)
+    }
+}
+
+fn rows_of(batch: &RecordBatch, tenant: &TenantId, day_start: i64) -> Result<Vec<Row>> {
+    let leaves = leaves_of(batch, |_| true)?;
+    let seqs = batch[schema::SEQ].as_primitive::<Int64Type>();
+    let (ids, tenants) = (batch[schema::ID].as_string::<i32>(), batch[schema::TENANT_ID].as_string::<i32>());
+    let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>();
+    let row = |(row, leaf): (usize, Hash)| {
+        let is_of_day = (day_start..day_start + DAY_MICROS).contains(&times.value(row));
+        let is_misplaced = match (is_of_day, tenants.value(row) == tenant.as_str()) {
+            (false, _) => Some("it occurred on another day than its partition's"),
+            (true, false) => Some("it is another tenant's"),
+            (true, true) => None,
+        };
+        // A number below zero is none.
+        let seq = u64::try_from(seqs.value(row)).unwrap_or(u64::MAX);
+        Row { seq, id: ids.value(row).to_owned(), leaf, is_misplaced }
+    };
+    Ok(leaves.into_iter().enumerate().map(row).collect())
+}

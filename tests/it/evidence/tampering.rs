@@ -1,0 +1,471 @@
+//! Stored bytes changed behind the server's back: each change is found, and named.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::{
+    array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray},
+    compute::{concat_batches, take_record_batch},
+    datatypes::Int64Type,
+};
+use auditlake::{
+    config::Config,
+    evidence::{Evidence, Settings, SigningKey, Verifier},
+    index::Indexes,
+    server::expire,
+    store::Store,
+    table::{Commit, DataFile, Tables},
+    telemetry::Clock,
+    verify::{Kind, Progress, Report, Trust, verify},
+};
+use object_store::{ObjectStore, ObjectStoreExt as _, memory::InMemory, path::Path};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::support::lake::{START_MICROS, append, compact, config, decoded, event, open};
+
+const SEED: [u8; 32] = [9; 32];
+const EVENTS: u64 = 1_500;
+
+fn with_key(seed: [u8; 32]) -> Config {
+    let mut config = config();
+    config.signing_key = Some(SigningKey::from_seed(seed).unwrap().to_text().into());
+    config.evidence.origin = Some("audit.example.com".into());
+    config
+}
+
+fn clock() -> Clock {
+    Clock::manual(START_MICROS)
+}
+
+/// A log of three days and several commits, compacted or not.
+async fn log(objects: &Arc<InMemory>, seed: [u8; 32], compacted: bool) -> Lake {
+    let lake = open(objects.clone(), &clock(), with_key(seed)).await.unwrap();
+    for commit in 0..3 {
+        send(&lake, commit * EVENTS / 3, EVENTS / 3).await;
+    }
+    if compacted {
+        assert!(compact(&lake).await.failures.is_empty());
+    }
+    lake
+}
+
+async fn send(lake: &Lake, first: u64, count: u64) {
+    let events: Vec<_> = (first..first + count)
+        .map(|number| {
+            let mut event = event(Some(&format!("id-{number}")), &format!("event {number}"));
+            event["occurred_at"] = format!("2026-10-{}T12:00:00.{number:06}Z", 28 + number / 600).into();
+            event
+        })
+        .collect();
+    append(lake.ingest().unwrap(), decoded(&events, lake.clock())).await.unwrap();
+    lake.ingest().unwrap().flush().await.unwrap();
+}
+
+fn key(seed: [u8; 32]) -> Verifier {
+    SigningKey::from_seed(seed).unwrap().public().named("audit.example.com/acme")
+}
+
+/// As an auditor does: from the stored bytes alone, with the public key.
+async fn audit(objects: &Arc<InMemory>, kept: Vec<Checkpoint>) -> Report {
+    let store = Store::from_object_store(objects.clone());
+    let tables = Tables::open(store.clone(), clock(), config().table).await.unwrap();
+    let evidence = Evidence::open_to_read(&store, &Settings::default()).await.unwrap();
+    let indexes = Indexes::open(store.clone(), clock(), config().index);
+    let trust = Trust { verifiers: vec![key(SEED)], kept };
+    verify(&tables, &evidence, &indexes, &tenant("acme"), &trust, &Progress::default()).await.unwrap()
+}
+
+fn shown(report: &Report) -> String {
+    report.findings.iter().map(|finding| format!("{finding}\n")).collect()
+}
+
+#[track_caller]
+fn assert_holds(report: &Report) {
+    assert!(report.holds(), "{}", shown(report));
+}
+
+/// Exactly these sorts of findings, and all of these words.
+#[track_caller]
+fn assert_found(report: &Report, kinds: &[Kind], words: &[&str]) {
+    let text = shown(report);
+    let found: Vec<Kind> = report.findings.iter().map(|finding| finding.kind).collect();
+    assert!(!found.is_empty(), "nothing was found");
+    assert!(found.iter().all(|kind| kinds.contains(kind)), "{kinds:?} expected:\n{text}");
+    assert!(kinds.iter().all(|kind| found.contains(kind)), "{kinds:?} expected:\n{text}");
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in\n{text}");
+    }
+}
+
+/// The file that holds event `seq`, and its rows.
+async fn file_of(lake: &Lake, seq: i64) -> (Arc<DataFile>, RecordBatch) {
+    let table = table(lake, "acme").await;
+    for file in table.snapshot().files.iter() {
+        let batches: Vec<_> =
+            table.read(file, &ReadOptions::default()).await.unwrap().try_collect().await.unwrap();
+        let rows = concat_batches(&batches[0].schema(), &batches).unwrap();
+        if rows[schema::SEQ].as_primitive::<Int64Type>().values().contains(&seq) {
+            return (file.clone(), rows);
+        }
+    }
+    panic!("no file holds event {seq}");
+}
+
+/// Puts `rows` in the place of a file, by a commit as any Delta writer makes it.
+async fn replace(lake: &Lake, file: Arc<DataFile>, rows: Option<RecordBatch>) -> String {
+    let table = table(lake, "acme").await;
+    let mut add = Vec::new();
+    if let Some(rows) = rows {
+        let mut writer = table.file_writer(file.day);
+        writer.write(rows).await.unwrap();
+        add.push(writer.finish().await.unwrap());
+    }
+    let path = add.first().map(|file| file.path.clone()).unwrap_or_default();
+    let commit = Commit {
+        operation: "OPTIMIZE",
+        add,
+        remove: vec![file],
+        data_change: false,
+        wal_through: None,
+        next_seq: None,
+        tree: None,
+    };
+    table.commit(commit).await.unwrap();
+    path
+}
+
+fn row_of(rows: &RecordBatch, seq: i64) -> usize {
+    rows[schema::SEQ].as_primitive::<Int64Type>().values().iter().position(|value| *value == seq).unwrap()
+}
+
+fn with_column(rows: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+    let place = rows.schema().index_of(name).unwrap();
+    let mut columns = rows.columns().to_vec();
+    columns[place] = column;
+    RecordBatch::try_new(rows.schema(), columns).unwrap()
+}
+
+fn with_text(rows: &RecordBatch, name: &str, row: usize, text: &str) -> RecordBatch {
+    let column = rows[name].as_string::<i32>();
+    let changed: StringArray = (0..column.len())
+        .map(|at| if at == row { Some(text) } else { column.is_valid(at).then(|| column.value(at)) })
+        .collect();
+    with_column(rows, name, Arc::new(changed))
+}
+
+fn with_seqs(rows: &RecordBatch, change: impl Fn(usize, i64) -> i64) -> RecordBatch {
+    let seqs = rows[schema::SEQ].as_primitive::<Int64Type>();
+    let changed: Int64Array = seqs.values().iter().enumerate().map(|(row, seq)| change(row, *seq)).collect();
+    with_column(rows, schema::SEQ, Arc::new(changed))
+}
+
+fn rows_at(rows: &RecordBatch, places: impl Iterator<Item = usize>) -> RecordBatch {
+    let places: Int64Array = places.map(|place| place as i64).collect();
+    take_record_batch(rows, &places).unwrap()
+}
+
+async fn objects_under(objects: &InMemory, prefix: &str) -> BTreeMap<String, bytes::Bytes> {
+    let listed: Vec<_> = objects.list(Some(&Path::from(prefix))).try_collect().await.unwrap();
+    let mut found = BTreeMap::new();
+    for object in listed {
+        let bytes = objects.get(&object.location).await.unwrap().bytes().await.unwrap();
+        found.insert(object.location.to_string(), bytes);
+    }
+    found
+}
+
+async fn put(objects: &InMemory, path: &str, bytes: impl Into<bytes::Bytes>) {
+    objects.put(&Path::from(path), bytes.into().into()).await.unwrap();
+}
+
+/// Would catch a verification that finds something where there is nothing, whatever the server has done by itself.
+#[tokio::test]
+async fn an_untouched_log_holds() {
+    for compacted in [false, true] {
+        let objects = Arc::new(InMemory::new());
+        let lake = log(&objects, SEED, compacted).await;
+        let report = audit(&objects, vec![checkpoint(&lake, "acme").await.unwrap()]).await;
+        assert_holds(&report);
+        assert_eq!((report.size, report.events, report.independent), (EVENTS, EVENTS, true));
+        assert!(report.evidence_bytes < 40 * EVENTS, "{} bytes", report.evidence_bytes);
+        // What is not committed yet is nobody's business; what is committed and not signed yet is counted.
+        append(lake.ingest().unwrap(), decoded(&[event(Some("x"), "x")], lake.clock())).await.unwrap();
+        assert_holds(&audit(&objects, Vec::new()).await);
+    }
+}
+
+/// Would catch a changed value, in a file that is valid in itself, that nobody notices.
+#[tokio::test]
+async fn a_changed_value_is_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let (file, rows) = file_of(&lake, 700).await;
+    let row = row_of(&rows, 700);
+    let path = replace(&lake, file, Some(with_text(&rows, "description", row, "nothing happened"))).await;
+    let report = audit(&objects, Vec::new()).await;
+    assert_found(&report, &[Kind::Changed], &["event 700 ", "id-700", &path]);
+    assert_eq!(report.findings.len(), 1);
+}
+
+/// Would catch a row that is taken out, or a day that goes with its entry in the table's log.
+#[tokio::test]
+async fn missing_events_are_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let (file, rows) = file_of(&lake, 700).await;
+    let row = row_of(&rows, 700);
+    let rest = rows_at(&rows, (0..rows.num_rows()).filter(|at| *at != row));
+    replace(&lake, file, Some(rest)).await;
+    assert_found(&audit(&objects, Vec::new()).await, &[Kind::Missing], &["missing event 700:"]);
+
+    let (file, _) = file_of(&lake, 100).await;
+    replace(&lake, file, None).await;
+    let report = audit(&objects, Vec::new()).await;
+    assert_found(&report, &[Kind::Missing], &["missing events 0 to 599:", "missing event 700:"]);
+}
+
+/// Would catch a row that is put in, under a new number or another's.
+#[tokio::test]
+async fn inserted_events_are_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let (file, rows) = file_of(&lake, 700).await;
+    let row = row_of(&rows, 700);
+    let copy = with_text(&rows_at(&rows, std::iter::once(row)), "id", 0, "forged");
+    for (number, kinds, words) in [
+        (EVENTS as i64 + 7, vec![Kind::Inserted], "inserted event 1507 (id \"forged\")"),
+        (-3, vec![Kind::Inserted], "(id \"forged\")"),
+        (700, vec![Kind::Duplicate, Kind::Changed], "duplicate event 700 (id"),
+    ] {
+        let forged = with_seqs(&copy, |_, _| number);
+        let both = concat_batches(&rows.schema(), [&rows, &forged]).unwrap();
+        replace(&lake, file_of(&lake, 700).await.0, Some(both)).await;
+        assert_found(&audit(&objects, Vec::new()).await, &kinds, &[words]);
+    }
+    replace(&lake, file_of(&lake, 700).await.0, Some(rows)).await;
+    assert_holds(&audit(&objects, Vec::new()).await);
+    drop(file);
+}
+
+/// Would catch two events that have changed places, and one that stands on another day than it happened.
+#[tokio::test]
+async fn swapped_and_misplaced_events_are_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let (file, rows) = file_of(&lake, 700).await;
+    let swapped = with_seqs(&rows, |_, seq| match seq {
+        700 => 800,
+        800 => 700,
+        other => other,
+    });
+    let path = replace(&lake, file, Some(swapped)).await;
+    let report = audit(&objects, Vec::new()).await;
+    assert_found(
+        &report,
+        &[Kind::Changed],
+        &[&path, "this is event 800, put in the place of 700", "in the place of 800"],
+    );
+    replace(&lake, file_of(&lake, 700).await.0, Some(rows.clone())).await;
+
+    let (other, of_other) = file_of(&lake, 1_400).await;
+    let row = row_of(&rows, 700);
+    let moved = rows_at(&rows, std::iter::once(row));
+    replace(&lake, other, Some(concat_batches(&rows.schema(), [&of_other, &moved]).unwrap())).await;
+    let rest = rows_at(&rows, (0..rows.num_rows()).filter(|at| *at != row));
+    replace(&lake, file_of(&lake, 701).await.0, Some(rest)).await;
+    assert_found(
+        &audit(&objects, Vec::new()).await,
+        &[Kind::Misplaced],
+        &["misplaced event 700 (id \"id-700\")", "another day"],
+    );
+}
+
+/// Would catch a file that is gone from the store, or whose bytes are not Parquet any more.
+#[tokio::test]
+async fn broken_files_are_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let (file, _) = file_of(&lake, 700).await;
+    let path = format!("events/tenant=acme/{}", file.path);
+    let good = objects.get(&Path::from(&*path)).await.unwrap().bytes().await.unwrap();
+    put(&objects, &path, good.slice(..good.len() / 2)).await;
+    assert_found(
+        &audit(&objects, Vec::new()).await,
+        &[Kind::File, Kind::Missing],
+        &[&file.path, "events 600 to 1199"],
+    );
+    objects.delete(&Path::from(&*path)).await.unwrap();
+    assert_found(&audit(&objects, Vec::new()).await, &[Kind::File, Kind::Missing], &[&file.path]);
+}
+
+/// Would catch a tile that was edited or removed, at the leaves, above them, or at the edge.
+#[tokio::test]
+async fn edited_tiles_are_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    for tile in ["0/003", "0/005.p/220", "1/000.p/5"] {
+        let path = format!("proof/tenant=acme/tile/{tile}");
+        let good = objects.get(&Path::from(&*path)).await.unwrap().bytes().await.unwrap();
+        let mut bad = good.to_vec();
+        bad[40] ^= 1;
+        put(&objects, &path, bad).await;
+        assert_found(&audit(&objects, Vec::new()).await, &[Kind::Tile], &[tile]);
+        objects.delete(&Path::from(&*path)).await.unwrap();
+        assert_found(&audit(&objects, Vec::new()).await, &[Kind::Tile], &[tile]);
+        put(&objects, &path, good).await;
+        assert_holds(&audit(&objects, Vec::new()).await);
+    }
+    // A tile of leaves that is made to fit a changed event.
+    let (file, rows) = file_of(&lake, 700).await;
+    let forged = with_text(&rows, "description", row_of(&rows, 700), "nothing happened");
+    let leaf = leaves_of(&forged, |_| true).unwrap()[row_of(&rows, 700)];
+    replace(&lake, file, Some(forged)).await;
+    let path = "proof/tenant=acme/tile/0/002";
+    let mut tile = objects.get(&Path::from(path)).await.unwrap().bytes().await.unwrap().to_vec();
+    tile[(700 - 512) * 32..][..32].copy_from_slice(&leaf.0);
+    put(&objects, path, tile).await;
+    assert_found(&audit(&objects, Vec::new()).await, &[Kind::Tile], &["0/002", "events 512 to 767"]);
+}
+
+/// Would catch an index that hides events from queries, and one that is only old or absent and hides nothing.
+#[tokio::test]
+async fn an_index_that_hides_events_is_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    drop(lake);
+    let segments = objects_under(&objects, "index/tenant=acme").await;
+    // The segments of another log of the same files: its events have other ids.
+    let (file, rows) = {
+        let lake = open(objects.clone(), &clock(), with_key(SEED)).await.unwrap();
+        let (file, rows) = file_of(&lake, 700).await;
+        (file, rows)
+    };
+    for path in segments.keys() {
+        objects.delete(&Path::from(&**path)).await.unwrap();
+    }
+    assert_holds(&audit(&objects, Vec::new()).await);
+    let store = Store::from_object_store(objects.clone());
+    let indexes = Indexes::open(store, clock(), config().index);
+    let mut indexer = auditlake::index::Indexer::new(&indexes, &tenant("acme"));
+    indexer.begin_file(&file.path);
+    let others: StringArray = (0..rows.num_rows()).map(|row| Some(format!("other-{row}"))).collect();
+    let others = with_column(&rows, "id", Arc::new(others));
+    indexer.add(&others);
+    indexer.finish().await;
+    indexer.publish().await;
+    assert_found(
+        &audit(&objects, Vec::new()).await,
+        &[Kind::Index],
+        &[&file.path, "the skip index does not lead to row"],
+    );
+}
+
+/// Would catch a checkpoint that is edited, or signed by somebody else.
+#[tokio::test]
+async fn wrong_checkpoints_are_named() {
+    let objects = Arc::new(InMemory::new());
+    let _lake = log(&objects, SEED, false).await;
+    let good = objects_under(&objects, "proof/tenant=acme/checkpoint").await;
+    let by_size = objects_under(&objects, "proof/tenant=acme/checkpoints").await;
+    let (path, note) = by_size.first_key_value().unwrap();
+    let note = std::str::from_utf8(note).unwrap();
+    let forged = Checkpoint { origin: "audit.example.com/acme".into(), size: EVENTS, root: Hash::leaf(b"x") };
+    let stranger = SigningKey::from_seed([5; 32]).unwrap();
+    for (bad, words) in [
+        (note.replace("\n1500\n", "\n1499\n"), "does not fit its text"),
+        (forged.sign(&[&stranger]), "no key that is trusted"),
+        ("nonsense".to_owned(), "not a signed note"),
+    ] {
+        put(&objects, path, bad).await;
+        let report = audit(&objects, Vec::new()).await;
+        assert_found(&report, &[Kind::Checkpoint], &[words, path, "no checkpoint that can be believed"]);
+    }
+    objects.delete(&Path::from(&**path)).await.unwrap();
+    assert_found(&audit(&objects, Vec::new()).await, &[Kind::Checkpoint], &["there is no checkpoint"]);
+    for (path, bytes) in by_size.into_iter().chain(good) {
+        put(&objects, &path, bytes).await;
+    }
+    assert_holds(&audit(&objects, Vec::new()).await);
+    put(&objects, "proof/tenant=acme/checkpoint", "nonsense").await;
+    assert_found(&audit(&objects, Vec::new()).await, &[Kind::Checkpoint], &["the copy named 'checkpoint'"]);
+}
+
+/// Would catch a log whose tail was cut off, by who holds the key, against who kept a newer checkpoint.
+#[tokio::test]
+async fn a_cut_tail_is_found_by_who_kept_a_checkpoint() {
+    let objects = Arc::new(InMemory::new());
+    let lake = open(objects.clone(), &clock(), with_key(SEED)).await.unwrap();
+    send(&lake, 0, 400).await;
+    drop(lake);
+    let everything = objects_under(&objects, "").await;
+    let lake = open(objects.clone(), &clock(), with_key(SEED)).await.unwrap();
+    send(&lake, 400, 300).await;
+    let kept = checkpoint(&lake, "acme").await.unwrap();
+    drop(lake);
+    // The whole store as it was before: it is whole in itself.
+    for path in objects_under(&objects, "").await.into_keys() {
+        objects.delete(&Path::from(&*path)).await.unwrap();
+    }
+    for (path, bytes) in everything {
+        put(&objects, &path, bytes).await;
+    }
+    assert_holds(&audit(&objects, Vec::new()).await);
+    assert_found(
+        &audit(&objects, vec![kept]).await,
+        &[Kind::Rewritten],
+        &["checkpoint of 700 events was kept", "the tail is gone"],
+    );
+}
+
+/// Would catch a log made anew: without the key by its checkpoints, with the key by any checkpoint that was kept.
+#[tokio::test]
+async fn a_log_made_anew_is_found() {
+    let objects = Arc::new(InMemory::new());
+    let kept = {
+        let lake = log(&objects, SEED, false).await;
+        checkpoint(&lake, "acme").await.unwrap()
+    };
+    let forge = async |seed| {
+        let forged = Arc::new(InMemory::new());
+        let lake = open(forged.clone(), &clock(), with_key(seed)).await.unwrap();
+        send(&lake, 1, EVENTS + 100).await;
+        drop(lake);
+        forged
+    };
+    let stranger = forge([5; 32]).await;
+    assert_found(&audit(&stranger, Vec::new()).await, &[Kind::Checkpoint], &["no key that is trusted"]);
+    let insider = forge(SEED).await;
+    assert_holds(&audit(&insider, Vec::new()).await);
+    let report = audit(&insider, vec![kept]).await;
+    assert_found(
+        &report,
+        &[Kind::Rewritten],
+        &["the first 1500 events hash to", "the checkpoint that was kept says"],
+    );
+}
+
+/// Would catch expired events that are taken for missing ones, and missing ones that pass for expired.
+#[tokio::test]
+async fn expired_is_told_from_missing() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let settings = auditlake::control::TenantSettings { retention_days: Some(3), ..Default::default() };
+    let change = auditlake::control::Change::TenantSet { id: tenant("acme"), settings };
+    lake.control().change("root", |_| Ok((change.clone(), ()))).await.unwrap();
+    assert_eq!(expire(&lake, &CancellationToken::new()).await.unwrap().expired.len(), 1);
+    let report = audit(&objects, Vec::new()).await;
+    assert_holds(&report);
+    assert_eq!((report.expired, report.size), (600, EVENTS + report.uncovered));
+    // Another day goes the same way, and nobody has signed for it.
+    let (file, _) = file_of(&lake, 700).await;
+    replace(&lake, file, None).await;
+    assert_found(&audit(&objects, Vec::new()).await, &[Kind::Missing], &["missing events 600 to 1199"]);
+    let notes = objects_under(&objects, "proof/tenant=acme/removed").await;
+    let (path, note) = notes.first_key_value().unwrap();
+    put(&objects, path, std::str::from_utf8(note).unwrap().replace("0-599", "0-1199")).await;
+    assert_found(
+        &audit(&objects, Vec::new()).await,
+        &[Kind::Missing, Kind::Removal],
+        &["events 0 to 1199", "does not fit"],
+    );
+}
