@@ -13,7 +13,7 @@
 //! | `indexed` | the skip index against a sample of rows |
 //! | `seen`, `account` | which numbers there are, and what became of the others |
 //! | `signed` | checkpoints, kept ones, what commits said |
-//! | [`file`] | an exported file against the tree |
+//! | [`mod@file`] | an exported file against the tree |
 //! | [`monitor`] | a checkpoint that was kept against the newest |
 
 mod account;
