@@ -63,8 +63,6 @@ pub struct Trust {
 pub struct Progress {
     /// Events compared.
     pub events: AtomicU64,
-    /// Events to compare, as far as is known.
-    pub total: AtomicU64,
 }
 
 /// What was found of one tenant's log.
