@@ -13,7 +13,7 @@
 //! | `indexed` | the skip index against a sample of rows |
 //! | `seen`, `account` | which numbers there are, and what became of the others |
 //! | `signed` | checkpoints, kept ones, what commits said |
-//! | [`file`] | an exported file against the tree |
+//! | [`mod@file`] | an exported file against the tree |
 //! | [`monitor`] | a checkpoint that was kept against the newest |
 
 mod account;
@@ -63,8 +63,6 @@ pub struct Trust {
 pub struct Progress {
     /// Events compared.
     pub events: AtomicU64,
-    /// Events to compare, as far as is known.
-    pub total: AtomicU64,
 }
 
 /// What was found of one tenant's log.

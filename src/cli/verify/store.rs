@@ -15,6 +15,7 @@ use crate::{
     },
     config::Config,
     error::{Error, ErrorKind, Result},
+    event::TenantId,
     evidence::{Checkpoint, Evidence},
     index::Indexes,
     store::Store,
@@ -35,17 +36,11 @@ pub(super) async fn run(arguments: &Arguments, global: &Global, config: Config) 
     let tables = Tables::open(store.clone(), Clock::system(), config.table.clone()).await?;
     let evidence = Evidence::open_to_read(&store, &config.evidence).await?;
     let indexes = Indexes::open(store.clone(), Clock::system(), config.index.clone());
-    let tenants = match arguments.tenant()? {
-        Some(tenant) => vec![tenant],
-        None => verify::tenants(&tables, &evidence).await?,
-    };
+    let trust = trust(arguments)?;
+    let tenants = tenants(arguments, &tables, &evidence, &trust).await?;
     if tenants.is_empty() {
         let message = format!("{} holds no log: is it the right store?", store.display());
         return Err(Error::new(ErrorKind::NotFound, message));
-    }
-    let trust = trust(arguments)?;
-    if let [tenant] = &tenants[..] {
-        verify::check_names(&trust.verifiers, evidence.origin(tenant).as_deref())?;
     }
     let (progress, watch) = (Arc::new(Progress::default()), Watch::start());
     let (mut events, mut holds) = (0, true);
@@ -71,6 +66,41 @@ pub(super) async fn run(arguments: &Arguments, global: &Global, config: Config) 
         );
     }
     Ok(if holds { Outcome::Complete } else { Outcome::Refuted })
+}
+
+/// The one that is named, or all; of keys that are given, those whose logs they are of.
+async fn tenants(
+    arguments: &Arguments,
+    tables: &Tables,
+    evidence: &Evidence,
+    trust: &Trust,
+) -> Result<Vec<TenantId>> {
+    let mut tenants = match arguments.tenant()? {
+        Some(tenant) => vec![tenant],
+        None => verify::tenants(tables, evidence).await?,
+    };
+    let Some(first) = tenants.first() else { return Ok(tenants) };
+    let Some(origin) = evidence.origin(first) else {
+        // To who holds a key, that nothing is signed is a finding.
+        if trust.verifiers.is_empty() {
+            let message = "nothing was ever signed in this store: evidence was off, or is gone";
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        return Ok(tenants);
+    };
+    if arguments.tenant.is_some() {
+        verify::check_names(&trust.verifiers, Some(&origin))?;
+    } else if !trust.verifiers.is_empty() {
+        let is_known = |tenant: &TenantId| {
+            let origin = evidence.origin(tenant);
+            trust.verifiers.iter().any(|verifier| Some(&verifier.name) == origin.as_ref())
+        };
+        tenants.retain(is_known);
+        if tenants.is_empty() {
+            verify::check_names(&trust.verifiers, Some(&origin))?;
+        }
+    }
+    Ok(tenants)
 }
 
 fn trust(arguments: &Arguments) -> Result<Trust> {

@@ -23,7 +23,9 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
 }
 
 fn new(path: &'static str, id: &'static str) -> Operation {
-    Operation::new("get", path, id, &[Scope::Read]).takes([tenant()]).refuses(&[ProblemType::NotFound])
+    Operation::new("get", path, id, &[Scope::Read])
+        .takes([tenant()])
+        .refuses(&[ProblemType::NotFound, ProblemType::Invalid])
 }
 
 fn tenant() -> Value {
@@ -66,7 +68,7 @@ fn event() -> Operation {
         )
         .takes([in_path("id", "The event's id.", json!({"type": "string", "minLength": 1}))])
         .answers(200, "The proof.", &["Cache-Control"], &[(JSON, reference("Proof"))])
-        .refuses(&[ProblemType::Conflict, ProblemType::Invalid, ProblemType::TooManyRequests])
+        .refuses(&[ProblemType::Conflict, ProblemType::TooManyRequests])
 }
 
 fn consistency() -> Operation {

@@ -57,6 +57,14 @@ fn a_store_is_verified() {
         (Some(0), &serde_json::json!([]), &true.into())
     );
 
+    let all_with_key = verify(&["--store", &place, "--public-key", shown.trim()]);
+    assert_eq!(
+        (all_with_key.code, all_with_key.stdout.matches(": holds: ").count()),
+        (Some(0), 1),
+        "only the key's own log"
+    );
+    verify(&["--store", &place, "--public-key", "x"]).failed(1, &["not a verifier key"]);
+
     let other = SigningKey::from_seed([5; 32]).unwrap().public().named(&verifier.name).to_string();
     assert_eq!(verify(&["--store", &place, "--tenant", &tenant, "--public-key", &other]).code, Some(4));
     let renamed = verifier.key.named("audit.example.com/x").to_string();
