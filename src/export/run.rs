@@ -180,17 +180,16 @@ impl Run<'_> {
         let days = self.job.pinned.days.range(first.first..=first.last).map(|(day, _)| *day);
         let files = days.map(|day| copy::day(&snapshot, day, self.job.pinned.seq_before));
         let Some(files) = files.collect::<Option<Vec<Vec<Whole>>>>() else { return Ok(None) };
-        let mut opened = Vec::new();
-        for whole in files.concat() {
+        let files = files.concat();
+        for whole in &files {
             let groups = self.next_of(table.row_groups(&whole.file)).await?;
             // Another program may have rewritten it.
             if !Copied::fits(groups.metadata()) {
                 return Ok(None);
             }
-            opened.push((whole, groups));
         }
         let stretches = stretches.iter().take_while(|days| days.first == first.first).count();
-        Ok(Some(WholeDays { files: opened, stretches }))
+        Ok(Some(WholeDays { table, files, stretches }))
     }
 
     fn request(&self, filter: &Filter, days: &Days, after: Option<Place>) -> Request {

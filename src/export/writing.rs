@@ -3,6 +3,8 @@
 //! In: batches, and days that are copied as their files stand. Out: files at the destination, and a step for each from whose end an
 //! export can go on. Guaranteed: a file is batches or copies, not both; it is stored as a step only when it is complete.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 
 use super::{
@@ -12,11 +14,12 @@ use super::{
     output::Output,
     run::{Broken, Run},
 };
-use crate::{error::Result, table::RowGroups};
+use crate::{error::Result, table::Table};
 
 /// Days that are copied as their files stand.
 pub(super) struct WholeDays {
-    pub(super) files: Vec<(Whole, RowGroups)>,
+    pub(super) table: Arc<Table>,
+    pub(super) files: Vec<Whole>,
     /// How many stretches they are.
     pub(super) stretches: usize,
 }
@@ -52,7 +55,8 @@ impl<'a> Writing<'a> {
 
     /// Copies days into the file that is open, or into a new one; they begin with the stretch `number`.
     pub(super) async fn copy(&mut self, days: WholeDays, number: usize) -> Result<(), Broken> {
-        for (Whole { file, range }, mut groups) in days.files {
+        for Whole { file, range } in days.files {
+            let mut groups = self.run.next_of(days.table.row_groups(&file)).await?;
             while let Some(group) = self.run.next_of(groups.next()).await? {
                 let open = self.copying(number).await?;
                 let rows = open.copy(&group, file.day).await?;

@@ -21,7 +21,7 @@ use super::{
     pages::List,
     params::{Params, in_path},
     problem::{Problem, ProblemType},
-    record::Record,
+    record::{Record, to_the_end},
     sql,
 };
 use crate::{
@@ -111,16 +111,21 @@ pub(super) async fn post(
     };
     let asked = json!({"layout": new.layout, "filter": new.filter, "from": new.from});
     let record = Record::of_change(&api, &caller, "auditlog.continuous_export.create", tenant).with(asked);
-    let made = match api.continuous.create(new).await {
-        Ok(made) => made,
-        Err(error) => return Err(record.failed(error.into()).await),
-    };
-    let record = record.with(json!({"destination": made.destination})).target("continuous_export", &*made.id);
-    // What is not on record is not handed over.
-    if let Err(error) = record.done(None).await {
-        api.continuous.remove(None, &made.id, caller.principal.id()).await?;
-        return Err(error.into());
-    }
+    let made = to_the_end(async move {
+        let made = match api.continuous.create(new).await {
+            Ok(made) => made,
+            Err(error) => return Err(record.failed(error.into()).await),
+        };
+        let record =
+            record.with(json!({"destination": made.destination})).target("continuous_export", &*made.id);
+        // What is not on record is not handed over.
+        if let Err(error) = record.done(None).await {
+            api.continuous.remove(None, &made.id, caller.principal.id()).await?;
+            return Err(error.into());
+        }
+        Ok(made)
+    });
+    let made = made.await?;
     let location = HeaderValue::try_from(format!("/v1/exports/continuous/{}", made.id))
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(made)).into_response())

@@ -26,7 +26,7 @@ use super::{
     pages::List,
     params::{Params, in_path},
     problem::{Problem, ProblemType},
-    record::Record,
+    record::{Record, to_the_end},
     sql,
 };
 use crate::{
@@ -98,16 +98,20 @@ pub(super) async fn post(
         destination: wanted.destination.unwrap_or_default(),
         by: caller.principal.id().to_owned(),
     };
-    let status = match api.exports.create(new).await {
-        Ok(status) => status,
-        Err(error) => return Err(record.failed(error.into()).await),
-    };
-    let recorded = record.with(json!({"destination": status.destination}));
-    // Nothing of it can be fetched by who is not told its id.
-    if let Err(error) = recorded.target("export", &*status.id).done(None).await {
-        api.exports.cancel(None, &ExportId::parse(&status.id)?).await?;
-        return Err(error.into());
-    }
+    let status = to_the_end(async move {
+        let status = match api.exports.create(new).await {
+            Ok(status) => status,
+            Err(error) => return Err(record.failed(error.into()).await),
+        };
+        let recorded = record.with(json!({"destination": status.destination}));
+        // Nothing of it can be fetched by who is not told its id.
+        if let Err(error) = recorded.target("export", &*status.id).done(None).await {
+            api.exports.cancel(None, &ExportId::parse(&status.id)?).await?;
+            return Err(error.into());
+        }
+        Ok(status)
+    });
+    let status = status.await?;
     let location = HeaderValue::try_from(format!("/v1/exports/{}", status.id))
         .map_err(|error| Problem::internal(error.to_string()))?;
     let mut response =

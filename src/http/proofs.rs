@@ -138,6 +138,12 @@ pub(super) async fn consistency(
 ) -> Result<Response, Problem> {
     let params = Params::parse(query.as_deref(), &["tenant_id", "from", "to"])?;
     let asked = ask(&api, &caller, &params).await?;
+    // Between trees that differ by an event it is that event's hash.
+    if matches!(asked.scope, Scope::Part(..)) {
+        let detail = "proofs of consistency are of a whole log, and this token reaches only part of it";
+        let problem = Problem::new(ProblemType::Forbidden, detail);
+        return Err(asked.record.failed(problem).await);
+    }
     let size = asked.checkpoint.size;
     let to = params.count("to", size.max(1))?.unwrap_or(size);
     let Some(from) = params.count("from", to.max(1))? else {

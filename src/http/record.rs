@@ -25,6 +25,13 @@ use crate::{
     query::Scope,
 };
 
+/// Does `work` to its end, though the client goes away: what is begun and then recorded is never the one without the other.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(Problem::internal(error.to_string())))
+}
+
 /// A record that is not written yet.
 #[derive(Clone, Debug)]
 pub(super) struct Record {

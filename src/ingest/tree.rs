@@ -73,7 +73,8 @@ pub(super) async fn publish(
 ) {
     // An earlier attempt, or another writer's, may turn out to be the one that counts, with other events left out as expired: then
     // the leaves are made from what is committed. `file` is one of this commit's own.
-    let is_this = file.is_none_or(|path| committed.files.iter().any(|file| file.path == path));
+    let is_this = file.is_none_or(|path| committed.files.iter().any(|file| file.path == path))
+        && grown.size() == committed.next_seq as u64;
     let published = match is_this {
         true if grown.is_unchanged() => Ok(()),
         true => shared.evidence.of(table.tenant()).publish(grown).await.map(drop),
@@ -95,10 +96,16 @@ pub(super) async fn catch_up(shared: &Shared) {
 /// Notes whether a tree is level with its table now.
 fn settle(shared: &Shared, table: &Arc<Table>, result: Result<()>) {
     let tenant = table.tenant();
-    match usable(tenant, result.map(Some)) {
-        Ok(_) => {
+    let is_damaged = |kind| matches!(kind, ErrorKind::Corrupt | ErrorKind::Limit);
+    match result {
+        Ok(()) => {
             shared.lagging().remove(tenant);
         }
+        Err(cause) if is_damaged(cause.kind()) => {
+            let _said = usable::<()>(tenant, Err(cause));
+            shared.lagging().remove(tenant);
+        }
+        // A right that was taken away is given back.
         Err(cause) => {
             warn!(%tenant, report = cause.report(), "the checkpoint lags behind the commit; tried again soon");
             shared.metrics.checkpoint_delayed();
@@ -139,16 +146,35 @@ async fn level(shared: &Shared, table: &Table) -> Result<Option<Arc<Head>>> {
         let (tenant, from) = (table.tenant(), head.edge.size());
         info!(%tenant, from, to = target, "making the tree up from the committed files");
     }
+    let records = if head.edge.size() < target { table.recorded_trees().await? } else { Vec::new() };
     while head.edge.size() < target {
         let from = head.edge.size();
-        let window = from..target.min(from + EVIDENCE_WINDOW_LEAVES);
+        let recorded = records.iter().map(|(_, record)| record.size).filter(|size| from < *size).min();
+        let window = from..target.min(from + EVIDENCE_WINDOW_LEAVES).min(recorded.unwrap_or(u64::MAX));
         let leaves = committed_leaves(table, &snapshot, window).await?;
         let grown = spawn_blocking(move || head.grow(&leaves)).await;
         let grown =
             grown.map_err(|error| Error::with_source(ErrorKind::Internal, "hashing failed", error))??;
+        check_record(table.tenant(), &records, &grown)?;
         head = tree.publish(grown).await?;
     }
     Ok(Some(head))
+}
+
+/// A tree that is made up must be the one that commits spoke of: what was changed since is not signed.
+fn check_record(tenant: &TenantId, records: &[(u64, TreeRecord)], grown: &Grown) -> Result<()> {
+    let made = record(grown);
+    match records.iter().find(|(_, said)| said.size == made.size && said.root_hash != made.root_hash) {
+        None => Ok(()),
+        Some((version, said)) => {
+            let message = format!(
+                "the committed events of tenant '{tenant}' hash to {}, and version {version} of its table says {}: they are not those \
+                 that were committed, or their tree is gone",
+                made.root_hash, said.root_hash
+            );
+            Err(Error::new(ErrorKind::Corrupt, message))
+        }
+    }
 }
 
 /// The leaves of events in the order of their acceptance, without those that occurred before `first_day`.

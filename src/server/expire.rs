@@ -58,8 +58,10 @@ impl Expiring {
         if self.evidence.signs() {
             // A tree may lag behind, or not have been begun: what an expiry removes, nothing brings back.
             for expiry in retention::planned(&self.tables, &self.control).await? {
-                if let Some(table) = self.tables.get(&expiry.tenant).await? {
-                    self.ingest.catch_up(table).await?;
+                // Of a tenant for which this fails nothing is removed, see `announce`; the others' days go.
+                if let Err(error) = self.catch_up(&expiry).await {
+                    let (tenant, report) = (&expiry.tenant, error.report());
+                    tracing::warn!(%tenant, report, "its tree does not cover the days that expire");
                 }
             }
         }
@@ -71,6 +73,13 @@ impl Expiring {
             Ok(())
         };
         retention::expire_all(&self.tables, &self.control, stop, record).await
+    }
+
+    async fn catch_up(&self, expiry: &Expiry) -> Result<()> {
+        match self.tables.get(&expiry.tenant).await? {
+            Some(table) => self.ingest.catch_up(table).await,
+            None => Ok(()),
+        }
     }
 
     /// Signs which events go.

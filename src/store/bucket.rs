@@ -82,6 +82,10 @@ impl Bucket {
             return invalid("/region", format!("'{region}' is not a region, such as eu-central-1"));
         }
         match &self.access {
+            BucketAccess::Keys { access_key_id, .. } if !is_key_id(access_key_id) => {
+                let message = "an access key id is 1 to 128 letters, digits, '_' and '-'".to_owned();
+                invalid("/access/access_key_id", message)
+            }
             BucketAccess::Role(role) if !is_role(&role.arn) => {
                 let message = format!(
                     "'{}' is not the ARN of a role, such as arn:aws:iam::123456789012:role/name",
@@ -173,6 +177,12 @@ fn is_region(region: &str) -> bool {
     (1..=32).contains(&region.len()) && region.bytes().all(part)
 }
 
+/// It gets into a header.
+fn is_key_id(id: &str) -> bool {
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
 fn is_role(arn: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let [prefix, partition, "iam", "", account, resource] = parts[..] else { return false };
@@ -219,6 +229,13 @@ mod tests {
             assert_eq!(about(Bucket { region, ..bucket() }).as_deref(), Some("/region"));
         }
         assert_eq!(about(Bucket { prefix: "a//b".to_owned(), ..bucket() }).as_deref(), Some("/prefix"));
+        for access_key_id in ["", "AKIA\n", "a b", "é"] {
+            let access = BucketAccess::Keys {
+                access_key_id: access_key_id.to_owned(),
+                secret_access_key: String::new(),
+            };
+            assert_eq!(about(Bucket { access, ..bucket() }).as_deref(), Some("/access/access_key_id"));
+        }
         for arn in [
             "",
             "deliver",

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use arrow::datatypes::DataType;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{Commit, commit::TreeRecord, snapshot::DataFile, stats};
@@ -157,36 +157,31 @@ pub(crate) fn entry(commit: &Commit, context: &EntryContext<'_>) -> Bytes {
 pub(crate) fn commit_id_of(entry: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Line {
-        commit_info: Option<Info>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
     struct Info {
         txn_id: Option<String>,
     }
-    entry
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
-        .find_map(|line| line.commit_info?.txn_id)
+    commit_info_of::<Info>(entry)?.txn_id
 }
 
 /// What an entry says of the tenant's tree, if it does.
 pub(crate) fn tree_of(entry: &[u8]) -> Option<TreeRecord> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Line {
-        commit_info: Option<Info>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
     struct Info {
         auditlake_tree: Option<TreeRecord>,
     }
-    entry
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
-        .find_map(|line| line.commit_info?.auditlake_tree)
+    commit_info_of::<Info>(entry)?.auditlake_tree
+}
+
+/// What is asked for of an entry's `commitInfo`.
+fn commit_info_of<T: DeserializeOwned>(entry: &[u8]) -> Option<T> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line<T> {
+        commit_info: Option<T>,
+    }
+    let lines = entry.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| serde_json::from_slice::<Line<T>>(line).ok()).find_map(|line| line.commit_info)
 }
 
 /// The Delta `schemaString` of the table, the same for all tenants.

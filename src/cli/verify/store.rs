@@ -1,10 +1,13 @@
 //! A whole store: every event, tile and checkpoint of one tenant or of all.
 
 use std::{
+    collections::BTreeSet,
     fs,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+
+use serde_json::json;
 
 use super::{Arguments, Format, show};
 use crate::{
@@ -43,7 +46,7 @@ pub(super) async fn run(arguments: &Arguments, global: &Global, config: Config) 
         return Err(Error::new(ErrorKind::NotFound, message));
     }
     let (progress, watch) = (Arc::new(Progress::default()), Watch::start());
-    let (mut events, mut holds) = (0, true);
+    let (mut events, mut holds, mut origins) = (0, true, Vec::new());
     let bar = progress::of_count(0, "verifying");
     for tenant in &tenants {
         let verified = verify::verify(&tables, &evidence, &indexes, tenant, &trust, &progress);
@@ -55,9 +58,20 @@ pub(super) async fn run(arguments: &Arguments, global: &Global, config: Config) 
             }
         };
         (events, holds) = (events + report.events, holds && report.holds());
+        origins.extend(report.origin.clone());
         bar.suspend(|| told(arguments.format, &report))?;
     }
     bar.finish_and_clear();
+    for missing in not_found(arguments, &trust, &origins) {
+        holds = false;
+        let line = format!("{missing}: DOES NOT HOLD: this store has no such log");
+        show(
+            arguments.format,
+            &line,
+            &json!({"origin": missing, "holds": false, "findings": [{"kind": "rewritten",
+            "detail": "this store has no log of the name that a key or a kept checkpoint bears"}]}),
+        )?;
+    }
     eprintln!("{} verified {}", text::counted(events, "event"), watch.describe(events, "event"));
     if trust.verifiers.is_empty() {
         eprintln!(
@@ -66,6 +80,14 @@ pub(super) async fn run(arguments: &Arguments, global: &Global, config: Config) 
         );
     }
     Ok(if holds { Outcome::Complete } else { Outcome::Refuted })
+}
+
+/// Names that keys or kept checkpoints bear, and no log that was verified. Of one tenant, the others' are of no account.
+fn not_found(arguments: &Arguments, trust: &Trust, origins: &[String]) -> BTreeSet<String> {
+    let keys = trust.verifiers.iter().map(|verifier| &verifier.name);
+    let keys = keys.filter(|_| arguments.tenant.is_none());
+    let kept = trust.kept.iter().map(|kept| &kept.origin);
+    keys.chain(kept).filter(|name| !origins.contains(name)).cloned().collect()
 }
 
 /// The one that is named, or all; of keys that are given, those whose logs they are of.

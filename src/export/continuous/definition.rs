@@ -2,10 +2,13 @@
 //!
 //! In: what is asked for. Out: what is stored of it. Guaranteed: what could never be delivered is refused, with the member it is about.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
+use super::ledger::{Begun, Totals};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
@@ -177,18 +180,34 @@ impl Definition {
         day: NaiveDate,
         (from, to): (i64, i64),
     ) -> String {
-        let extension = self.format.extension(self.compression);
-        let export = &id[id.len().saturating_sub(NAME_DIGITS)..];
+        let suffix = self.suffix(id, (from, to));
         match &self.layout {
-            Layout::Delta | Layout::Files => {
-                format!("day={}/{from:020}-{to:020}-{export}.{extension}", day.format("%Y-%m-%d"))
-            }
+            Layout::Delta | Layout::Files => format!("day={}/{suffix}", day.format("%Y-%m-%d")),
             Layout::SecurityLake(SecurityLake { source, region, account_id, .. }) => format!(
-                "ext/{source}/region={region}/accountId={account_id}/eventDay={}/{}-{from:020}-{to:020}-{export}.{extension}",
+                "ext/{source}/region={region}/accountId={account_id}/eventDay={}/{}-{suffix}",
                 day.format("%Y%m%d"),
                 tenant.to_key(),
             ),
         }
+    }
+
+    /// What the files of a window are, of all that a destination has.
+    pub(super) fn of_window(&self, id: &str, files: HashMap<String, (u64, u64)>, window: Begun) -> Totals {
+        let suffix = self.suffix(id, (window.from, window.to));
+        let mut totals = Totals::default();
+        for (_, (rows, bytes)) in files.into_iter().filter(|(name, _)| name.ends_with(&suffix)) {
+            totals.rows += rows;
+            totals.bytes += bytes;
+            totals.files += 1;
+        }
+        totals
+    }
+
+    /// How the names of a window's files end.
+    fn suffix(&self, id: &str, (from, to): (i64, i64)) -> String {
+        let extension = self.format.extension(self.compression);
+        let export = &id[id.len().saturating_sub(NAME_DIGITS)..];
+        format!("{from:020}-{to:020}-{export}.{extension}")
     }
 
     /// Only events of this class, if it says so.

@@ -1,9 +1,10 @@
 //! Writes the files of one delivery.
 //!
 //! In: a window of a tenant's log. Out: a file for each day that it has events of, at the destination. Guaranteed: names and bytes
-//! follow from the window alone, so that a delivery that is made again makes the same files; memory does not grow with the window.
+//! follow from the window alone, so that a delivery that is made again makes the same files; memory and disk do not grow with the
+//! window.
 
-use std::ops::RangeInclusive;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow::{
     array::{AsArray, BooleanArray, RecordBatch},
@@ -21,9 +22,10 @@ use crate::{
     event::{TenantId, schema},
     export::{
         destination::Open,
-        job::File,
+        job::{File, Pinned},
         ocsf::{kind::Kind, mapping::Class},
         output::Output,
+        plan::{self, Days},
         run::{Broken, Means},
     },
     query::{Scope, browse::Stretch},
@@ -39,6 +41,8 @@ pub(super) struct Delivery<'a> {
     pub(super) tenant: &'a TenantId,
     pub(super) destination: &'a Open,
     pub(super) window: Begun,
+    /// Files that the destination has, and that are left as they are.
+    pub(super) there: &'a HashSet<String>,
     /// Only days from this one on.
     pub(super) first_day: NaiveDate,
     pub(super) stop: &'a CancellationToken,
@@ -54,12 +58,11 @@ pub(super) struct Delivered {
 impl Delivery<'_> {
     /// Writes them, and gives those that are complete.
     pub(super) async fn files(&self, snapshot: &Snapshot) -> Result<Vec<Delivered>, Broken> {
-        let Some(days) = self.days(snapshot) else { return Ok(Vec::new()) };
         let mut writing = Writing { delivery: self, done: Vec::new(), open: None };
-        match self.write(days, &mut writing).await {
+        match self.write(self.stretches(snapshot), &mut writing).await {
             Ok(()) => Ok(writing.done),
             Err(broken) => {
-                if let Some((_, open)) = writing.open {
+                if let Some((_, Some(open))) = writing.open {
                     open.abandon().await;
                 }
                 Err(broken)
@@ -67,32 +70,41 @@ impl Delivery<'_> {
         }
     }
 
-    /// The days that may have events of the window.
-    fn days(&self, snapshot: &Snapshot) -> Option<RangeInclusive<NaiveDate>> {
+    /// What is read and sorted at once, one after another: the days that may have events of the window, and of large ones parts.
+    fn stretches(&self, snapshot: &Snapshot) -> Vec<Days> {
+        let rows_max = (self.window.to - self.window.from).unsigned_abs();
         let files = snapshot.files.iter().filter(|file| may_have(file, &self.window));
-        let days = files.map(|file| file.day).filter(|day| self.first_day <= *day);
-        let (first, last) = days.fold(None, |bounds: Option<(NaiveDate, NaiveDate)>, day| {
-            let (first, last) = bounds.unwrap_or((day, day));
-            Some((first.min(day), last.max(day)))
-        })?;
-        Some(first..=last)
+        let mut days: BTreeMap<NaiveDate, u64> = BTreeMap::new();
+        for file in files.filter(|file| self.first_day <= file.day) {
+            let rows = days.entry(file.day).or_default();
+            *rows = (*rows + file.rows).min(rows_max);
+        }
+        let stretch_rows = self.means.stretch_rows;
+        plan::stretches(&Pinned { table_version: None, seq_before: self.window.to, stretch_rows, days })
     }
 
-    async fn write(&self, days: RangeInclusive<NaiveDate>, writing: &mut Writing<'_>) -> Result<(), Broken> {
-        let stretch = Stretch {
-            filter: &self.definition.filter,
-            first: *days.start(),
-            last: *days.end(),
-            part: None,
-            after: None,
-            seq_before: self.window.to,
-            seq_from: self.window.from,
-        };
+    async fn write(&self, stretches: Vec<Days>, writing: &mut Writing<'_>) -> Result<(), Broken> {
+        for Days { first, last, part, .. } in stretches {
+            let stretch = Stretch {
+                filter: &self.definition.filter,
+                first,
+                last,
+                part,
+                after: None,
+                seq_before: self.window.to,
+                seq_from: self.window.from,
+            };
+            self.write_stretch(&stretch, writing).await?;
+        }
+        Ok(writing.complete().await?)
+    }
+
+    async fn write_stretch(&self, stretch: &Stretch<'_>, writing: &mut Writing<'_>) -> Result<(), Broken> {
         let request = stretch.request(Scope::Tenant(self.tenant.clone()));
         let mut running = self.means.engine.run_export(request).await?;
         loop {
             let next = self.stop.run_until_cancelled(running.next()).await.ok_or(Broken::Stopped)?;
-            let Some(batch) = next.transpose()? else { return Ok(writing.complete().await?) };
+            let Some(batch) = next.transpose()? else { return Ok(()) };
             let batch = match self.definition.class() {
                 Some(class) => of_class(&batch, class)?,
                 None => batch,
@@ -150,7 +162,8 @@ fn unlike(column: &str) -> Error {
 struct Writing<'a> {
     delivery: &'a Delivery<'a>,
     done: Vec<Delivered>,
-    open: Option<(NaiveDate, Output)>,
+    /// The day that is being written, and its file; `None` if the destination has that already.
+    open: Option<(NaiveDate, Option<Output>)>,
 }
 
 impl Writing<'_> {
@@ -162,11 +175,14 @@ impl Writing<'_> {
             Some(open) => open,
             none => none.insert((day, self.delivery.begin(day)?)),
         };
-        output.write(rows).await
+        match output {
+            Some(output) => output.write(rows).await,
+            None => Ok(()),
+        }
     }
 
     async fn complete(&mut self) -> Result<()> {
-        if let Some((day, output)) = self.open.take() {
+        if let Some((day, Some(output))) = self.open.take() {
             let file = output.finish().await?;
             self.done.push(Delivered { day, file });
         }
@@ -175,11 +191,14 @@ impl Writing<'_> {
 }
 
 impl Delivery<'_> {
-    fn begin(&self, day: NaiveDate) -> Result<Output> {
+    fn begin(&self, day: NaiveDate) -> Result<Option<Output>> {
         let Begun { from, to, .. } = self.window;
         let Definition { format, compression, .. } = *self.definition;
         let name = self.definition.file_name(self.id, self.tenant, day, (from, to));
-        Output::begin(self.destination, name, (format, compression), &self.definition.content())
+        if self.there.contains(&name) {
+            return Ok(None);
+        }
+        Output::begin(self.destination, name, (format, compression), &self.definition.content()).map(Some)
     }
 }
 

@@ -1,19 +1,20 @@
 //! A Delta table at the destination.
 //!
 //! In: the files of a delivery. Out: one commit that adds them. Guaranteed: readers see all of a delivery or nothing of it; a delivery is
-//! committed once, however often it is made: the commit carries a `txn` of the export with the delivery's number; a table that is
-//! not this export's is left alone.
+//! committed once, however often it is made: the commit carries a `txn` of the export with the delivery's number; a file that the
+//! table lists is not written again, as another version of this program might write other bytes; a table that is not this export's is
+//! left alone.
 //!
 //! `deltalake-core` reads and writes the table, and makes its checkpoints, so that whatever else works on it (OPTIMIZE, VACUUM) is
 //! respected.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, SecondsFormat};
 use deltalake_core::{
     DeltaTable, DeltaTableBuilder, DeltaTableError,
     kernel::{
-        Action, StructType,
+        Action, StructType, Transaction,
         transaction::{CommitBuilder, CommitProperties},
     },
     operations::create::CreateBuilder,
@@ -34,49 +35,63 @@ use crate::{
 /// The property of a table that names the export which it is of.
 const PROPERTY: &str = "auditlake.export";
 
-/// Adds the files of a delivery to the table at `destination`. One that is made `again` adds those that the table has lost.
-pub(super) async fn commit(
-    destination: &Open,
-    id: &str,
-    tenant: &str,
-    window: Begun,
-    files: &[Delivered],
-    again: bool,
-) -> Result<()> {
-    let table = open(destination, id, tenant).await?;
-    let state = table.snapshot().map_err(failed)?;
-    let log = table.log_store();
-    let done = state.transaction_version(log.as_ref(), id).await.map_err(failed)?;
-    let number = i64::try_from(window.number).unwrap_or(i64::MAX);
-    let is_done = done.is_some_and(|done| number <= done);
-    if is_done && !again {
-        return Ok(());
+/// The table of a destination, as it was when it was opened.
+pub(super) struct Target {
+    table: DeltaTable,
+    id: String,
+}
+
+impl Target {
+    /// The table at `destination` of the export `id`, which is made if there is none.
+    pub(super) async fn open(destination: &Open, id: &str, tenant: &str) -> Result<Self> {
+        Ok(Self { table: open(destination, id, tenant).await?, id: id.to_owned() })
     }
-    let there: HashSet<String> = match again {
-        true => state.log_data().iter().map(|file| file.path().into_owned()).collect(),
-        false => HashSet::new(),
-    };
-    let missing = files.iter().filter(|file| !there.contains(&file.file.name));
-    let adds: Vec<Action> = missing.map(|file| add(file, window)).collect();
-    if adds.is_empty() {
-        return Ok(());
+
+    /// Whether a delivery is committed.
+    pub(super) async fn has(&self, window: Begun) -> Result<bool> {
+        let state = self.table.snapshot().map_err(failed)?;
+        let done =
+            state.transaction_version(self.table.log_store().as_ref(), &self.id).await.map_err(failed)?;
+        Ok(done.is_some_and(|done| number(window) <= done))
     }
-    let properties = match is_done {
-        true => CommitProperties::default(),
-        false => {
-            let txn =
-                deltalake_core::kernel::Transaction::new_with_last_update(id, number, Some(window.at_ms));
-            CommitProperties::default().with_application_transaction(txn)
+
+    /// Its files, and rows and bytes of each.
+    pub(super) fn files(&self) -> Result<HashMap<String, (u64, u64)>> {
+        let state = self.table.snapshot().map_err(failed)?;
+        let size = |size: i64| size.max(0) as u64;
+        let files = state.log_data();
+        let files = files.iter().map(|file| {
+            (file.path().into_owned(), (file.num_records().unwrap_or_default() as u64, size(file.size())))
+        });
+        Ok(files.collect())
+    }
+
+    /// Adds the files of a delivery, which is one that the table `has` already or not.
+    pub(super) async fn commit(&self, window: Begun, files: &[Delivered], has: bool) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
         }
-    };
-    let operation = DeltaOperation::Write {
-        mode: SaveMode::Append,
-        partition_by: Some(vec![schema::DAY.to_owned()]),
-        predicate: None,
-    };
-    let committed =
-        CommitBuilder::from(properties).with_actions(adds).build(Some(state), log, operation).await;
-    committed.map(drop).map_err(failed)
+        let properties = match has {
+            true => CommitProperties::default(),
+            false => {
+                let txn = Transaction::new_with_last_update(&self.id, number(window), Some(window.at_ms));
+                CommitProperties::default().with_application_transaction(txn)
+            }
+        };
+        let operation = DeltaOperation::Write {
+            mode: SaveMode::Append,
+            partition_by: Some(vec![schema::DAY.to_owned()]),
+            predicate: None,
+        };
+        let adds: Vec<Action> = files.iter().map(|file| add(file, window)).collect();
+        let state = self.table.snapshot().map_err(failed)?;
+        let commit = CommitBuilder::from(properties).with_actions(adds);
+        commit.build(Some(state), self.table.log_store(), operation).await.map(drop).map_err(failed)
+    }
+}
+
+fn number(window: Begun) -> i64 {
+    i64::try_from(window.number).unwrap_or(i64::MAX)
 }
 
 /// The table, which is made if there is none.

@@ -4,7 +4,7 @@
 //! window and is created once, before anything is written, and done when everything is there: whoever goes on after a crash writes the
 //! same files again. Windows stay known for ever, so that they can be delivered again: old ones are put together in pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
@@ -71,6 +71,8 @@ pub(super) struct Ledger {
     done: Option<Done>,
     /// The number of the last replay that is done.
     pub(super) replayed: u64,
+    /// The number of the one that is under way, and what is left of it; a start begins it anew.
+    pub(super) replaying: Option<(u64, VecDeque<Begun>)>,
 }
 
 impl Ledger {
@@ -101,7 +103,7 @@ impl Ledger {
             None => None,
         };
         let replayed = numbers(paths::REPLAYED).into_iter().max().unwrap_or(0);
-        Ok(Self { store: store.clone(), folder, origin, begun, done, replayed })
+        Ok(Self { store: store.clone(), folder, origin, begun, done, replayed, replaying: None })
     }
 
     /// The number after the last event that is delivered.

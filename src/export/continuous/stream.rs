@@ -4,7 +4,10 @@
 //! the days asked for before, is delivered once in effect: a delivery is begun, written, committed and done, in this order, and one
 //! that broke off anywhere is made again to the same files.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use chrono::NaiveDate;
 use object_store::path::Path;
@@ -43,6 +46,8 @@ pub(super) struct Health {
     /// The number after the last event that is delivered; `None`: its ledger was not read yet.
     pub(super) position: Option<i64>,
     pub(super) totals: Totals,
+    /// When it last had its turn.
+    pub(super) turn_ms: i64,
     /// When the last delivery was done.
     pub(super) delivered_ms: Option<i64>,
     /// Until when everything that was committed is delivered.
@@ -97,9 +102,11 @@ impl Stream {
         Ok(replays || ledger.under_way().is_some() || next(ledger, with, committed).is_some())
     }
 
-    /// Delivers what is due, if anything is: one window, or everything that is to be delivered again.
+    /// Delivers what is due, if anything is and nobody does: one window, or one that is to be delivered again.
     pub(super) async fn deliver(&self, with: With<'_>, folder: &Path) -> Result<bool, Broken> {
-        let mut held = self.ledger.lock().await;
+        // Whoever holds it delivers; a second one would only keep a place.
+        let Ok(mut held) = self.ledger.try_lock() else { return Ok(false) };
+        self.health().turn_ms = with.means.clock.now_millis();
         let ledger = self.opened(&mut held, with, folder).await?;
         if let Some(replay) = with.replay.filter(|replay| ledger.replayed < replay.number) {
             self.replay(ledger, with, replay).await?;
@@ -115,7 +122,7 @@ impl Stream {
         };
         let delivered = self.write(ledger, with, begun, &snapshot, false).await?;
         let now_ms = with.means.clock.now_millis();
-        ledger.done(begun, totals(&delivered), now_ms).await?;
+        ledger.done(begun, delivered, now_ms).await?;
         let mut health = self.health();
         health.position = Some(ledger.position());
         health.totals = ledger.totals();
@@ -156,20 +163,37 @@ impl Stream {
         Ok(self.snapshot(with).await?.map_or(0, |snapshot| snapshot.next_seq))
     }
 
-    /// Makes all deliveries again from there on.
+    /// Makes the next delivery again, from there on: one at a time, so that others have their turns.
     async fn replay(&self, ledger: &mut Ledger, with: With<'_>, replay: Replay) -> Result<(), Broken> {
         self.health().replaying = true;
-        for begun in ledger.windows(replay.from).await? {
+        let mut left = match ledger.replaying.take() {
+            Some((number, left)) if number == replay.number => left,
+            _ => ledger.windows(replay.from).await?.into(),
+        };
+        if let Some(begun) = left.front().copied() {
             if let Some(snapshot) = self.snapshot(with).await? {
-                self.write(ledger, with, begun, &snapshot, true).await?;
+                let written = self.write(ledger, with, begun, &snapshot, true).await;
+                if let Err(broken) = written {
+                    ledger.replaying = Some((replay.number, left));
+                    return Err(broken);
+                }
             }
+            left.pop_front();
         }
-        let now_ms = with.means.clock.now_millis();
-        ledger.replay_done(replay.number, now_ms).await?;
+        let is_done = left.is_empty();
+        ledger.replaying = Some((replay.number, left));
+        if is_done {
+            ledger.replay_done(replay.number, with.means.clock.now_millis()).await?;
+        }
         let mut health = self.health();
-        health.replaying = false;
+        health.replaying = !is_done;
         (health.error, health.retry_ms, health.failures) = (None, None, 0);
         Ok(())
+    }
+
+    /// Returns once nobody delivers.
+    pub(super) async fn rested(&self) {
+        drop(self.ledger.lock().await);
     }
 
     /// Writes the files of a window, and makes them seen.
@@ -180,7 +204,7 @@ impl Stream {
         window: Begun,
         snapshot: &Snapshot,
         again: bool,
-    ) -> Result<Vec<Delivered>, Broken> {
+    ) -> Result<Totals, Broken> {
         let root = with.definition.root(&self.tenant, with.one_of_all);
         let destination = delta::below(with.destination, &root);
         let kept = with.means.control.first_day(&self.tenant).unwrap_or(NaiveDate::MIN);
@@ -188,6 +212,18 @@ impl Stream {
             true => with.definition.from.unwrap_or(NaiveDate::MIN),
             false => NaiveDate::MIN,
         };
+        let target = match with.definition.layout {
+            Layout::Delta => Some(delta::Target::open(&destination, with.id, self.tenant.as_str()).await?),
+            Layout::Files | Layout::SecurityLake(_) => None,
+        };
+        let (mut there, mut has) = (HashSet::new(), false);
+        if let Some(target) = &target {
+            has = target.has(window).await?;
+            if has && !again {
+                return Ok(with.definition.of_window(with.id, target.files()?, window));
+            }
+            there = target.files()?.into_keys().collect();
+        }
         let delivery = Delivery {
             means: with.means,
             id: with.id,
@@ -195,15 +231,15 @@ impl Stream {
             tenant: &self.tenant,
             destination: &destination,
             window,
+            there: &there,
             first_day: wanted.max(kept),
             stop: with.stop,
         };
         let delivered = delivery.files(snapshot).await?;
-        if with.definition.layout == Layout::Delta && !delivered.is_empty() {
-            let tenant = self.tenant.as_str();
-            delta::commit(&destination, with.id, tenant, window, &delivered, again).await?;
+        if let Some(target) = target {
+            target.commit(window, &delivered, has).await?;
         }
-        Ok(delivered)
+        Ok(totals(&delivered))
     }
 
     /// Notes that it failed, and that it is tried again after `wait_ms`.

@@ -1,7 +1,7 @@
 //! Delivers what is due, again and again.
 //!
 //! In: the continuous exports there are. Out: deliveries. Guaranteed: no more at a time than the setting; of the streams that are due, the
-//! one that waits longest is next; a failure, a defect included, keeps its own stream waiting and no other; a stop leaves every stream
+//! one whose turn is longest ago is next; a failure, a defect included, keeps its own stream waiting and no other; a stop leaves every stream
 //! so that the next start goes on with it.
 
 use std::{sync::Arc, time::Duration};
@@ -85,7 +85,7 @@ impl Continuous {
                 }
             }
         }
-        found.sort_by_key(|due| due.stream.health().delivered_ms);
+        found.sort_by_key(|due| due.stream.health().turn_ms);
         self.shared.measure().await;
         found
     }
@@ -108,6 +108,9 @@ impl Shared {
         let (shared, live, stream) = (Arc::clone(self), Arc::clone(&due.live), Arc::clone(&due.stream));
         let stop = stop.clone();
         let attempt = async move {
+            if live.is_paused(&shared) {
+                return Ok(false);
+            }
             let destination = shared.destination(&live)?;
             let with = shared.with(&live, &destination, &stop);
             let folder = live.folder(&stream.tenant);
