@@ -349,7 +349,8 @@ async fn it_rests_goes_on_delivers_again_and_ends() {
     }
     for id in &made {
         continuous.replay(None, id, ReplayFrom::Seq(A_DAY as i64), "test").await.unwrap();
-        assert_eq!(deliver(&continuous, &clock).await, 1);
+        // Each of the three deliveries since then has a turn of its own, so that others come in between.
+        assert_eq!(deliver(&continuous, &clock).await, 3);
         assert_eq!(deliver(&continuous, &clock).await, 0);
     }
     assert_eq!(files(&*objects, &made[0]).await, before);
