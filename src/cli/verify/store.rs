@@ -82,12 +82,15 @@ pub(super) async fn run(arguments: &Arguments, global: &Global, config: Config) 
     Ok(if holds { Outcome::Complete } else { Outcome::Refuted })
 }
 
-/// Names that keys or kept checkpoints bear, and no log that was verified. Of one tenant, the others' are of no account.
+/// Names that keys or kept checkpoints bear, and no log that was verified. If one tenant is named, others' are of no account.
 fn not_found(arguments: &Arguments, trust: &Trust, origins: &[String]) -> BTreeSet<String> {
+    let is_meant = |name: &&String| match &arguments.tenant {
+        None => true,
+        Some(tenant) => name.rsplit_once('/').is_some_and(|(_, of)| of == tenant),
+    };
     let keys = trust.verifiers.iter().map(|verifier| &verifier.name);
-    let keys = keys.filter(|_| arguments.tenant.is_none());
-    let kept = trust.kept.iter().map(|kept| &kept.origin);
-    keys.chain(kept).filter(|name| !origins.contains(name)).cloned().collect()
+    let names = keys.chain(trust.kept.iter().map(|kept| &kept.origin));
+    names.filter(is_meant).filter(|name| !origins.contains(name)).cloned().collect()
 }
 
 /// The one that is named, or all; of keys that are given, those whose logs they are of.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use auditlake::evidence::{SigningKey, Verifier};
+use auditlake::evidence::{Checkpoint, Hash, SigningKey, Verifier};
 
 use crate::support::{
     program::{Ended, command, run},
@@ -73,6 +73,16 @@ fn a_store_is_verified() {
     verify(&["--store", folder.path().join("empty").to_str().unwrap()]).failed(1, &["holds no log"]);
     assert_eq!(verify(&["--proof", "x", "--monitor", "y"]).code, Some(2));
     verify(&["--proof", "x"]).failed(1, &["--public-key"]);
+
+    // Kept from this tenant's log, when it bore another name: that it is gone is no reason to pass it over.
+    let kept = Checkpoint { origin: format!("audit.example.com/{tenant}"), size: 5, root: Hash::empty() };
+    let file = folder.path().join("kept");
+    fs::write(&file, kept.sign(&[&SigningKey::from_seed([5; 32]).unwrap()])).unwrap();
+    for arguments in [&["--store", &place][..], &["--store", &place, "--tenant", &tenant]] {
+        let renamed = verify(&[arguments, &["--checkpoint", file.to_str().unwrap()]].concat());
+        assert_eq!(renamed.code, Some(4), "{renamed:?}");
+        assert!(renamed.stdout.contains(&format!("{}: DOES NOT HOLD", kept.origin)), "{renamed:?}");
+    }
 
     // One byte of one tile.
     let tile = folder.path().join(format!("store/proof/tenant={tenant}/tile/0/000"));

@@ -9,7 +9,7 @@ use arrow::{
 };
 use auditlake::{
     config::Config,
-    evidence::{Evidence, Settings, SigningKey, Verifier},
+    evidence::{Evidence, Removal, Settings, SigningKey, Verifier},
     index::Indexes,
     server::expire,
     store::Store,
@@ -67,11 +67,14 @@ fn key(seed: [u8; 32]) -> Verifier {
 
 /// As an auditor does: from the stored bytes alone, with the public key.
 async fn audit(objects: &Arc<InMemory>, kept: Vec<Checkpoint>) -> Report {
+    audit_by(objects, Trust { verifiers: vec![key(SEED)], kept }).await
+}
+
+async fn audit_by(objects: &Arc<InMemory>, trust: Trust) -> Report {
     let store = Store::from_object_store(objects.clone());
     let tables = Tables::open(store.clone(), clock(), config().table).await.unwrap();
     let evidence = Evidence::open_to_read(&store, &Settings::default()).await.unwrap();
     let indexes = Indexes::open(store.clone(), clock(), config().index);
-    let trust = Trust { verifiers: vec![key(SEED)], kept };
     verify(&tables, &evidence, &indexes, &tenant("acme"), &trust, &Progress::default()).await.unwrap()
 }
 
@@ -442,6 +445,55 @@ async fn a_log_made_anew_is_found() {
         &[Kind::Rewritten],
         &["the first 1500 events hash to", "the checkpoint that was kept says"],
     );
+}
+
+/// Would catch a server that signs what was changed in its store, because the tree was taken away as well.
+#[tokio::test]
+async fn a_tree_is_not_made_anew_of_changed_events() {
+    let objects = Arc::new(InMemory::new());
+    {
+        let lake = log(&objects, SEED, false).await;
+        let (file, rows) = file_of(&lake, 700).await;
+        let changed = with_text(&rows, "description", row_of(&rows, 700), "nothing happened");
+        replace(&lake, file, Some(changed)).await;
+    }
+    for path in objects_under(&objects, "proof/tenant=acme").await.into_keys() {
+        objects.delete(&Path::from(path)).await.unwrap();
+    }
+    let lake = open(objects.clone(), &clock(), with_key(SEED)).await.unwrap();
+    send(&lake, EVENTS, 10).await;
+    // What the first commit spoke of is still there, and is signed again; not the rest.
+    let signed = checkpoint(&lake, "acme").await.map_or(0, |checkpoint| checkpoint.size);
+    assert_eq!(signed, EVENTS / 3);
+    assert_eq!(table(&lake, "acme").await.snapshot().next_seq as u64, EVENTS + 10);
+    drop(lake);
+    // Undisturbed, a tree that was lost is made again to its end.
+    let objects = Arc::new(InMemory::new());
+    drop(log(&objects, SEED, true).await);
+    for path in objects_under(&objects, "proof/tenant=acme").await.into_keys() {
+        objects.delete(&Path::from(path)).await.unwrap();
+    }
+    let lake = open(objects.clone(), &clock(), with_key(SEED)).await.unwrap();
+    send(&lake, EVENTS, 10).await;
+    assert_holds(&audit(&objects, Vec::new()).await);
+}
+
+/// Would catch a note about removed events that is believed of another log than its own.
+#[tokio::test]
+async fn a_note_of_another_log_says_nothing() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let (file, _) = file_of(&lake, 0).await;
+    let day = file.day;
+    replace(&lake, file, None).await;
+    let other = "audit.example.com/other";
+    let removal = Removal { origin: other.to_owned(), days: (day, day), events: vec![(0, 599)] };
+    let signing = SigningKey::from_seed(SEED).unwrap();
+    let path = auditlake::paths::removal(&tenant("acme"), day, 7);
+    put(&objects, path.as_ref(), removal.sign(&[&signing])).await;
+    let trusted = vec![key(SEED), signing.public().named(other)];
+    let report = audit_by(&objects, Trust { verifiers: trusted, kept: Vec::new() }).await;
+    assert_found(&report, &[Kind::Missing, Kind::Removal], &["missing events 0 to 599"]);
 }
 
 /// Would catch expired events that are taken for missing ones, and missing ones that pass for expired.
