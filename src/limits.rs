@@ -365,6 +365,8 @@ pub const EXPORTS_PAGE: u64 = 100;
 pub const EXPORT_PART_BYTES: usize = 8 << 20;
 /// Parts of one file on their way at once.
 pub const EXPORT_PARTS_AT_ONCE: usize = 2;
+/// Footers that a process keeps which only exports.
+pub const EXPORT_FOOTER_CACHE_BYTES: usize = 16 << 20;
 /// How long an export that is told to stop may take to give up what it is sending; then it is dropped.
 pub const EXPORT_STOP: std::time::Duration = std::time::Duration::from_secs(2);
 /// For how long a URL of an exported file holds, unless said otherwise, in seconds.

@@ -31,6 +31,7 @@ use crate::{
         encode::{Compression, Format},
         manifest,
     },
+    limits,
     query::{Filter, Scope, saved::Catalogue},
     server::{self, Access, Lake},
     telemetry::{Clock, hex},
@@ -97,7 +98,9 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
 }
 
 /// Everything but the values is the library's to do.
-async fn of_store(arguments: Arguments, config: Config, stop: &CancellationToken) -> Result<Outcome> {
+async fn of_store(arguments: Arguments, mut config: Config, stop: &CancellationToken) -> Result<Outcome> {
+    // Each file is read once: to keep its footer is memory for nothing.
+    config.query.footer_cache_bytes = config.query.footer_cache_bytes.min(limits::EXPORT_FOOTER_CACHE_BYTES);
     let tenant = TenantId::parse(&arguments.tenant)?;
     let folder = folder(&arguments)?;
     let what = what(&arguments, &tenant, &config)?;
