@@ -176,7 +176,6 @@ struct Shared {
     means: Means,
     destinations: Destinations,
     store: Store,
-    tables: Tables,
     ingest: Ingest,
     settings: Settings,
     on_completed: OnCompleted,
@@ -235,11 +234,10 @@ impl Exports {
             (entry.job.id.clone(), entry)
         });
         let entries = Mutex::new(entries.collect());
-        let means = Means::new(engine, tables.clone(), control, clock, &settings);
+        let means = Means::new(engine, tables, control, clock, &settings);
         let changed = watch::Sender::default();
         let destinations = Destinations::new(store.clone(), object_store, sealer, &settings);
-        let shared =
-            Shared { means, destinations, store, tables, ingest, settings, on_completed, entries, changed };
+        let shared = Shared { means, destinations, store, ingest, settings, on_completed, entries, changed };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -259,7 +257,7 @@ impl Exports {
         let id = ExportId::new();
         let settled = shared.destinations.settle(new.destination.clone(), Some(&new.tenant), id.as_str());
         let destination = settled.map_err(|error| below(error, "/destination"))?;
-        let job = pin::job(new, (id, destination), &shared.means, &shared.tables, &shared.ingest).await?;
+        let job = pin::job(new, (id, destination), &shared.means, &shared.ingest).await?;
         Records::of(&shared.store, &job.tenant_id, &job.id).create(&job).await?;
         let entry = Entry::of(Stored { job, steps: Vec::new(), end: None });
         let shown = entry.status();

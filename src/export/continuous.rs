@@ -29,7 +29,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use datafusion::scalar::ScalarValue;
 use futures::{StreamExt as _, TryStreamExt as _, stream as streams};
 use object_store::path::Path;
 use tokio::sync::watch;
@@ -56,11 +55,10 @@ use super::{
 use crate::{
     control::{Change, Control, ReplayFrom, State, Subscription},
     error::{Error, ErrorKind, Result},
-    event::{TenantId, schema},
+    event::TenantId,
     ingest::Ingest,
     limits, paths,
     store::Store,
-    table::Tables,
     telemetry::metrics::DeliveryMetrics,
 };
 
@@ -86,7 +84,6 @@ struct Shared {
     means: Means,
     destinations: Destinations,
     store: Store,
-    tables: Tables,
     ingest: Ingest,
     metrics: DeliveryMetrics,
     concurrent_max: usize,
@@ -119,10 +116,9 @@ impl Continuous {
         let Parts { store, tables, ingest, engine, control, clock, object_store, sealer } = parts;
         let destinations = Destinations::new(store.clone(), object_store, sealer, settings);
         let shared = Shared {
-            means: Means::new(engine, tables.clone(), control, clock, settings),
+            means: Means::new(engine, tables, control, clock, settings),
             destinations,
             store,
-            tables,
             ingest,
             metrics,
             concurrent_max: settings.continuous_max,
@@ -302,7 +298,7 @@ impl Shared {
         self.ingest.flush().await?;
         let tenants = match tenant {
             Some(tenant) => vec![tenant.clone()],
-            None => self.tables.tenants(),
+            None => self.means.tables.tenants(),
         };
         streams::iter(tenants)
             .map(|tenant| self.begin_stream(id, tenant, definition))
@@ -312,19 +308,15 @@ impl Shared {
     }
 
     async fn begin_stream(&self, id: &str, tenant: TenantId, definition: &Definition) -> Result<()> {
-        let Some(table) = self.tables.get(&tenant).await? else { return Ok(()) };
+        let Some(table) = self.means.tables.get(&tenant).await? else { return Ok(()) };
         let snapshot = table.snapshot();
         let first = match definition.from {
             None => snapshot.next_seq,
             Some(from) => {
                 let files = snapshot.files.iter().filter(|file| from <= file.day);
                 // A file that does not say is taken to begin with the first event.
-                let least =
-                    files.map(|file| match file.stats.get(schema::SEQ).and_then(|it| it.min.as_ref()) {
-                        Some(ScalarValue::Int64(Some(least))) => *least,
-                        _ => 0,
-                    });
-                least.min().unwrap_or(snapshot.next_seq)
+                let least = files.map(|file| file.seqs().0.unwrap_or(0)).min();
+                least.unwrap_or(snapshot.next_seq)
             }
         };
         let origin = Origin { first, before: snapshot.next_seq };
@@ -376,7 +368,6 @@ impl Shared {
         With {
             means: &self.means,
             store: &self.store,
-            tables: &self.tables,
             id: &live.id,
             definition: &live.definition,
             one_of_all: live.tenant.is_none(),
@@ -402,7 +393,7 @@ impl Shared {
         let mut seen = Vec::new();
         for stream in live.streams(self) {
             let committed =
-                self.tables.get(&stream.tenant).await?.map_or(0, |table| table.snapshot().next_seq);
+                self.means.tables.get(&stream.tenant).await?.map_or(0, |table| table.snapshot().next_seq);
             let health = stream.health().clone();
             seen.push(Seen { tenant: stream.tenant.clone(), health, committed });
         }
@@ -450,7 +441,7 @@ impl Live {
     fn streams(&self, shared: &Shared) -> Vec<Arc<Stream>> {
         let tenants = match &self.tenant {
             Some(tenant) => vec![tenant.clone()],
-            None => shared.tables.tenants(),
+            None => shared.means.tables.tenants(),
         };
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let stream = |tenant: TenantId| {

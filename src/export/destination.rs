@@ -94,6 +94,14 @@ impl Open {
         paths::export_files(&job.tenant_id, job.id.as_str()).join(name)
     }
 
+    /// A folder in it.
+    pub(super) fn within(&self, folder: &Path) -> Self {
+        Self {
+            objects: Arc::clone(&self.objects),
+            folder: self.folder.parts().chain(folder.parts()).collect(),
+        }
+    }
+
     /// The key of a file.
     pub(super) fn key(&self, name: &str) -> Path {
         self.folder.parts().chain(Path::from(name).parts()).collect()

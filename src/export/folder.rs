@@ -64,7 +64,7 @@ async fn exported(
     let destination = Open::whole(folder_store);
     let records = Records::at(folder_store, paths::export_under_way());
     let Parts { tables, ingest, engine, control, clock, .. } = parts;
-    let means = Means::new(engine, tables.clone(), control, clock, settings);
+    let means = Means::new(engine, tables, control, clock, settings);
     let (job, steps) = match records.stored().await? {
         Some(Stored { job, steps, end: None }) if is_same(&job, &new) => (job, steps),
         Some(_) => return Err(holds(folder, "the beginning of another export")),
@@ -73,7 +73,7 @@ async fn exported(
                 return Err(holds(folder, "other files"));
             }
             let settled = (ExportId::new(), Destination::Folder { path: folder.to_owned() });
-            let job = pin::job(new, settled, &means, &tables, &ingest).await?;
+            let job = pin::job(new, settled, &means, &ingest).await?;
             records.create(&job).await?;
             (job, Vec::new())
         }

@@ -19,7 +19,6 @@ use crate::{
     event::TenantId,
     ingest::Ingest,
     query::{Filter, Request, Scope},
-    table::Tables,
 };
 
 /// The job for what is wanted, of the log as it is now.
@@ -27,7 +26,6 @@ pub(super) async fn job(
     new: NewExport,
     (id, destination): (ExportId, Destination),
     means: &Means,
-    tables: &Tables,
     ingest: &Ingest,
 ) -> Result<Job> {
     let compression = new.compression.unwrap_or(new.format.default_compression());
@@ -46,7 +44,7 @@ pub(super) async fn job(
     Ok(Job {
         version: VERSION,
         id,
-        pinned: pinned(&new.tenant, &new.what, means, tables).await?,
+        pinned: pinned(&new.tenant, &new.what, means).await?,
         tenant_id: new.tenant,
         created_at_ms: means.clock.now_millis(),
         by: new.by,
@@ -57,9 +55,9 @@ pub(super) async fn job(
     })
 }
 
-async fn pinned(tenant: &TenantId, what: &What, means: &Means, tables: &Tables) -> Result<Pinned> {
+async fn pinned(tenant: &TenantId, what: &What, means: &Means) -> Result<Pinned> {
     let stretch_rows = means.stretch_rows;
-    let Some(table) = tables.get(tenant).await? else {
+    let Some(table) = means.tables.get(tenant).await? else {
         return Ok(Pinned { table_version: None, seq_before: 0, stretch_rows, days: BTreeMap::new() });
     };
     let snapshot = table.snapshot();

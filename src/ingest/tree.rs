@@ -14,7 +14,6 @@ use arrow::{
     datatypes::{Int64Type, TimestampMicrosecondType},
 };
 use chrono::NaiveDate;
-use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info, warn};
@@ -25,7 +24,7 @@ use crate::{
     event::{TenantId, schema},
     evidence::{Grown, Hash, Head, leaves_of},
     limits::EVIDENCE_WINDOW_LEAVES,
-    table::{DataFile, ReadOptions, Snapshot, Table, TreeRecord, start_micros},
+    table::{ReadOptions, Snapshot, Table, TreeRecord, start_micros},
 };
 
 /// A tree that grows while its events are written to files.
@@ -192,7 +191,8 @@ fn leaves(batches: &[RecordBatch], first_day: Option<NaiveDate>) -> Result<Vec<H
 /// tree was kept, is the leaf that says so.
 async fn committed_leaves(table: &Table, snapshot: &Snapshot, window: Range<u64>) -> Result<Vec<Hash>> {
     let mut leaves: Vec<Option<Hash>> = vec![None; (window.end - window.start) as usize];
-    for file in snapshot.files.iter().filter(|file| may_have(file, &window)) {
+    let numbers = window.start as i64..window.end as i64;
+    for file in snapshot.files.iter().filter(|file| file.may_have(&numbers)) {
         let mut batches = table.read(file, &ReadOptions::default()).await?;
         while let Some(batch) = batches.try_next().await? {
             let within = window.clone();
@@ -212,16 +212,6 @@ async fn committed_leaves(table: &Table, snapshot: &Snapshot, window: Range<u64>
         warn!(tenant = %table.tenant(), absent, "events were removed before a tree was kept; their leaves say so");
     }
     Ok(leaves.into_iter().map(|leaf| leaf.unwrap_or_else(Hash::absent)).collect())
-}
-
-fn may_have(file: &DataFile, window: &Range<u64>) -> bool {
-    let bound = |value: Option<&ScalarValue>| match value {
-        Some(ScalarValue::Int64(Some(value))) => Some(*value as u64),
-        _ => None,
-    };
-    let Some(stats) = file.stats.get(schema::SEQ) else { return true };
-    let starts = bound(stats.min.as_ref()).is_none_or(|min| min < window.end);
-    starts && bound(stats.max.as_ref()).is_none_or(|max| max >= window.start)
 }
 
 fn numbered_leaves(batch: &RecordBatch, window: &Range<u64>) -> Result<Vec<(u64, Hash)>> {

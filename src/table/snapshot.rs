@@ -3,7 +3,7 @@
 //! A query pins one [`Snapshot`] and keeps it; flush, commit and compaction swap in a new one. A committed
 //! event is in the files or in the batches of every snapshot, never in both and never in neither.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use arrow::{
     array::{AsArray, BooleanArray, RecordBatch},
@@ -43,6 +43,27 @@ pub struct DataFile {
     pub added_at_ms: i64,
     /// Statistics by column name; a column may be missing.
     pub stats: BTreeMap<&'static str, ColumnStats>,
+}
+
+impl DataFile {
+    /// The smallest and the largest `seq` in it, as far as its statistics say.
+    pub fn seqs(&self) -> (Option<i64>, Option<i64>) {
+        let stats = self.stats.get(schema::SEQ);
+        let number = |value: Option<&ScalarValue>| match value {
+            Some(ScalarValue::Int64(number)) => *number,
+            _ => None,
+        };
+        (
+            number(stats.and_then(|stats| stats.min.as_ref())),
+            number(stats.and_then(|stats| stats.max.as_ref())),
+        )
+    }
+
+    /// Whether it may have events with these numbers: only `false` is certain.
+    pub fn may_have(&self, seqs: &Range<i64>) -> bool {
+        let (least, most) = self.seqs();
+        least.is_none_or(|least| least < seqs.end) && most.is_none_or(|most| seqs.start <= most)
+    }
 }
 
 /// Batches of accepted events that are durable in the WAL and not yet in a file.

@@ -12,7 +12,6 @@ use arrow::{
     datatypes::{DataType, Date32Type},
 };
 use chrono::NaiveDate;
-use datafusion::scalar::ScalarValue;
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +28,7 @@ use crate::{
         run::{Broken, Means},
     },
     query::{Scope, browse::Stretch},
-    table::snapshot::{DataFile, Snapshot},
+    table::Snapshot,
 };
 
 /// What is delivered, and how.
@@ -73,7 +72,8 @@ impl Delivery<'_> {
     /// What is read and sorted at once, one after another: the days that may have events of the window, and of large ones parts.
     fn stretches(&self, snapshot: &Snapshot) -> Vec<Days> {
         let rows_max = (self.window.to - self.window.from).unsigned_abs();
-        let files = snapshot.files.iter().filter(|file| may_have(file, &self.window));
+        let window = self.window.from..self.window.to;
+        let files = snapshot.files.iter().filter(|file| file.may_have(&window));
         let mut days: BTreeMap<NaiveDate, u64> = BTreeMap::new();
         for file in files.filter(|file| self.first_day <= file.day) {
             let rows = days.entry(file.day).or_default();
@@ -114,18 +114,6 @@ impl Delivery<'_> {
             }
         }
     }
-}
-
-/// Whether a file may have events of a window, as far as its statistics tell.
-fn may_have(file: &DataFile, window: &Begun) -> bool {
-    let stats = file.stats.get(schema::SEQ);
-    let bound = |value: Option<&ScalarValue>| match value {
-        Some(ScalarValue::Int64(value)) => *value,
-        _ => None,
-    };
-    let first = bound(stats.and_then(|stats| stats.min.as_ref()));
-    let last = bound(stats.and_then(|stats| stats.max.as_ref()));
-    first.is_none_or(|first| first < window.to) && last.is_none_or(|last| window.from <= last)
 }
 
 /// The rows whose action is of this class.

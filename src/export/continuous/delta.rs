@@ -20,7 +20,6 @@ use deltalake_core::{
     operations::create::CreateBuilder,
     protocol::{DeltaOperation, SaveMode},
 };
-use object_store::path::Path;
 use serde_json::json;
 use url::Url;
 
@@ -180,10 +179,4 @@ fn stats(rows: u64, range: Option<Range>) -> String {
 
 fn failed(cause: DeltaTableError) -> Error {
     Error::with_source(ErrorKind::Unavailable, "commit to the Delta table at the destination", cause)
-}
-
-/// The place of a tenant's table in a destination for all.
-pub(super) fn below(destination: &Open, root: &Path) -> Open {
-    let folder = destination.folder.parts().chain(root.parts()).collect();
-    Open { objects: destination.objects.clone(), folder }
 }

@@ -29,7 +29,7 @@ use crate::{
         run::{Broken, Means},
     },
     store::Store,
-    table::{Snapshot, Tables},
+    table::Snapshot,
 };
 
 /// One stream. Whoever delivers holds its ledger.
@@ -64,7 +64,6 @@ pub(super) struct Health {
 pub(super) struct With<'a> {
     pub(super) means: &'a Means,
     pub(super) store: &'a Store,
-    pub(super) tables: &'a Tables,
     pub(super) id: &'a str,
     pub(super) definition: &'a Definition,
     pub(super) one_of_all: bool,
@@ -155,11 +154,11 @@ impl Stream {
     }
 
     async fn snapshot(&self, with: With<'_>) -> Result<Option<std::sync::Arc<Snapshot>>> {
-        Ok(with.tables.get(&self.tenant).await?.map(|table| table.snapshot()))
+        Ok(with.means.tables.get(&self.tenant).await?.map(|table| table.snapshot()))
     }
 
     /// The number after the last event that is committed.
-    pub(super) async fn committed(&self, with: With<'_>) -> Result<i64> {
+    async fn committed(&self, with: With<'_>) -> Result<i64> {
         Ok(self.snapshot(with).await?.map_or(0, |snapshot| snapshot.next_seq))
     }
 
@@ -206,7 +205,7 @@ impl Stream {
         again: bool,
     ) -> Result<Totals, Broken> {
         let root = with.definition.root(&self.tenant, with.one_of_all);
-        let destination = delta::below(with.destination, &root);
+        let destination = with.destination.within(&root);
         let kept = with.means.control.first_day(&self.tenant).unwrap_or(NaiveDate::MIN);
         let wanted = match window.from < ledger.origin.before {
             true => with.definition.from.unwrap_or(NaiveDate::MIN),
@@ -219,10 +218,12 @@ impl Stream {
         let (mut there, mut has) = (HashSet::new(), false);
         if let Some(target) = &target {
             has = target.has(window).await?;
-            if has && !again {
-                return Ok(with.definition.of_window(with.id, target.files()?, window));
+            match (has, again) {
+                (true, false) => return Ok(with.definition.of_window(with.id, target.files()?, window)),
+                (_, true) => there = target.files()?.into_keys().collect(),
+                // Of a delivery that it does not have it lists nothing.
+                (false, false) => {}
             }
-            there = target.files()?.into_keys().collect();
         }
         let delivery = Delivery {
             means: with.means,
@@ -242,7 +243,7 @@ impl Stream {
         Ok(totals(&delivered))
     }
 
-    /// Notes that it failed, and that it is tried again after `wait_ms`.
+    /// Notes that it failed, and when it is tried again.
     pub(super) fn failed(&self, report: String, retry_ms: i64) {
         let mut health = self.health();
         health.failures += 1;
