@@ -3,7 +3,7 @@
 //! Exports all events of one enterprise tenant over three years with the command line, in a process of its own each time: as Parquet copied from
 //! the table's files, as Parquet with every event read (a filter that all pass), as NDJSON with and without compression. Then DuckDB
 //! copies the same rows from the same files with `COPY … TO`, if the Python of `benches/peers/run` is there. Prints rows a second, rows a
-//! second of processor time (which is what one core does), and bytes. Processes are measured whole: their start, opening the store
+//! second of processor time (which is what one core does), bytes, and the most memory that the process had. Processes are measured whole: their start, opening the store
 //! and the end are in.
 //!
 //! | variable | means |
@@ -31,6 +31,8 @@ mod enterprise;
 #[path = "support/link.rs"]
 mod link;
 
+/// How often a process is asked for its memory.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Of the kernel's times of processes; it is 100 wherever Linux runs.
 const TICKS_A_SECOND: f64 = 100.0;
 const DUCKDB: &str = "import duckdb, sys\n\
@@ -96,17 +98,33 @@ fn measure(name: &str, rows: u64, mut command: Command, input: &str, to: &Path) 
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
     std::io::Write::write_all(&mut child.stdin.take().expect("it is piped"), input.as_bytes())
         .expect("it listens");
-    assert!(child.wait().expect("it ends").success(), "{name} failed");
+    let mut peak_kib = 0;
+    let status = loop {
+        peak_kib = peak(child.id()).max(peak_kib);
+        match child.try_wait().expect("it can be asked") {
+            Some(status) => break status,
+            None => std::thread::sleep(LOOK_EVERY),
+        }
+    };
+    assert!(status.success(), "{name} failed");
     let (took, worked) = (began.elapsed(), processor_time() - before);
     let bytes = size(to);
     println!(
-        "{name:<22} {:>9.0} rows/s   {:>9.0} rows/s a core   {:>6.0} MB/s   {:>7.1} MB   {:.1} s",
+        "{name:<22} {:>9.0} rows/s   {:>9.0} rows/s a core   {:>6.0} MB/s   {:>7.1} MB   {:>6.1} s   {:>4} MiB",
         rows as f64 / took.as_secs_f64(),
         rows as f64 / worked.as_secs_f64(),
         bytes as f64 / 1e6 / took.as_secs_f64(),
         bytes as f64 / 1e6,
         took.as_secs_f64(),
+        peak_kib / 1_024,
     );
+}
+
+/// The most memory that a process has had so far, in KiB (proc(5): `VmHWM`); 0 once it has ended.
+fn peak(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
 /// What the processes that this one has waited for have used (proc(5): `cutime` and `cstime`).
