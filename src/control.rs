@@ -34,7 +34,7 @@ pub use self::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::TenantId,
+    event::{TenantId, sealed::SealedFields},
     store::Store,
     telemetry::{self, Clock},
 };
@@ -114,6 +114,13 @@ impl Control {
     /// on its way out.
     pub fn first_day(&self, tenant: &TenantId) -> Option<NaiveDate> {
         self.state().first_day(tenant, self.today())
+    }
+
+    /// The fields that a tenant has sealed; `None`: none.
+    pub fn sealed_fields(&self, tenant: &TenantId) -> Option<SealedFields> {
+        let state = self.state();
+        let fields = &state.tenant(tenant)?.current().settings.sealed_fields;
+        (!fields.is_empty()).then(|| fields.clone())
     }
 
     /// The day (UTC) that it is.

@@ -11,6 +11,7 @@ mod jcs;
 #[cfg(test)]
 pub(crate) mod properties;
 pub mod schema;
+pub mod sealed;
 mod tenant;
 
 pub use tenant::TenantId;

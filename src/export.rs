@@ -10,7 +10,7 @@
 //! | [`encode`] | batches to the bytes of a file; [`ocsf`]: what an event is in the Open Cybersecurity Schema Framework |
 //! | `pin` | holds fast which state of the log is exported; `plan` decides what is read of it at once, `copy` what need not be read |
 //! | `run` | carries one export out; `writing` and `output` write its files, to a `destination`; [`mod@manifest`] says what they are |
-//! | `records` | what is stored of an export: `job`, as `documents` |
+//! | `records` | what is stored of an export: `job` |
 //! | `queue` | which export of a server is next; `status` and `progress` tell how far it is |
 //! | `folder` | an export to a folder, without a server |
 //! | [`continuous`] | exports that follow the log |
@@ -18,7 +18,6 @@
 pub mod continuous;
 mod copy;
 mod destination;
-mod documents;
 pub mod encode;
 #[cfg(test)]
 mod fixture;

@@ -20,6 +20,7 @@ mod cors;
 mod cursor;
 mod docs;
 mod encoding;
+mod erasures;
 mod etag;
 mod events;
 mod exports;
@@ -68,6 +69,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::{Auth, Scope},
+    erasure::Erasures,
     error::{Error, ErrorKind, Result},
     evidence::Evidence,
     export::{Exports, continuous::Continuous},
@@ -184,6 +186,7 @@ pub struct Api {
     logbook: Logbook,
     exports: Exports,
     continuous: Continuous,
+    erasures: Erasures,
     evidence: Evidence,
     clock: Clock,
     metrics: Metrics,
@@ -211,6 +214,7 @@ impl Api {
         logbook: Logbook,
         exports: Exports,
         continuous: Continuous,
+        erasures: Erasures,
         evidence: Evidence,
         clock: Clock,
         metrics: Metrics,
@@ -226,6 +230,7 @@ impl Api {
             logbook,
             exports,
             continuous,
+            erasures,
             evidence,
             clock,
             bodies: BodyBudget::new(settings.bodies_bytes_max, metrics.http.body_bytes.clone()),
@@ -259,7 +264,9 @@ impl Api {
             .route("/v1/keys", get(keys::list).post(keys::post))
             .route("/v1/keys/{id}", get(keys::get).delete(keys::delete))
             .route("/v1/keys/{id}/rotate", post(keys::rotate))
-            .route("/v1/tenants/{id}", patch(tenants::patch));
+            .route("/v1/tenants/{id}", patch(tenants::patch))
+            .route("/v1/erasures", get(erasures::list).post(erasures::post))
+            .route("/v1/erasures/{id}", get(erasures::get));
         let export = Router::new()
             .route("/v1/exports", get(exports::list).post(exports::post))
             .route("/v1/exports/continuous", get(continuous::list).post(continuous::post))

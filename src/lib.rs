@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 7 | [`cli`], [`config`], [`server`]: the program |
 //! | 6 | [`http`]: the API |
-//! | 5 | [`auth`]: who asks; [`rate`]: how much; [`logbook`]: what is told of it; [`export`]: what is handed over |
+//! | 5 | [`auth`]: who asks; [`rate`]: how much; [`logbook`]: what is told of it; [`export`]: what is handed over; [`erasure`]: what is forgotten |
 //! | 4 | [`ingest`], [`compact`], [`retention`], [`query`], [`import`], [`generate`], [`verify`]: what it does |
 //! | 3 | [`wal`], [`table`], [`index`], [`control`], [`evidence`]: what it keeps |
 //! | 2 | [`store`], [`paths`]: where it keeps it |
@@ -21,6 +21,7 @@ pub mod server;
 pub mod http;
 
 pub mod auth;
+pub mod erasure;
 pub mod export;
 pub mod logbook;
 pub mod rate;

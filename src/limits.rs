@@ -394,6 +394,27 @@ pub const CONTINUOUS_PAGE: u64 = 100;
 /// And at most.
 pub const CONTINUOUS_PAGE_MAX: u64 = 1_000;
 
+// Sealed fields.
+
+/// Fields that a tenant can have sealed.
+pub const SEALED_FIELDS_MAX: usize = 32;
+/// Bytes of the name of one.
+pub const SEALED_FIELD_BYTES_MAX: usize = 256;
+/// Files that an erasure replaces in one commit.
+pub const ERASURE_FILES_AT_ONCE: usize = 32;
+/// How long an erasure that failed waits before it is tried again.
+pub const ERASURE_RETRY: std::time::Duration = std::time::Duration::from_secs(60);
+/// Files that were written so long after the last commit of an erasure may still be made of what it has replaced.
+pub const ERASURE_LATE_FILES: std::time::Duration = std::time::Duration::from_secs(3_600);
+/// How often it is looked whether the sweep has taken the files from before an erasure.
+pub const ERASURE_LOOK: std::time::Duration = std::time::Duration::from_secs(60);
+/// Erasures in a page, if nothing is said.
+pub const ERASURES_PAGE: u64 = 100;
+/// Erasures in a page, at most.
+pub const ERASURES_PAGE_MAX: u64 = 1_000;
+/// Seconds for which an answer may wait for an erasure.
+pub const ERASURE_WAIT_SECONDS_MAX: u64 = 60;
+
 // Evidence.
 
 /// Tiles of one tree on their way to the store, or from it, at once.

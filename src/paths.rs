@@ -346,6 +346,38 @@ pub fn delivery_page(stream: &Path, first: u64) -> Path {
     delivery_pages(stream).join(format!("{first:020}.json"))
 }
 
+/// Folder of all erasures.
+pub fn erasures() -> Path {
+    Path::from("erasures")
+}
+
+/// Folder of one erasure.
+pub fn erasure(tenant: &TenantId, id: Uuid) -> Path {
+    Path::from(format!("erasures/tenant={}/{}", tenant.to_key(), id.simple()))
+}
+
+/// What is to be erased, in the folder of an erasure: created once, never changed.
+pub fn erasure_job(erasure: &Path) -> Path {
+    erasure.clone().join("job.json")
+}
+
+/// That no live file has it any more.
+pub fn erasure_rewritten(erasure: &Path) -> Path {
+    erasure.clone().join("rewritten.json")
+}
+
+/// That no file has it any more.
+pub fn erasure_end(erasure: &Path) -> Path {
+    erasure.clone().join("end.json")
+}
+
+/// The folder of an erasure, of the key of its [`erasure_job`]; `None` for anything else.
+pub fn parse_erasure_job(path: &Path) -> Option<Path> {
+    let folder = path.as_ref().strip_suffix("/job.json")?;
+    let (tenant, id) = folder.strip_prefix("erasures/tenant=")?.split_once('/')?;
+    Some(erasure(&TenantId::from_key(tenant)?, Uuid::try_parse(id).ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,6 +400,9 @@ mod tests {
         assert_eq!(parse_export_job(&export_job(&folder)), Some(folder));
         // A file of an export may have that name, too.
         assert_eq!(parse_export_job(&export_files(&tenant, "exp_7").join("job.json")), None);
+        let folder = erasure(&tenant, id);
+        assert_eq!(parse_erasure_job(&erasure_job(&folder)), Some(folder.clone()));
+        assert_eq!(parse_erasure_job(&erasure_end(&folder)), None);
         let stream = deliveries_of_tenant("sub_7", &tenant);
         assert_eq!(parse_delivery(&delivery(&stream, DONE, 42), DONE), Some(42));
         assert_eq!(parse_delivery(&delivery(&stream, BEGUN, 42), DONE), None);

@@ -5,6 +5,7 @@
 //! every acknowledged event is committed or safe in the WAL, and the lease is given up.
 
 mod background;
+mod erased;
 mod expire;
 mod exported;
 mod lake;
@@ -100,6 +101,7 @@ async fn serve_requests(
     let rate = Rate::new(lake.config().rate.clone(), clock.clone());
     let logbook = lake.logbook()?;
     let (exports, continuous) = (lake.exports().await?, lake.continuous()?);
+    let erasures = lake.erasures().await?;
     let api = Api::new(
         ingest.clone(),
         engine,
@@ -109,6 +111,7 @@ async fn serve_requests(
         logbook.clone(),
         exports.clone(),
         continuous.clone(),
+        erasures.clone(),
         lake.evidence().clone(),
         clock,
         metrics,
@@ -120,7 +123,9 @@ async fn serve_requests(
     let work = TaskTracker::new();
     background::start(lake, Expiring::of(lake)?, &auth, &work, shutdown);
     let (tasks, stop) = (work.clone(), shutdown.clone());
-    work.spawn(async move { tokio::join!(exports.work(&tasks, &stop), continuous.work(&tasks, &stop)) });
+    work.spawn(async move {
+        tokio::join!(exports.work(&tasks, &stop), continuous.work(&tasks, &stop), erasures.work(&stop));
+    });
     announce(lake, address, generated);
 
     let watched = watch_writer(&ingest, shutdown);

@@ -28,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 mod address;
 mod bucket;
+pub mod documents;
 mod failure;
 mod folders;
 mod local;

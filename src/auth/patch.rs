@@ -10,6 +10,7 @@ use super::keys::checked_name;
 use crate::{
     control::{TenantLimits, TenantSettings},
     error::{Error, ErrorKind, Result},
+    event::sealed::SealedFields,
     limits,
 };
 
@@ -28,6 +29,8 @@ struct Members {
     retention_days: Option<Option<u32>>,
     #[serde(deserialize_with = "given")]
     legal_hold: Option<Option<bool>>,
+    #[serde(deserialize_with = "given")]
+    sealed_fields: Option<Option<Vec<String>>>,
     #[serde(deserialize_with = "given")]
     limits: Option<Option<LimitsPatch>>,
 }
@@ -72,13 +75,13 @@ impl TryFrom<Map<String, Value>> for LimitsPatch {
 impl Patch {
     /// Whether it names what only the operator sets.
     pub(super) fn is_operators(&self) -> bool {
-        let Members { name: _, retention_days, legal_hold, limits } = &self.0;
-        retention_days.is_some() || legal_hold.is_some() || limits.is_some()
+        let Members { name: _, retention_days, legal_hold, sealed_fields, limits } = &self.0;
+        retention_days.is_some() || legal_hold.is_some() || sealed_fields.is_some() || limits.is_some()
     }
 
     /// The settings after it.
     pub(super) fn apply(&self, settings: &TenantSettings) -> Result<TenantSettings> {
-        let Members { name, retention_days, legal_hold, limits } = self.0.clone();
+        let Members { name, retention_days, legal_hold, sealed_fields, limits } = self.0.clone();
         let mut next = settings.clone();
         if let Some(name) = name {
             next.name = name.map(|name| checked_name(&name)).transpose()?;
@@ -88,6 +91,10 @@ impl Patch {
         }
         if let Some(hold) = legal_hold {
             next.legal_hold = hold.unwrap_or_default();
+        }
+        if let Some(fields) = sealed_fields {
+            next.sealed_fields = SealedFields::try_from(fields.unwrap_or_default())
+                .map_err(|error| Error::new(ErrorKind::Invalid, format!("sealed_fields: {error}")))?;
         }
         match limits {
             None => {}
@@ -134,8 +141,14 @@ mod tests {
     fn a_patch_changes_what_it_names() {
         let limits =
             TenantLimits { requests_per_second: Some(5), events_per_second: Some(6), ..Default::default() };
-        let before =
-            TenantSettings { name: Some("Acme".into()), retention_days: Some(30), legal_hold: true, limits };
+        let sealed_fields = SealedFields::try_from(vec!["actor.name".to_owned()]).unwrap();
+        let before = TenantSettings {
+            name: Some("Acme".into()),
+            retention_days: Some(30),
+            legal_hold: true,
+            sealed_fields,
+            limits,
+        };
         let same = |patch| assert_eq!(patched(&before, patch).as_ref(), Ok(&before), "{patch}");
         same("{}");
         same(r#"{"limits": {}}"#);
@@ -144,7 +157,7 @@ mod tests {
             patched(&before, r#"{"retention_days": null, "limits": {"requests_per_second": null}}"#).unwrap();
         let expected = TenantLimits { requests_per_second: None, ..limits };
         assert_eq!(next, TenantSettings { retention_days: None, limits: expected, ..before.clone() });
-        let cleared = r#"{"name": null, "retention_days": null, "legal_hold": null, "limits": null}"#;
+        let cleared = r#"{"name": null, "retention_days": null, "legal_hold": null, "sealed_fields": null, "limits": null}"#;
         assert_eq!(patched(&before, cleared), Ok(TenantSettings::default()));
     }
 
@@ -161,6 +174,8 @@ mod tests {
             (r#"{"retention_days": "30"}"#, "30"),
             (r#"{"legal_hold": "yes"}"#, "yes"),
             (r#"{"name": ""}"#, "name"),
+            (r#"{"sealed_fields": ["actor.name", "actor.id"]}"#, "sealed_fields: 'actor.id'"),
+            (r#"{"sealed_fields": "actor.name"}"#, "actor.name"),
             (r#"{"limits": {"events_per_second": 0}}"#, "limits.events_per_second"),
             (r#"{"limits": [1, 2, 3]}"#, "map"),
             ("[null, 30]", "map"),

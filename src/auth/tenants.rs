@@ -188,12 +188,14 @@ impl Tenants {
         if matches!(by.reach(), Reach::Tenant(_)) {
             known.as_ref().ok_or_else(|| not_found(id))?;
             if patch.is_operators() {
-                let message = "retention_days, legal_hold and limits are set with a key of all tenants";
+                let message =
+                    "retention_days, legal_hold, sealed_fields and limits are set with a key of all tenants";
                 return Err(Error::new(ErrorKind::Forbidden, message));
             }
         }
         expected.check(id, known.as_ref().map(|known| known.version))?;
         let is_there = known.is_some();
+        let has_events = self.has_events(id).await?;
         if let Some(known) = known
             && patch.apply(&known.settings)? == known.settings
         {
@@ -203,11 +205,24 @@ impl Tenants {
             // It may have been changed since it was looked at.
             let set = state.tenant(id).map(|tenant| tenant.current().version);
             expected.check(id, set.or(is_there.then_some(0)))?;
-            let settings = patch.apply(&state.settings(id))?;
+            let before = state.settings(id);
+            let settings = patch.apply(&before)?;
+            if has_events && settings.sealed_fields != before.sealed_fields {
+                let message = format!(
+                    "sealed_fields: tenant '{id}' has events already, and which fields are sealed is decided before the first"
+                );
+                return Err(Error::new(ErrorKind::Conflict, message).about("/sealed_fields"));
+            }
             Ok((Change::TenantSet { id: id.clone(), settings }, ()))
         };
         self.control.change(by.id(), decide).await?;
         self.get(by, id).await
+    }
+
+    /// Whether an event of the tenant was ever accepted.
+    async fn has_events(&self, id: &TenantId) -> Result<bool> {
+        let snapshot = self.tables.get(id).await?.map(|table| table.snapshot());
+        Ok(snapshot.is_some_and(|snapshot| snapshot.next_seq > 0 || snapshot.uncommitted.rows() > 0))
     }
 
     /// `None` if there is no such tenant.

@@ -24,6 +24,7 @@ Examples:
   auditlake tenant list
   auditlake tenant set acme --name 'Acme Inc.' --retention-days 365
   auditlake tenant set acme --legal-hold true
+  auditlake tenant set acme --sealed-fields actor.name,actor.email,targets.name
   auditlake tenant set acme --retention-days none --events-per-second 5000
   auditlake tenant show acme";
 
@@ -64,6 +65,9 @@ struct Set {
     /// Whether nothing is removed, whatever the days
     #[arg(long, value_name = "BOOL")]
     legal_hold: Option<bool>,
+    /// Fields whose values can be erased, separated by commas; only before the first event
+    #[arg(long, value_name = "FIELDS", value_parser = fields_or_none)]
+    sealed_fields: Option<Value>,
     /// Requests in a second
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     requests_per_second: Option<Value>,
@@ -85,6 +89,13 @@ fn number_or_none(given: &str) -> Result<Value, String> {
     }
 }
 
+fn fields_or_none(given: &str) -> Result<Value, String> {
+    match given {
+        "none" => Ok(Value::Null),
+        fields => Ok(fields.split(',').map(str::trim).map(Value::from).collect()),
+    }
+}
+
 impl Set {
     /// The merge patch that it is.
     fn patch(&self) -> Value {
@@ -99,6 +110,7 @@ impl Set {
             ("name", &name),
             ("retention_days", &self.retention_days),
             ("legal_hold", &self.legal_hold.map(Value::from)),
+            ("sealed_fields", &self.sealed_fields),
             ("limits", &limits),
         ]))
     }
@@ -206,14 +218,20 @@ mod tests {
             name: None,
             retention_days: Some(number_or_none("none").unwrap()),
             legal_hold: Some(true),
+            sealed_fields: Some(fields_or_none("actor.name, metadata.email").unwrap()),
             requests_per_second: None,
             events_per_second: Some(number_or_none("7").unwrap()),
             query_seconds_per_minute: None,
         };
-        let expected =
-            json!({"retention_days": null, "legal_hold": true, "limits": {"events_per_second": 7}});
+        let expected = json!({"retention_days": null, "legal_hold": true, "sealed_fields": ["actor.name", "metadata.email"], "limits": {"events_per_second": 7}});
         assert_eq!(set.patch(), expected);
-        let nothing = Set { retention_days: None, legal_hold: None, events_per_second: None, ..set };
+        let nothing = Set {
+            retention_days: None,
+            legal_hold: None,
+            sealed_fields: None,
+            events_per_second: None,
+            ..set
+        };
         assert_eq!(nothing.patch(), json!({}));
         assert!(number_or_none("-1").is_err() && number_or_none("a year").is_err());
     }

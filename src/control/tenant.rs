@@ -6,7 +6,7 @@
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::event::TenantId;
+use crate::event::{TenantId, sealed::SealedFields};
 
 /// Versions of a tenant's settings that the state holds.
 pub const VERSIONS_KEPT: usize = 100;
@@ -21,6 +21,9 @@ pub struct TenantSettings {
     pub retention_days: Option<u32>,
     /// While it holds, nothing is removed, whatever the days.
     pub legal_hold: bool,
+    /// Fields whose values can be erased without breaking a proof; decided before the first event.
+    #[serde(default)]
+    pub sealed_fields: SealedFields,
     /// What takes the place of the configuration's limits.
     pub limits: TenantLimits,
 }

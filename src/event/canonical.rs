@@ -17,7 +17,8 @@ use self::template::{EVENT, Member, Slot};
 use super::{
     columns::Column,
     jcs,
-    schema::{self, OCCURRED_AT, RECEIVED_AT, SEQ},
+    schema::{self, OCCURRED_AT, RECEIVED_AT, SEALED, SEQ},
+    sealed,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -27,7 +28,7 @@ const EVENT_BYTES_ESTIMATE: usize = 768;
 /// Which of the server's fields a text has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// What the sender said, and the tenant and id it was stored under: neither `received_at` nor `seq`.
+    /// What the sender said, and the tenant and id it was stored under: neither `received_at`, `sealed` nor `seq`.
     Content,
     /// With `received_at`.
     Canonical,
@@ -52,7 +53,13 @@ impl Rows {
     pub fn new(batch: &RecordBatch) -> Result<Self> {
         let mut text = Vec::with_capacity(Column::COUNT);
         for column in Column::ALL {
-            text.push(column_as(batch, column.name(), &DataType::Utf8)?.as_string::<i32>().clone());
+            text.push(match column {
+                // Absent from what was written before fields were sealed.
+                Column::Sealed if batch.column_by_name(SEALED).is_none() => {
+                    StringArray::new_null(batch.num_rows())
+                }
+                _ => column_as(batch, column.name(), &DataType::Utf8)?.as_string::<i32>().clone(),
+            });
         }
         let time = |name: &str| -> Result<TimestampMicrosecondArray> {
             let array = column_as(batch, name, &schema::timestamp_type())?;
@@ -91,9 +98,21 @@ impl Rows {
         self.push_object(EVENT, row, Form::Api, out);
     }
 
-    /// Hash of all that makes the event what it is: everything but `received_at` and `seq`.
+    /// Appends what the leaf of a row is the hash of: the canonical form, in which digests stand for sealed values.
+    pub fn push_leaf(&self, row: usize, out: &mut String) {
+        let start = out.len();
+        self.push_canonical(row, out);
+        if self.text[Column::Sealed as usize].is_valid(row)
+            && let Some(committed) = sealed::committed(&out[start..])
+        {
+            out.truncate(start);
+            out.push_str(&committed);
+        }
+    }
+
+    /// Hash of all that makes the event what it is: everything but `received_at`, `sealed` and `seq`.
     ///
-    /// XXH64 (seed 0) of the canonical form without `received_at`: the same in every process and version, and
+    /// XXH64 (seed 0) of the canonical form without `received_at` and `sealed`: the same in every process and version, and
     /// no defence against someone who wants two contents to collide. `scratch` is overwritten.
     pub fn content_hash(&self, row: usize, scratch: &mut String) -> u64 {
         scratch.clear();
@@ -129,6 +148,7 @@ impl Rows {
                 Some(text) => jcs::push_text(out, text),
                 None => return false,
             },
+            Slot::Json(Column::Sealed) if form == Form::Content => return false,
             Slot::Json(column) => match self.get(column, row) {
                 Some(json) => out.push_str(json),
                 None => return false,

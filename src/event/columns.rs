@@ -4,7 +4,7 @@
 macro_rules! text_columns {
     ($($variant:ident = $name:literal),+ $(,)?) => {
         /// A text column of [`crate::event::schema::accepted_schema`]; numbered in the schema's order.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(super) enum Column { $($variant),+ }
 
         impl Column {
@@ -52,6 +52,7 @@ text_columns! {
     Description = "description",
     Changes = "changes",
     Metadata = "metadata",
+    Sealed = "sealed",
 }
 
 #[cfg(test)]

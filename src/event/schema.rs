@@ -5,7 +5,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::{
+    array::{ArrayRef, RecordBatch, new_null_array},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
 
 /// Number of the event in its tenant's log, from 0, without gaps. Null until committed.
 pub const SEQ: &str = "seq";
@@ -19,6 +22,8 @@ pub const TENANT_ID: &str = "tenant_id";
 pub const OCCURRED_AT: &str = "occurred_at";
 /// When auditlake accepted it, microseconds, UTC.
 pub const RECEIVED_AT: &str = "received_at";
+/// What a leaf commits to without holding it: see [`super::sealed`].
+pub const SEALED: &str = "sealed";
 /// The ids of all targets, in order.
 pub const TARGET_IDS: &str = "target_ids";
 
@@ -31,7 +36,7 @@ pub fn timestamp_type() -> DataType {
 const REQUIRED_TEXT: [&str; 5] = [ID, TENANT_ID, "action", "actor_type", "actor_id"];
 
 /// All columns but `seq` and `day`, in order.
-const ORDER: [&str; 33] = [
+const ORDER: [&str; 34] = [
     ID,
     TENANT_ID,
     OCCURRED_AT,
@@ -65,10 +70,11 @@ const ORDER: [&str; 33] = [
     "description",
     "changes",
     "metadata",
+    SEALED,
 ];
 
 /// Columns that hold canonical JSON text.
-pub const JSON_COLUMNS: [&str; 4] = ["actor_metadata", "targets", "changes", "metadata"];
+pub const JSON_COLUMNS: [&str; 5] = ["actor_metadata", "targets", "changes", "metadata", SEALED];
 
 fn field(name: &str) -> Field {
     match name {
@@ -99,6 +105,24 @@ static TABLE: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
+/// `columns` of a batch of `found` as those of `wanted`: a nullable column that is not among them, because it was written before
+/// there was one, is null. `None` if they are not the columns of `wanted` otherwise.
+pub fn completed(
+    found: &Schema,
+    columns: &[ArrayRef],
+    rows: usize,
+    wanted: &SchemaRef,
+) -> Option<RecordBatch> {
+    let mut left = found.fields().iter().zip(columns).peekable();
+    let column = |field: &Arc<Field>| match left.next_if(|(found, _)| found.name() == field.name()) {
+        Some((found, column)) => (found.data_type() == field.data_type()).then(|| column.clone()),
+        None => field.is_nullable().then(|| new_null_array(field.data_type(), rows)),
+    };
+    let complete: Vec<ArrayRef> = wanted.fields().iter().map(column).collect::<Option<_>>()?;
+    let is_all = left.next().is_none();
+    RecordBatch::try_new(wanted.clone(), complete).ok().filter(|_| is_all)
+}
+
 /// Columns of an accepted event that is not committed yet: everything but `seq` and `day`.
 pub fn accepted_schema() -> SchemaRef {
     ACCEPTED.clone()
@@ -112,4 +136,27 @@ pub fn stored_schema() -> SchemaRef {
 /// Columns of the table and of the SQL view `events`: the stored columns, then `day`.
 pub fn table_schema() -> SchemaRef {
     TABLE.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a column that is filled in although it must be there, and one of another kind that passes for ours.
+    #[test]
+    fn only_what_may_be_null_is_filled_in() {
+        let wanted = accepted_schema();
+        let whole = RecordBatch::new_empty(wanted.clone());
+        let completed =
+            |batch: &RecordBatch| completed(&batch.schema(), batch.columns(), batch.num_rows(), &wanted);
+        let without = |name: &str| {
+            let kept: Vec<usize> =
+                (0..wanted.fields().len()).filter(|at| wanted.field(*at).name() != name).collect();
+            whole.project(&kept).unwrap()
+        };
+        assert_eq!(completed(&whole).unwrap(), whole);
+        assert_eq!(completed(&without(SEALED)).unwrap(), whole);
+        assert!(completed(&without(ID)).is_none());
+        assert!(completed(&RecordBatch::new_empty(stored_schema())).is_none(), "a column too many");
+    }
 }

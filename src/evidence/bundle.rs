@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::decode,
+    event::{decode, sealed},
 };
 
 /// How a document of today says what it is.
@@ -106,5 +106,5 @@ pub fn leaf_of_json(event: &str, seq: Option<u64>) -> Result<Hash> {
         let message = format!("the event says that it is number {own}, and the proof that it is {seq}");
         return Err(Error::new(ErrorKind::Corrupt, message));
     }
-    Ok(Hash::leaf(bytes.as_bytes()))
+    Ok(Hash::leaf(sealed::committed(&bytes).unwrap_or(bytes).as_bytes()))
 }

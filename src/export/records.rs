@@ -5,15 +5,12 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 
-use super::{
-    documents,
-    job::{End, ExportId, Job, Step},
-};
+use super::job::{End, ExportId, Job, Step};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
     paths,
-    store::Store,
+    store::{Store, documents},
 };
 
 /// Exports that are read at the same time.

@@ -7,6 +7,7 @@
 
 mod admin;
 mod continuous;
+mod erasures;
 mod event;
 mod events;
 mod exports;
@@ -52,6 +53,7 @@ pub(super) fn document() -> Value {
     operations.extend(continuous::operations());
     operations.extend(proofs::operations());
     operations.extend(admin::operations());
+    operations.extend(erasures::operations());
     operations.push(table::operation());
     operations.extend(open::operations());
     let responses: Map<String, Value> =
@@ -67,6 +69,7 @@ pub(super) fn document() -> Value {
         .chain(schemas::schemas())
         .chain(exports::schemas())
         .chain(continuous::schemas())
+        .chain(erasures::schemas())
         .chain(table::schemas())
         .chain(proofs::schemas())
     {

@@ -113,7 +113,7 @@ pub(super) async fn patch(
     let asked = json!({"patch": sql::parse::<Value>(&body, FORM)?});
     let set = api.auth.tenants().set(&caller.principal, &id, &patch, &expected).await;
     let set = set.map_err(|error| match error.kind() {
-        ErrorKind::Conflict => {
+        ErrorKind::Conflict if error.pointer().is_none() => {
             Problem::new(ProblemType::PreconditionFailed, error.to_string()).of_header("if-match")
         }
         _ => error.into(),

@@ -24,6 +24,7 @@ use crate::{
         canonical::content_hashes,
         decode::{Decoded, Rejected},
         schema,
+        sealed::{self, SealedFields},
     },
 };
 
@@ -93,18 +94,29 @@ impl Receipt {
     }
 }
 
+/// It takes some microseconds an event: not on the threads of connections.
+async fn seal(batch: RecordBatch, fields: SealedFields) -> Result<RecordBatch> {
+    tokio::task::spawn_blocking(move || sealed::seal(batch, &fields))
+        .await
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "sealing events failed", error))?
+}
+
 fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> &'a StringArray {
     batch.column_by_name(name).expect("the batch has the accepted columns").as_string()
 }
 
 impl Shared {
-    /// Cuts a batch by tenant and works out what the writer needs of each part.
+    /// Cuts a batch by tenant, seals what a tenant wants sealed, and works out what the writer needs of each part.
     pub(super) async fn cut(&self, batch: RecordBatch, given: &BooleanBuffer) -> Result<Vec<Piece>> {
         let mut pieces = Vec::new();
         for split in split_by_tenant(batch)? {
             let table = self.tables.get_or_create(&split.tenant).await?;
             let given = split.rows.iter().map(|row| given.value(*row as usize)).collect();
-            pieces.push(Piece::new(table, split.batch, split.rows, given));
+            let batch = match self.control.sealed_fields(&split.tenant) {
+                Some(fields) => seal(split.batch, fields).await?,
+                None => split.batch,
+            };
+            pieces.push(Piece::new(table, batch, split.rows, given));
         }
         Ok(pieces)
     }

@@ -4,10 +4,11 @@ use std::fmt;
 
 use tokio_util::sync::CancellationToken;
 
-use super::exported::recorded;
+use super::{erased, exported::recorded};
 use crate::{
     config::Config,
     control::Control,
+    erasure::{self, Erasures},
     error::{Error, ErrorKind, Result},
     evidence::Evidence,
     export::{self, Exports, continuous::Continuous},
@@ -165,6 +166,22 @@ impl Lake {
     pub fn continuous(&self) -> Result<Continuous> {
         let metrics = self.metrics.delivery.clone();
         Ok(Continuous::open(self.export_parts()?, &self.config.export, metrics))
+    }
+
+    /// Erasures.
+    ///
+    /// # Errors
+    /// As [`Lake::ingest`] and [`Erasures::open`].
+    pub async fn erasures(&self) -> Result<Erasures> {
+        let parts = erasure::Parts {
+            store: self.store.clone(),
+            tables: self.tables.clone(),
+            indexes: self.indexes.clone(),
+            ingest: self.ingest()?.clone(),
+            control: self.control.clone(),
+            clock: self.clock.clone(),
+        };
+        Erasures::open(parts, erased::recorded(self.logbook()?)).await
     }
 
     /// What any export stands on.

@@ -120,10 +120,18 @@ fn check_ours(tenant: &TenantId, state: &DeltaTableState) -> Result<()> {
     }
     let ours: Option<Value> = serde_json::from_str(log::schema_string()).ok();
     let theirs: Option<Value> = serde_json::from_str(state.metadata().schema_string()).ok();
-    if ours != theirs {
+    if ours != theirs && ours.map(without_sealed) != theirs {
         return Err(refused(tenant, "its columns differ"));
     }
     Ok(())
+}
+
+/// The columns of a table that was begun before fields were sealed: its files have no such column, or nulls in it.
+fn without_sealed(mut schema: Value) -> Value {
+    if let Some(fields) = schema["fields"].as_array_mut() {
+        fields.retain(|field| field["name"] != schema::SEALED);
+    }
+    schema
 }
 
 async fn position(

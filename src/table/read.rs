@@ -11,12 +11,16 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream::BoxStream};
+use futures::{
+    FutureExt, StreamExt, TryStreamExt,
+    future::{self, BoxFuture},
+    stream::BoxStream,
+};
 use object_store::{ObjectStore, path::Path};
 use parquet::{
     arrow::{
         ParquetRecordBatchStreamBuilder, ProjectionMask,
-        arrow_reader::{ArrowReaderOptions, RowSelection},
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection},
         async_reader::AsyncFileReader,
     },
     errors::ParquetError,
@@ -95,14 +99,14 @@ pub async fn open(
         move |cause: ParquetError| read_error(&key, cause)
     };
     let source = Source::open(store, &key, file).await?;
+    let wanted = schema_of(options.text_views);
     // It says where rows stand, and how much text they hold.
     let has_use = options.rows.is_some() || options.batch_rows.is_none();
     let page_index = if has_use { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
-    let reader_options = ArrowReaderOptions::new()
-        .with_schema(schema_of(options.text_views))
-        .with_offset_index_policy(page_index);
-    let mut builder =
-        ParquetRecordBatchStreamBuilder::new_with_options(source, reader_options).await.map_err(&failed)?;
+    let reader_options = ArrowReaderOptions::new().with_offset_index_policy(page_index);
+    let metadata = Source::metadata(source.clone(), reader_options, &wanted).await.map_err(&failed)?;
+    let is_complete = metadata.schema().fields().len() == wanted.fields().len();
+    let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(source, metadata);
     let memory_bytes = memory_bytes(builder.metadata(), file);
     let rows_of_batch = options.batch_rows.unwrap_or_else(|| batch_rows(builder.metadata()));
     builder = builder.with_batch_size(rows_of_batch);
@@ -115,7 +119,28 @@ pub async fn open(
         builder =
             builder.with_row_selection(RowSelection::from_consecutive_ranges(rows.iter().cloned(), total));
     }
-    Ok(OpenFile { batches: builder.build().map_err(&failed)?.map_err(failed).boxed(), memory_bytes })
+    let batches = builder.build().map_err(&failed)?.map_err(failed);
+    if is_complete {
+        return Ok(OpenFile { batches: batches.boxed(), memory_bytes });
+    }
+    let wanted = projected(wanted, options.columns.as_deref());
+    let batches = batches.and_then(move |batch| future::ready(completed(&batch, &wanted, &key)));
+    Ok(OpenFile { batches: batches.boxed(), memory_bytes })
+}
+
+/// The columns wanted of `schema`.
+fn projected(schema: SchemaRef, columns: Option<&[&str]>) -> SchemaRef {
+    let Some(columns) = columns else { return schema };
+    let wanted = schema.fields().iter().filter(|field| columns.contains(&field.name().as_str()));
+    Arc::new(Schema::new(wanted.cloned().collect::<Vec<_>>()))
+}
+
+/// A batch of a file from before there was a column, with that column.
+fn completed(batch: &RecordBatch, wanted: &SchemaRef, key: &Path) -> Result<RecordBatch> {
+    let complete = schema::completed(&batch.schema(), batch.columns(), batch.num_rows(), wanted);
+    complete.ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, format!("read {key}: its columns are not those of events"))
+    })
 }
 
 /// [`read`] into memory: for files, or parts of files, that are known to be small.
@@ -142,6 +167,7 @@ pub(crate) fn schema_of(text_views: bool) -> SchemaRef {
 }
 
 /// Where the Parquet decoder gets a file's bytes from.
+#[derive(Clone)]
 pub(super) enum Source {
     /// All of them at hand.
     Whole(Bytes),
@@ -150,6 +176,30 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// The file's metadata, by which its columns come in the types of `wanted`.
+    async fn metadata(
+        mut self,
+        options: ArrowReaderOptions,
+        wanted: &SchemaRef,
+    ) -> parquet::errors::Result<ArrowReaderMetadata> {
+        let metadata = self.get_metadata(Some(&options)).await?;
+        let with = |schema: SchemaRef| {
+            ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone().with_schema(schema))
+        };
+        // A file from before there was a column `sealed` has all others.
+        let before = || {
+            Schema::new(
+                wanted
+                    .fields()
+                    .iter()
+                    .filter(|field| field.name() != schema::SEALED)
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            )
+        };
+        with(Arc::clone(wanted)).or_else(|error| with(Arc::new(before())).map_err(|_| error))
+    }
+
     pub(super) async fn open(store: &Store, key: &Path, file: &DataFile) -> Result<Self> {
         if file.size_bytes > WHOLE_FILE_BYTES_MAX {
             let (store, key) = (store.object_store(), key.clone());

@@ -11,14 +11,20 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use arrow::datatypes::{DataType, SchemaRef};
 use chrono::{DateTime, Datelike};
 use datafusion::scalar::ScalarValue;
-use parquet::file::{metadata::ParquetMetaData, statistics::Statistics};
+use parquet::file::{
+    metadata::{ParquetMetaData, RowGroupMetaData},
+    statistics::Statistics,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::snapshot::{ColumnStats, DataFile};
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::schema,
+    event::{
+        schema::{self, SEALED},
+        sealed::ERASABLE_COLUMNS,
+    },
     limits::STATS_TEXT_CHARS_MAX,
 };
 
@@ -100,6 +106,7 @@ pub(crate) fn from_delta_json(text: &str) -> Result<(u64, BTreeMap<&'static str,
 pub(crate) fn from_parquet(metadata: &ParquetMetaData) -> BTreeMap<&'static str, ColumnStats> {
     let leaves = metadata.file_metadata().schema_descr().columns();
     let mut by_column = BTreeMap::new();
+    let has_sealed = has_sealed(metadata);
     for (name, data_type) in columns() {
         let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [name]) else { continue };
         let mut bounds = Bounds::default();
@@ -107,9 +114,24 @@ pub(crate) fn from_parquet(metadata: &ParquetMetaData) -> BTreeMap<&'static str,
             let rows = row_group.num_rows() as u64;
             bounds.widen(row_group.column(leaf).statistics(), rows, data_type);
         }
+        // The log of a table outlives its files: an erasure would leave the names in it.
+        if has_sealed && ERASABLE_COLUMNS.contains(&name) {
+            (bounds.min_unknown, bounds.max_unknown) = (true, true);
+        }
         by_column.insert(name, bounds.finish());
     }
     by_column
+}
+
+/// Whether any event of the file has sealed fields, as far as its footer tells.
+fn has_sealed(metadata: &ParquetMetaData) -> bool {
+    let leaves = metadata.file_metadata().schema_descr().columns();
+    let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [SEALED]) else { return false };
+    let all_null = |group: &RowGroupMetaData| {
+        let nulls = group.column(leaf).statistics().and_then(Statistics::null_count_opt);
+        nulls == Some(group.num_rows() as u64)
+    };
+    !metadata.row_groups().iter().all(all_null)
 }
 
 /// The bounds of one column while its row groups are gone through.

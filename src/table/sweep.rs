@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::{ObjectMeta, path::Path};
 
@@ -83,6 +84,17 @@ impl Table {
             }
         }
         Ok(swept)
+    }
+
+    /// Whether there is a data file that is not part of the table any more and was written before `time`, by the store's clock.
+    pub async fn has_dead_files(&self, time: DateTime<Utc>) -> Result<bool> {
+        let listed = self.shared.store.list(&paths::table(self.tenant())).await?;
+        let snapshot = self.snapshot();
+        let live: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+        Ok(listed.iter().any(|object| {
+            let file = paths::parse_data_file(self.tenant(), &object.location);
+            object.last_modified <= time && file.is_some_and(|file| !live.contains(file))
+        }))
     }
 
     /// What the log says now: the live files, and when each other one was superseded as far back as it remembers;

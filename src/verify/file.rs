@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, Kind, finding::Findings};
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{decode::without_seq, schema},
+    event::{decode::without_seq, schema, sealed},
     evidence::{Checkpoint, Hash, Reader, TileId, Tiles, leaves_of, proof},
 };
 
@@ -127,7 +127,8 @@ impl<'t, T: Tiles + Sync> Check<'t, T> {
             }
             match without_seq(&line) {
                 Ok((event, Some(seq))) => {
-                    self.event(seq, Hash::leaf(event.as_bytes()), &format!("line {number}")).await?
+                    let leaf = Hash::leaf(sealed::committed(&event).unwrap_or(event).as_bytes());
+                    self.event(seq, leaf, &format!("line {number}")).await?
                 }
                 Ok((_, None)) => {
                     self.wrong(number, "it has no seq: it was not committed when it was exported")

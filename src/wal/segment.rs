@@ -13,7 +13,7 @@
 //! object was not written to its end ([`SegmentError::Torn`]); with one, and another checksum, it was
 //! damaged afterwards ([`SegmentError::Damaged`]).
 
-use std::{collections::HashMap, io::Cursor, sync::Arc};
+use std::{collections::HashMap, io::Cursor};
 
 use arrow::{
     array::RecordBatch,
@@ -108,13 +108,14 @@ impl Segment {
         let reader = StreamReader::try_new(Cursor::new(stream), None).map_err(damaged)?;
         let metadata = reader.schema().metadata().clone();
         let accepted = schema::accepted_schema();
-        if reader.schema().fields() != accepted.fields() {
-            return Err(SegmentError::Damaged { reason: "its columns are not those of an event".into() });
-        }
         let mut batches = Vec::new();
         for batch in reader {
-            let columns = batch.map_err(damaged)?.columns().to_vec();
-            batches.push(RecordBatch::try_new(Arc::clone(&accepted), columns).map_err(damaged)?);
+            let batch = batch.map_err(damaged)?;
+            let (schema, rows) = (batch.schema(), batch.num_rows());
+            let Some(batch) = schema::completed(&schema, batch.columns(), rows, &accepted) else {
+                return Err(SegmentError::Damaged { reason: "its columns are not those of an event".into() });
+            };
+            batches.push(batch);
         }
         let sealed_by = match metadata.get(META_SEALED_BY) {
             None => None,

@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 8] = [
     &["store", "paths"],
     &["wal", "table", "index", "control", "evidence"],
     &["ingest", "compact", "retention", "query", "import", "generate", "verify"],
-    &["auth", "export", "rate", "logbook"],
+    &["auth", "erasure", "export", "rate", "logbook"],
     &["http"],
     &["main", "cli", "config", "server"],
 ];

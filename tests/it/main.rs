@@ -10,6 +10,7 @@ mod continuous;
 mod control;
 mod crash;
 mod duplicates;
+mod erasure;
 mod evidence;
 mod export;
 mod export_formats;

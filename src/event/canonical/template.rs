@@ -50,6 +50,7 @@ pub(super) const EVENT: &[Member] = &[
         Slot::Object(&[text("reason", Column::OutcomeReason), text("result", Column::Outcome)]),
     ),
     member("received_at", Slot::ReceivedAt),
+    json("sealed", Column::Sealed),
     member("seq", Slot::Seq),
     json("targets", Column::Targets),
     text("tenant_id", Column::TenantId),

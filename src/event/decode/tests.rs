@@ -83,7 +83,8 @@ fn every_field_has_its_column() {
     let batch = decode_json(&body).batch;
     assert_eq!(batch.schema(), schema::accepted_schema());
     let text = |name: &str| batch.column_by_name(name).unwrap().as_string::<i32>().value(0).to_owned();
-    for column in Column::ALL {
+    // `sealed` is the server's.
+    for column in Column::ALL.into_iter().filter(|column| *column != Column::Sealed) {
         let wanted = match column {
             Column::Id => "e1".into(),
             Column::TenantId => "acme".into(),

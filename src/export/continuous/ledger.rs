@@ -14,9 +14,8 @@ use super::window::Origin;
 use crate::{
     control::ReplayFrom,
     error::{Error, ErrorKind, Result},
-    export::documents,
     paths,
-    store::Store,
+    store::{Store, documents},
 };
 
 /// Deliveries in a page.

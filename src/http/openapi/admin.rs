@@ -8,7 +8,7 @@ use super::{
     questions::or_null,
     schemas::{object, reference, scopes},
 };
-use crate::{auth::Scope, http::problem::ProblemType, limits};
+use crate::{auth::Scope, event::sealed::SealedField, http::problem::ProblemType, limits};
 
 const KEYS: &str = "Keys";
 const TENANTS: &str = "Tenants";
@@ -160,6 +160,9 @@ fn set_tenant() -> Operation {
             "name": {"type": ["string", "null"], "minLength": 1, "maxLength": limits::KEY_NAME_BYTES_MAX},
             "retention_days": {"type": ["integer", "null"], "minimum": 1, "maximum": limits::RETENTION_DAYS_MAX},
             "legal_hold": {"type": ["boolean", "null"]},
+            "sealed_fields": {"type": ["array", "null"], "maxItems": limits::SEALED_FIELDS_MAX,
+                "items": {"type": "string", "minLength": 1, "maxLength": limits::SEALED_FIELD_BYTES_MAX},
+                "description": format!("Decided before the first event (409): {}.", SealedField::FORMS)},
             "limits": {
                 "type": ["object", "null"],
                 "properties": {
@@ -182,5 +185,5 @@ fn set_tenant() -> Operation {
         .takes([id(), parameters::if_match()])
         .reads(true, &[("application/merge-patch+json", patch.clone()), (JSON, patch)])
         .answers(200, "The tenant as it is now.", &["ETag"], &[(JSON, reference("Tenant"))])
-        .refuses(&[ProblemType::NotFound, ProblemType::PreconditionFailed])
+        .refuses(&[ProblemType::NotFound, ProblemType::Conflict, ProblemType::PreconditionFailed])
 }

@@ -44,6 +44,12 @@ fn read() -> Value {
             json!({"type": "integer", "minimum": 0, "description":
                 "Its number in its tenant's log, from 0, without gaps; left out until the event is committed."}),
         ),
+        (
+            "sealed",
+            json!({"type": "object", "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
+                "description": "The sealed fields of the event by JSON pointer: `{\"salt\": …}` if the value stands there, `{\"digest\": …}` \
+                                if it is erased."}),
+        ),
     ];
     for (name, schema) in members {
         event["properties"][name] = schema;

@@ -242,6 +242,8 @@ fn tenant_settings() -> Value {
         "retention_days": {"type": ["integer", "null"], "minimum": 1, "maximum": limits::RETENTION_DAYS_MAX, "description":
             "Days that events are kept, by the day they occurred on; null: for ever."},
         "legal_hold": {"type": "boolean", "description": "While it holds, nothing is removed."},
+        "sealed_fields": {"type": "array", "items": {"type": "string"}, "description":
+            "Fields whose values can be erased without breaking a proof."},
         "limits": object(json!({
             "requests_per_second": limit_or_null("Null: as the server is set."),
             "events_per_second": limit_or_null("Null: as the server is set."),

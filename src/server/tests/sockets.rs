@@ -208,6 +208,7 @@ async fn a_batch_that_was_read_outlives_its_client() {
     let logbook =
         Logbook::new(ingest.clone(), lake.tables().clone(), clock.clone(), logbook::Settings::default());
     let (exports, continuous) = (lake.exports().await.unwrap(), lake.continuous().unwrap());
+    let erasures = lake.erasures().await.unwrap();
     let settings = Settings::default();
     let api = Api::new(
         ingest,
@@ -218,6 +219,7 @@ async fn a_batch_that_was_read_outlives_its_client() {
         logbook,
         exports,
         continuous,
+        erasures,
         lake.evidence().clone(),
         clock,
         metrics.clone(),

@@ -57,7 +57,7 @@ async fn settings_are_kept_as_versions(place: &Place) {
     let at = made["changed_at"].clone();
     assert_eq!(
         made,
-        json!({"id": "acme", "name": "Acme", "retention_days": null, "legal_hold": false, "limits": limits,
+        json!({"id": "acme", "name": "Acme", "retention_days": null, "legal_hold": false, "sealed_fields": [], "limits": limits,
                "version": 1, "changed_at": at, "changed_by": "root", "events": 0, "window": window})
     );
     let merge_patch = with_key(&server, ROOT_KEY, Method::PATCH, "/v1/tenants/acme")

@@ -1,4 +1,4 @@
-//! Documents of exports in the store: each created once and never changed.
+//! JSON documents in the store: each created once and never changed.
 //!
 //! In: documents. Out: what is stored. Guaranteed: who creates learns what is stored in the end, be it another's; a document that
 //! cannot be read is an error that names it.
@@ -7,13 +7,14 @@ use bytes::Bytes;
 use object_store::path::Path;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    error::{Error, ErrorKind, Result},
-    store::{PutOutcome, Store},
-};
+use super::{PutOutcome, Store};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Creates a document unless it is there, and gives what is there then.
-pub(super) async fn create<T: Clone + Serialize + DeserializeOwned>(
+///
+/// # Errors
+/// As the store; [`ErrorKind::Corrupt`] for a document of another kind.
+pub async fn create<T: Clone + Serialize + DeserializeOwned>(
     store: &Store,
     path: &Path,
     document: &T,
@@ -35,10 +36,13 @@ pub(super) async fn create<T: Clone + Serialize + DeserializeOwned>(
 }
 
 /// A document, if it is there.
-pub(super) async fn get<T: DeserializeOwned>(store: &Store, path: &Path) -> Result<Option<T>> {
+///
+/// # Errors
+/// As [`create`].
+pub async fn get<T: DeserializeOwned>(store: &Store, path: &Path) -> Result<Option<T>> {
     let Some(bytes) = store.get(path).await? else { return Ok(None) };
     let parsed = serde_json::from_slice(&bytes).map_err(|error| {
-        let message = format!("{path} is not of an export that this version writes");
+        let message = format!("{path} is not a document that this version writes");
         Error::with_source(ErrorKind::Corrupt, message, error)
     })?;
     Ok(Some(parsed))

@@ -1,0 +1,245 @@
+//! Rows without what names a person.
+//!
+//! In: stored rows, the id of a person. Out: the rows with digests in the place of the person's sealed values. Guaranteed: the leaf of
+//! each row is what it was; nothing else of a row changes; rows that were erased before stay as they are.
+//!
+//! What counts as the person's, by where it stands: what the actor says of itself (`/actor`, `/context`) if the person is the actor;
+//! the name it acts for, if that is the person; what is said of each target that is the person; what is said of the event as a whole
+//! (`/metadata`, `/changes`, `/description`) if the person is any of these.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::array::{Array, RecordBatch, StringArray, StringBuilder};
+
+use super::{
+    json,
+    marks::{self, Mark, Marks},
+    sealing::{SEALABLE, replace, root, text_column},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{columns::Column, jcs, schema::SEALED},
+};
+
+/// A batch that an erasure has changed.
+#[derive(Debug)]
+pub struct Erased {
+    /// All its rows.
+    pub batch: RecordBatch,
+    /// How many of them were changed.
+    pub rows: u64,
+}
+
+/// In which parts of an event a person occurs.
+struct Roles {
+    actor: bool,
+    on_behalf_of: bool,
+    targets: Vec<bool>,
+}
+
+/// Values that take the place of others: by column and row.
+#[derive(Default)]
+struct Edits(HashMap<Column, HashMap<usize, Option<String>>>);
+
+/// What an erasure of a person would find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Rows in which something of the person is readable.
+    pub readable: u64,
+    /// Rows in which something of the person is erased.
+    pub erased: u64,
+}
+
+/// Takes what names `person` out of the rows of `batch` that `wanted` says; `None` if nothing of the kind is readable in them.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] if the batch is not of [`crate::event::schema::stored_schema`]; [`ErrorKind::Corrupt`] if its column
+/// `sealed` is not of these rows.
+pub fn erase(batch: &RecordBatch, person: &str, wanted: impl Fn(usize) -> bool) -> Result<Option<Erased>> {
+    let rows = Columns::of(batch)?;
+    let (mut edits, mut changed) = (Edits::default(), 0);
+    for row in (0..batch.num_rows()).filter(|row| wanted(*row)) {
+        changed += u64::from(rows.erase(row, person, &mut edits)?);
+    }
+    let Edits(edits) = edits;
+    let mut batch = batch.clone();
+    for (column, values) in edits {
+        batch =
+            replace(&batch, column.name(), Arc::new(edited(text_column(&batch, column.name())?, &values)))?;
+    }
+    Ok((changed > 0).then_some(Erased { batch, rows: changed }))
+}
+
+/// The columns that [`survey`] looks at, in the stored order.
+pub const SURVEYED: [&str; 4] = ["actor_id", "on_behalf_of_id", "targets", SEALED];
+
+/// What [`erase`] would find in the rows of `batch` that `wanted` says.
+///
+/// # Errors
+/// As [`erase`].
+pub fn survey(batch: &RecordBatch, person: &str, wanted: impl Fn(usize) -> bool) -> Result<Survey> {
+    let who = Who::of(batch)?;
+    let mut found = Survey::default();
+    for row in (0..batch.num_rows()).filter(|row| wanted(*row)) {
+        let Some((roles, marks)) = who.sealed(row, person)? else { continue };
+        let has = |kind: fn(&Mark) -> bool| {
+            u64::from(marks.iter().any(|(pointer, mark)| kind(mark) && roles.concern(pointer)))
+        };
+        found.readable += has(|mark| matches!(mark, Mark::Salt(_)));
+        found.erased += has(|mark| matches!(mark, Mark::Digest(_)));
+    }
+    Ok(found)
+}
+
+/// The columns that say who occurs in a row.
+struct Who<'b> {
+    actor_id: &'b StringArray,
+    on_behalf_of_id: &'b StringArray,
+    targets: &'b StringArray,
+    sealed: &'b StringArray,
+}
+
+impl<'b> Who<'b> {
+    fn of(batch: &'b RecordBatch) -> Result<Self> {
+        Ok(Self {
+            actor_id: text_column(batch, "actor_id")?,
+            on_behalf_of_id: text_column(batch, "on_behalf_of_id")?,
+            targets: text_column(batch, "targets")?,
+            sealed: text_column(batch, SEALED)?,
+        })
+    }
+
+    /// Where a person occurs in a row that has sealed fields, and those.
+    fn sealed(&self, row: usize, person: &str) -> Result<Option<(Roles, Marks)>> {
+        if self.sealed.is_null(row) {
+            return Ok(None);
+        }
+        let is = |ids: &StringArray| ids.is_valid(row) && ids.value(row) == person;
+        let roles = Roles {
+            actor: is(self.actor_id),
+            on_behalf_of: is(self.on_behalf_of_id),
+            targets: if self.targets.is_valid(row) {
+                targets(self.targets.value(row), person)
+            } else {
+                Vec::new()
+            },
+        };
+        if !roles.any() {
+            return Ok(None);
+        }
+        let marks =
+            marks::parse(self.sealed.value(row)).ok_or_else(|| corrupt("is no list of sealed fields"))?;
+        Ok(Some((roles, marks)))
+    }
+}
+
+/// Which of the targets are the person.
+fn targets(text: &str, person: &str) -> Vec<bool> {
+    let mut wanted = String::new();
+    jcs::push_text(&mut wanted, person);
+    let elements = json::elements(text).unwrap_or_default();
+    elements.iter().map(|target| json::get(target, &["id"]) == Some(wanted.as_str())).collect()
+}
+
+fn corrupt(detail: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("the column sealed of an event {detail}"))
+}
+
+impl Roles {
+    fn any(&self) -> bool {
+        self.actor || self.on_behalf_of || self.targets.contains(&true)
+    }
+
+    /// Whether what stands at `pointer` is the person's.
+    fn concern(&self, pointer: &str) -> bool {
+        let mut steps = pointer.split('/').skip(1);
+        match (steps.next(), steps.next()) {
+            (Some("actor"), Some("on_behalf_of")) => self.on_behalf_of,
+            (Some("actor" | "context"), _) => self.actor,
+            (Some("targets"), Some(place)) => {
+                place.parse().is_ok_and(|place: usize| self.targets.get(place) == Some(&true))
+            }
+            _ => self.any(),
+        }
+    }
+}
+
+/// The columns of a batch that an erasure looks at.
+struct Columns<'b> {
+    who: Who<'b>,
+    values: HashMap<Column, &'b StringArray>,
+}
+
+impl<'b> Columns<'b> {
+    fn of(batch: &'b RecordBatch) -> Result<Self> {
+        let values = SEALABLE.into_iter().map(|column| Ok((column, text_column(batch, column.name())?)));
+        Ok(Self { who: Who::of(batch)?, values: values.collect::<Result<_>>()? })
+    }
+
+    /// Notes what is to change in one row; whether anything is.
+    fn erase(&self, row: usize, person: &str, edits: &mut Edits) -> Result<bool> {
+        let Some((roles, mut marks)) = self.who.sealed(row, person)? else { return Ok(false) };
+        let mut changed = false;
+        for (pointer, mark) in &mut marks {
+            let Mark::Salt(salt) = &mark else { continue };
+            if !roles.concern(pointer) {
+                continue;
+            }
+            let value = self.take(row, pointer, edits)?;
+            *mark = Mark::Digest(marks::digest(salt, pointer, &value));
+            changed = true;
+        }
+        if changed {
+            edits.set(Column::Sealed, row, Some(marks::write(&marks)));
+        }
+        Ok(changed)
+    }
+
+    /// Takes the value at `pointer` out of its column, and gives it as canonical JSON.
+    fn take(&self, row: usize, pointer: &str, edits: &mut Edits) -> Result<String> {
+        let steps = marks::steps(pointer).ok_or_else(|| corrupt("names no field"))?;
+        let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+        let missing = || corrupt(&format!("names {pointer}, which is not there"));
+        let column =
+            SEALABLE.into_iter().find(|column| steps.starts_with(root(*column))).ok_or_else(missing)?;
+        let path = &steps[root(column).len()..];
+        let text = edits.get(column, row, self.values[&column]).ok_or_else(missing)?.to_owned();
+        if path.is_empty() {
+            edits.set(column, row, None);
+            let mut value = String::new();
+            jcs::push_text(&mut value, &text);
+            return Ok(value);
+        }
+        let taken = json::take(&text, path).ok_or_else(missing)?;
+        edits.set(column, row, taken.rest);
+        // The columns of the first target say what stands in the list of all.
+        if column == Column::Targets && path == ["0", "name"] {
+            edits.set(Column::TargetName, row, None);
+        }
+        Ok(taken.value)
+    }
+}
+
+impl Edits {
+    fn get<'a>(&'a self, column: Column, row: usize, values: &'a StringArray) -> Option<&'a str> {
+        match self.0.get(&column).and_then(|rows| rows.get(&row)) {
+            Some(edited) => edited.as_deref(),
+            None => values.is_valid(row).then(|| values.value(row)),
+        }
+    }
+
+    fn set(&mut self, column: Column, row: usize, value: Option<String>) {
+        self.0.entry(column).or_default().insert(row, value);
+    }
+}
+
+fn edited(values: &StringArray, edits: &HashMap<usize, Option<String>>) -> StringArray {
+    let mut out = StringBuilder::with_capacity(values.len(), values.value_data().len());
+    for row in 0..values.len() {
+        match edits.get(&row) {
+            Some(edited) => out.append_option(edited.as_deref()),
+            None => out.append_option(values.is_valid(row).then(|| values.value(row))),
+        }
+    }
+    out.finish()
+}

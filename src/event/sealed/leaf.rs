@@ -1,0 +1,50 @@
+//! What is hashed of an event with sealed fields: digests stand for the values.
+//!
+//! In: an event in canonical form, with its member `sealed`. Out: the same without the sealed values. Guaranteed: the same text
+//! before and after an erasure; a text that does not fit its member (a value missing, or there although it is said to be erased) has
+//! none, and no leaf in any tree is the hash of it.
+
+use super::{
+    json::{self, Taken},
+    marks::{self, Mark},
+};
+use crate::event::{jcs, schema::SEALED};
+
+/// What the leaf of `event` is the hash of, if that is not `event` itself.
+///
+/// Anyone can make it: take out `sealed`; of each of its members with a `salt` take the value out and reckon the digest; put
+/// `sealed` back with the digests only.
+///
+/// ```
+/// use auditlake::event::sealed::committed;
+///
+/// let stored = r#"{"actor":{"id":"u_1","name":"Ana"},"sealed":{"/actor/name":{"salt":"VqIE0Pz0c9pvbeRXF5mzLA"}}}"#;
+/// let hashed = committed(stored).unwrap();
+/// assert!(hashed.starts_with(r#"{"actor":{"id":"u_1"},"sealed":{"/actor/name":""#));
+/// assert_eq!(committed(r#"{"actor":{"id":"u_1"}}"#), None);
+/// ```
+pub fn committed(event: &str) -> Option<String> {
+    if !event.contains("\"sealed\":") {
+        return None;
+    }
+    let Taken { value: marks, rest } = json::take(event, &[SEALED])?;
+    let (mut rest, mut digests) = (rest?, Vec::new());
+    for (pointer, mark) in marks::parse(&marks)? {
+        let steps = marks::steps(&pointer)?;
+        let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+        let digest = match mark {
+            Mark::Salt(salt) => {
+                let taken = json::take(&rest, &steps)?;
+                rest = taken.rest?;
+                marks::digest(&salt, &pointer, &taken.value)
+            }
+            Mark::Digest(_) if json::get(&rest, &steps).is_some() => return None,
+            Mark::Digest(digest) => digest,
+        };
+        let mut value = String::new();
+        jcs::push_text(&mut value, &digest);
+        digests.push((pointer, value));
+    }
+    let digests = marks::object(digests.iter().map(|(pointer, digest)| (pointer.as_str(), digest.clone())));
+    json::with_member(&rest, SEALED, digests)
+}
