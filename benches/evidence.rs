@@ -1,4 +1,5 @@
-//! What evidence costs and what checking it takes: ingest with and without, bytes an event, events verified a second.
+//! What evidence costs and what checking it takes: ingest with and without, bytes an event, events verified a second; and what it costs to seal
+//! what names a person.
 //!
 //! `cargo bench --bench evidence`; `AUDITLAKE_BENCH_EVENTS` sets how many events (a million). The same file is imported by the real
 //! program into new stores, in turns with and without evidence; a turn ends when everything is committed and, with
@@ -69,6 +70,7 @@ fn main() {
     let store = place("store-true");
     let proof = bytes_below(&Path::new(&store).join("proof"));
     println!("evidence, bytes an event             {:.1}", proof as f64 / count as f64);
+    sealed(&place("store-sealed"), &store, &input, count);
     println!("verify, a file a day and tenant      {:.0} events/s (all cores)", verified(&store, count));
     let large = place("store-large");
     let (_, events, _) =
@@ -76,6 +78,36 @@ fn main() {
     fs::write(&input, events).expect("room for the events");
     run(&["import", "--store", &large, "--format", "native", &input], true);
     println!("verify, five files                   {:.0} events/s (all cores)", verified(&large, count));
+}
+
+/// Imports the same into a store whose tenants seal names.
+fn sealed(store: &str, unsealed: &str, input: &str, count: u64) {
+    let (_, tenants, _) = run(&["tenant", "list", "--store", unsealed, "--json"], true);
+    let tenants: Vec<serde_json::Value> = serde_json::from_str(&tenants).expect("a list");
+    run(&["import", "--store", store, "--format", "native", "/dev/null"], true);
+    for tenant in &tenants {
+        let id = tenant["id"].as_str().expect("an id");
+        run(
+            &[
+                "tenant",
+                "set",
+                id,
+                "--store",
+                store,
+                "--sealed-fields",
+                "actor.name,actor.email,targets.name",
+            ],
+            true,
+        );
+    }
+    let (seconds, ..) = run(&["import", "--store", store, "--format", "native", input], true);
+    println!("import with sealed names, events/s   {:.0}", count as f64 / seconds);
+    let sql = "SELECT sum(length(sealed) - length(replace(sealed, '\"salt\"', 'salt'))) / 2 AS n FROM events";
+    let (_, values, _) = run(&["sql", "--store", store, "--format", "csv", sql], true);
+    let values: f64 = values.lines().last().and_then(|text| text.trim().parse().ok()).expect("a number");
+    let bytes = |store: &str| bytes_below(&Path::new(store).join("events")) as f64;
+    println!("sealed values an event               {:.1}", values / count as f64);
+    println!("bytes of Parquet a sealed value      {:.1}", (bytes(store) - bytes(unsealed)) / values);
 }
 
 /// Compacts a store and verifies it; events a second.
