@@ -12,13 +12,26 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use super::encode::{Compression, Content, Encoder, Format};
-use crate::event::{properties, schema};
+use crate::event::{
+    properties, schema,
+    sealed::{SealedFields, seal},
+};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
 /// Events as `SELECT * FROM events` gives them: text as views, `seq`, `day`.
 pub(super) fn table(events: &[Value]) -> RecordBatch {
-    let stored = properties::stored(&properties::decoded(&json!(events).to_string()));
+    as_selected(&properties::stored(&properties::decoded(&json!(events).to_string())))
+}
+
+/// The same of a tenant that seals names.
+pub(super) fn sealed_table(events: &[Value]) -> RecordBatch {
+    let names = ["actor.name", "targets.name", "context.ip_address"].map(str::to_owned).to_vec();
+    let fields = SealedFields::try_from(names).unwrap();
+    as_selected(&properties::stored(&seal(properties::decoded(&json!(events).to_string()), &fields).unwrap()))
+}
+
+fn as_selected(stored: &RecordBatch) -> RecordBatch {
     let occurred_at = stored.column_by_name(schema::OCCURRED_AT).unwrap();
     let days = occurred_at.as_primitive::<TimestampMicrosecondType>().values().iter();
     let days = Date32Array::from_iter_values(days.map(|micros| micros.div_euclid(DAY_MICROS) as i32));

@@ -171,6 +171,7 @@ fn unmapped<'a>(event: &'a Event, targets: bool, form: Form) -> Result<Option<Js
         actor: unmapped_actor(&event.actor),
         changes: event.changes,
         metadata: event.metadata,
+        sealed: event.sealed,
         targets: event.targets.filter(|_| targets),
         version: event.version,
         workspace: event.workspace.as_ref(),

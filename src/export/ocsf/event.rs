@@ -28,6 +28,8 @@ pub(super) struct Event<'a> {
     #[serde(default)]
     pub(super) outcome: Outcome,
     pub(super) received_at: String,
+    #[serde(borrow)]
+    pub(super) sealed: Option<&'a RawValue>,
     pub(super) seq: Option<i64>,
     #[serde(borrow)]
     pub(super) targets: Option<&'a RawValue>,

@@ -242,7 +242,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field("actor.credential", "`id` is `actor.user.credential_uid`; `type` in `unmapped`"),
     field("actor.metadata, actor.on_behalf_of", "`unmapped`: OCSF has no one for whom somebody acts"),
-    field("workspace, changes, metadata, version", "`unmapped`"),
+    field("workspace, changes, metadata, sealed, version", "`unmapped`"),
     field(
         "targets",
         "6003: `resources[]` with `uid`, `type`, `name`, `data` (metadata); 3001, 3002: `unmapped`, and the first `user` `member` `account` `person` `employee` `customer` `guest` is `user`, without one the actor; 3001: the first `role` `permission` `policy` `privilege` is `policy`",

@@ -253,6 +253,8 @@ pub(super) struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) metadata: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sealed: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) targets: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<i64>,
@@ -265,6 +267,7 @@ impl Unmapped<'_> {
         self.actor.is_none()
             && self.changes.is_none()
             && self.metadata.is_none()
+            && self.sealed.is_none()
             && self.targets.is_none()
             && self.version.is_none()
             && self.workspace.is_none()

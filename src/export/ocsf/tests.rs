@@ -14,7 +14,7 @@ use crate::{
     event::canonical::to_api_json,
     export::{
         encode::{Compression, Content, Format},
-        fixture::{cut, events, file, read_parquet, table, unpacked},
+        fixture::{cut, events, file, read_parquet, sealed_table, table, unpacked},
         ocsf::{kind::Kind, mapping::Class},
     },
 };
@@ -160,7 +160,7 @@ proptest! {
     /// and anything of the event that is nowhere in the object.
     #[test]
     fn objects_keep_to_the_schema_and_lose_nothing(events in events()) {
-        let (schema, rows) = (schema(), table(&events));
+        let (schema, rows) = (schema(), sealed_table(&events));
         let objects = lines(&rows);
         prop_assert_eq!(objects.len(), rows.num_rows());
         for (row, object) in objects.iter().enumerate() {
@@ -177,7 +177,7 @@ proptest! {
     /// Would catch columns that say something else than the lines.
     #[test]
     fn columns_are_the_lines(events in events()) {
-        let rows = table(&events);
+        let rows = sealed_table(&events);
         let (found, _) = columns(&rows, &Content::Events);
         prop_assert_eq!(found, lines(&rows));
     }

@@ -116,7 +116,7 @@ async fn a_person_is_erased_at_a_server(place: &Place) {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("acme");
     let to = to.to_str().unwrap();
-    for format in ["ndjson", "parquet"] {
+    for format in ["ndjson", "parquet", "csv", "arrow", "ocsf-ndjson", "ocsf-parquet"] {
         let folder = format!("{to}-{format}");
         let export =
             ["export", "--tenant", "acme", "--format", format, "--compression", "none", "--to", &folder];
