@@ -7,6 +7,7 @@
 pub mod canonical;
 mod columns;
 pub mod decode;
+pub mod derived;
 mod jcs;
 #[cfg(test)]
 pub(crate) mod properties;
