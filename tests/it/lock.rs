@@ -2,6 +2,7 @@
 
 mod earlier;
 mod kept;
+mod program;
 
 use std::{collections::BTreeMap, sync::Arc};
 
