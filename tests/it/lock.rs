@@ -3,6 +3,7 @@
 mod earlier;
 mod kept;
 mod program;
+mod writers;
 
 use std::{collections::BTreeMap, sync::Arc};
 
