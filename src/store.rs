@@ -107,7 +107,8 @@ impl Store {
     /// Opens a folder, `file://`, `s3://bucket/prefix` or `memory://`.
     ///
     /// A folder is made if it is missing. An S3 bucket is asked for one listing, so that a wrong bucket, endpoint or
-    /// key is an error now and not with the first event. Errors name the store and what to set, never credentials.
+    /// key is an error now and not with the first event; if its objects are to be locked, whether it can do that, too. Errors name the
+    /// store and what to set, never credentials.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
