@@ -120,6 +120,9 @@ pub struct Background {
     /// Pause between two removals of days that tenants no longer keep; 0 leaves it to `auditlake retention`. Until it comes,
     /// such days are not shown any more.
     pub retention_every_ms: u64,
+    /// Pause between two looks whether tables say of themselves that nothing is removed from them, and whether objects bear the locks and holds
+    /// of their tenants; 0 turns that off.
+    pub protect_every_ms: u64,
     /// Pause between two looks for keys and settings of tenants that other processes have made or changed; 0 turns that off.
     pub keys_every_ms: u64,
 }
@@ -131,6 +134,7 @@ impl Default for Background {
             sweep_every_ms: 3_600_000,
             sweep_grace_ms: 24 * 3_600_000,
             retention_every_ms: 3_600_000,
+            protect_every_ms: 600_000,
             keys_every_ms: 10_000,
         }
     }

@@ -11,6 +11,7 @@
 
 mod change;
 mod key;
+pub mod lock;
 mod log;
 mod state;
 mod subscription;
@@ -35,7 +36,7 @@ pub use self::{
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{TenantId, sealed::SealedFields},
-    store::Store,
+    store::{LockRule, Store},
     telemetry::{self, Clock},
 };
 
@@ -52,7 +53,7 @@ struct Shared {
     log: Log,
     clock: Clock,
     /// What the log says as far as it was read.
-    state: RwLock<Arc<State>>,
+    state: Arc<RwLock<Arc<State>>>,
     /// Held while the log is read on or written.
     reading: Mutex<()>,
 }
@@ -91,14 +92,13 @@ impl Control {
     /// As the store; [`ErrorKind::Corrupt`] with the object's name if a record is not one of ours.
     pub async fn open(store: Store, clock: Clock) -> Result<Self> {
         let log = Log::new(store);
-        let state = RwLock::new(Arc::new(log.read().await?));
+        let state = Arc::new(RwLock::new(Arc::new(log.read().await?)));
         Ok(Self { shared: Arc::new(Shared { log, clock, state, reading: Mutex::default() }) })
     }
 
     /// The state as of the last change that this process made or read.
     pub fn state(&self) -> Arc<State> {
-        // Only whole states are put in: it is whole even after a panic.
-        Arc::clone(&self.shared.state.read().unwrap_or_else(PoisonError::into_inner))
+        newest(&self.shared.state)
     }
 
     /// Reads what other processes have changed since.
@@ -121,6 +121,13 @@ impl Control {
         let state = self.state();
         let fields = &state.tenant(tenant)?.current().settings.sealed_fields;
         (!fields.is_empty()).then(|| fields.clone())
+    }
+
+    /// How what is written for tenants is locked: as this process knows their settings at the time.
+    pub fn lock_rule(&self) -> LockRule {
+        // Not the log: the store that gets the rule would hold itself open.
+        let (state, clock) = (Arc::clone(&self.shared.state), self.shared.clock.clone());
+        Arc::new(move |path| lock::lock_of(path, |id| newest(&state).settings(id), clock.now()))
     }
 
     /// The day (UTC) that it is.
@@ -183,4 +190,9 @@ impl Control {
         }
         Ok(())
     }
+}
+
+fn newest(state: &RwLock<Arc<State>>) -> Arc<State> {
+    // Only whole states are put in: it is whole even after a panic.
+    Arc::clone(&state.read().unwrap_or_else(PoisonError::into_inner))
 }

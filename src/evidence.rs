@@ -20,11 +20,13 @@
 //! | `leaf` | the leaves of rows |
 //! | `identity` | the deployment's name and keys |
 //! | `stored`, `publish` | a tree in the store: read and checked, grown |
+//! | `kept` | what a bucket with Object Lock keeps of what was replaced |
 
 pub mod bundle;
 pub mod checkpoint;
 pub mod hash;
 mod identity;
+mod kept;
 pub mod key;
 mod leaf;
 pub mod note;
@@ -38,7 +40,11 @@ mod tests;
 pub mod tile;
 pub mod tree;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use quick_cache::{Weighter, sync::Cache};
 use serde::{Deserialize, Serialize};
@@ -93,6 +99,8 @@ struct Shared {
     /// `None`: nothing was ever signed here, and this process does not.
     identity: Option<Identity>,
     heads: Cache<TenantId, Arc<Head>, HeadBytes>,
+    /// The tenants of which a locking bucket kept what had been replaced.
+    kept: Mutex<BTreeSet<TenantId>>,
 }
 
 /// The state of one tree.
@@ -149,7 +157,8 @@ impl Evidence {
 
     fn with(store: &Store, identity: Option<Identity>, settings: &Settings) -> Self {
         let heads = Cache::with_weighter(1_024, settings.cache_bytes, HeadBytes);
-        Self { shared: Arc::new(Shared { store: store.clone(), identity, heads }) }
+        let shared = Shared { store: store.clone(), identity, heads, kept: Mutex::default() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Whether this process keeps trees.

@@ -15,6 +15,10 @@ pub const STORE_REQUEST_MS_MAX: u64 = 30_000;
 pub const STORE_CONNECT_MS_MAX: u64 = 5_000;
 /// Retries of the request that checks an S3 store at start: few, so that a wrong setting is told soon.
 pub const STORE_PROBE_RETRIES_MAX: usize = 2;
+/// Versions of objects in one answer of a bucket: as many as S3 gives.
+pub const VERSIONS_PAGE: usize = 1_000;
+/// Versions of objects that are locked or held at the same time.
+pub const LOCKS_AT_ONCE: usize = 16;
 /// Folders a local store remembers as fsynced; past it, it forgets them and fsyncs again.
 pub const STORE_FOLDERS_KNOWN_MAX: usize = 65_536;
 /// Processes that may have one local store open at the same time.

@@ -85,6 +85,26 @@ pub fn parse_data_file<'a>(tenant: &TenantId, path: &'a Path) -> Option<&'a str>
     (relative.starts_with("day=") && relative.ends_with(".parquet")).then_some(relative)
 }
 
+/// Whose an object is that is part of a tenant's table or tree, and of a data file the day; `None` for anything else.
+pub fn parse_kept(path: &Path) -> Option<(TenantId, Option<NaiveDate>)> {
+    let (folder, name) = path.as_ref().split_once("/tenant=")?;
+    let (tenant, rest) = name.split_once('/')?;
+    let tenant = TenantId::from_key(tenant)?;
+    match folder {
+        "events" => {
+            let day = rest.strip_prefix("day=").and_then(|rest| rest.split('/').next());
+            Some((tenant, day.and_then(|day| day.parse().ok())))
+        }
+        "proof" => Some((tenant, None)),
+        _ => None,
+    }
+}
+
+/// How far what a tenant already has is locked and held.
+pub fn locks(tenant: &TenantId) -> Path {
+    Path::from(format!("control/locks/tenant={}.json", tenant.to_key()))
+}
+
 /// Folder of the segments of a tenant's skip index.
 pub fn index(tenant: &TenantId) -> Path {
     Path::from(format!("index/tenant={}", tenant.to_key()))
@@ -138,6 +158,11 @@ pub fn proof(tenant: &TenantId) -> Path {
 /// A tile of a tenant's tree, by its path in C2SP's form without `tile/`.
 pub fn proof_tile(tenant: &TenantId, tile: &str) -> Path {
     Path::from(format!("proof/tenant={}/tile/{tile}", tenant.to_key()))
+}
+
+/// The path of a [`proof_tile`] in C2SP's form without `tile/`; `None` for anything else.
+pub fn parse_proof_tile<'a>(tenant: &TenantId, path: &'a Path) -> Option<&'a str> {
+    path.as_ref().strip_prefix(proof(tenant).as_ref())?.strip_prefix("/tile/")
 }
 
 /// The newest checkpoint of a tenant, where tools for C2SP tiles look for it: a copy, which may lag behind.
@@ -393,8 +418,23 @@ mod tests {
         let id = Uuid::from_u128(7);
         assert_eq!(parse_index_segment(&index_segment(&tenant, id)), Some(id));
         assert_eq!(parse_index_segment(&Path::from("index/tenant=acme/notes.txt")), None);
+        let day = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+        let file = data_file(&tenant, &data_file_name(day, id));
+        assert_eq!(parse_kept(&file), Some((tenant.clone(), Some(day))));
+        for kept in [delta_commit(&tenant, 7), checkpoint(&tenant, 42), proof_tile(&tenant, "0/000.p/7")] {
+            assert_eq!(parse_kept(&kept), Some((tenant.clone(), None)), "{kept}");
+        }
+        for other in
+            [index_segment(&tenant, id), deployment(), wal_segment(7, 42), locks(&tenant), table(&tenant)]
+        {
+            assert_eq!(parse_kept(&other), None, "{other}");
+        }
+        assert_eq!(parse_kept(&export_files(&tenant, "exp_7").join("events")), None);
         assert_eq!(parse_delta_commit(&delta_commit(&tenant, 7)), Some(7));
         assert_eq!(parse_checkpoint(&checkpoint(&tenant, 42)), Some(42));
+        assert_eq!(parse_checkpoint(&checkpoint_copy(&tenant)), None);
+        assert_eq!(parse_proof_tile(&tenant, &proof_tile(&tenant, "0/000.p/7")), Some("0/000.p/7"));
+        assert_eq!(parse_proof_tile(&tenant, &checkpoint(&tenant, 42)), None);
         assert_eq!(parse_verifier_key(&verifier_key(&"a".repeat(64))), Some(&*"a".repeat(64)));
         let folder = export(&tenant, "exp_7");
         assert_eq!(parse_export_job(&export_job(&folder)), Some(folder));

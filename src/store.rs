@@ -33,6 +33,7 @@ mod failure;
 mod folders;
 mod local;
 mod location;
+mod lock;
 mod role;
 mod s3;
 mod settings;
@@ -40,14 +41,18 @@ mod staging;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod versions;
 
 pub use address::Address;
 pub use bucket::{Bucket, BucketAccess};
 use failure::operation_failed;
 use local::DurableLocal;
 use location::Location;
+use lock::Locking;
+pub use lock::{Lock, LockRule, ObjectLock};
 pub use role::Role;
 pub use settings::{S3Settings, Settings};
+pub use versions::{Version, VersionPage, VersionsAfter};
 
 /// An open store. Cheap to clone; all clones share one client.
 #[derive(Clone, Debug)]
@@ -67,15 +72,18 @@ struct Inner {
 #[derive(Debug)]
 enum Backend {
     Local(DurableLocal),
-    S3(Signing),
+    S3(S3Bucket),
     Other,
 }
 
-/// Makes URLs that open objects of a bucket to whoever has them.
+/// What a bucket can beside keeping objects.
 #[derive(Debug)]
-struct Signing {
+struct S3Bucket {
+    /// Makes URLs that open objects to whoever has them.
     bucket: AmazonS3,
     prefix: Path,
+    /// `None`: nothing is locked.
+    locked: Option<s3::Locked>,
 }
 
 /// What became of [`Store::put_if_absent`].
@@ -87,11 +95,21 @@ pub enum PutOutcome {
     Exists,
 }
 
+/// What became of [`Store::try_delete`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// The object is gone from listings and reads, if it was there. Where versions are kept, one that is locked stays behind.
+    Done,
+    /// The bucket keeps it: it is locked or held, or deletions are not allowed. It is there as before.
+    Refused,
+}
+
 impl Store {
     /// Opens a folder, `file://`, `s3://bucket/prefix` or `memory://`.
     ///
     /// A folder is made if it is missing. An S3 bucket is asked for one listing, so that a wrong bucket, endpoint or
-    /// key is an error now and not with the first event. Errors name the store and what to set, never credentials.
+    /// key is an error now and not with the first event; if its objects are to be locked, whether it can do that, too. Errors name the
+    /// store and what to set, never credentials.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -106,6 +124,12 @@ impl Store {
     pub async fn open(location: &str, settings: &Settings) -> Result<Self> {
         let location = Location::parse(location)?;
         let display = location.to_string();
+        if settings.s3.object_lock != ObjectLock::Off && !matches!(location, Location::S3 { .. }) {
+            let message = format!(
+                "store {display}: object_store.s3.object_lock is set, and only an S3 bucket locks objects: set it to \"off\""
+            );
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         let (objects, backend, address): (Arc<dyn ObjectStore>, _, _) = match location {
             Location::Memory => (Arc::new(InMemory::new()), Backend::Other, None),
             Location::Folder(folder) => {
@@ -114,8 +138,8 @@ impl Store {
                 (Arc::new(local.clone()), Backend::Local(local), Some(address))
             }
             Location::S3 { bucket, prefix } => {
-                let (objects, address) = s3::open(&bucket, &prefix, &display, settings).await?;
-                let (objects, backend) = s3_backend(objects, prefix);
+                let (objects, address, locked) = s3::open(&bucket, &prefix, &display, settings).await?;
+                let (objects, backend) = s3_backend(objects, prefix, locked);
                 (objects, backend, Some(address))
             }
         };
@@ -244,6 +268,64 @@ impl Store {
         }
     }
 
+    /// As [`Store::delete`], but that a bucket with Object Lock keeps the object is an answer, not an error.
+    pub async fn try_delete(&self, path: &Path) -> Result<Deletion> {
+        match self.inner.objects.delete(path).await {
+            Ok(()) => Ok(Deletion::Done),
+            Err(error) if failure::is_absent(&error) => Ok(Deletion::Done),
+            Err(error) if self.keeps(&error) => Ok(Deletion::Refused),
+            Err(error) => Err(operation_failed("delete", path, error)),
+        }
+    }
+
+    /// Whether an error of a deletion says that a bucket with Object Lock keeps the object.
+    pub fn keeps(&self, error: &object_store::Error) -> bool {
+        self.locked().is_some() && failure::is_refused(error)
+    }
+
+    /// Whether objects can be locked here.
+    pub fn locks(&self) -> bool {
+        self.locked().is_some()
+    }
+
+    /// From now on what is written is locked as `rule` says; before, nothing is. Does nothing to a store that cannot lock.
+    pub fn lock_by(&self, rule: LockRule) {
+        if let Some(locked) = self.locked() {
+            locked.locks.follow(rule);
+        }
+    }
+
+    /// Some of all versions of what is below `folder`, from `after` on; none of a store that cannot lock.
+    pub async fn versions(&self, folder: &Path, after: Option<&VersionsAfter>) -> Result<VersionPage> {
+        match self.locked() {
+            Some(locked) => locked.requests.versions(folder, after).await,
+            None => Ok(VersionPage { versions: Vec::new(), next: None }),
+        }
+    }
+
+    /// Locks a version of an object until then, unless it is locked for as long already. Returns whether it had to be.
+    pub async fn retain(&self, version: &Version, until: DateTime<Utc>) -> Result<bool> {
+        match self.locked() {
+            Some(locked) => locked.requests.retain(version, locked.locks.mode(), until).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Puts a legal hold on a version of an object, or takes it off; one that is gone is fine.
+    pub async fn hold(&self, version: &Version, on: bool) -> Result<()> {
+        match self.locked() {
+            Some(locked) => locked.requests.hold(version, on).await,
+            None => Ok(()),
+        }
+    }
+
+    fn locked(&self) -> Option<&s3::Locked> {
+        match &self.inner.backend {
+            Backend::S3(bucket) => bucket.locked.as_ref(),
+            Backend::Local(_) | Backend::Other => None,
+        }
+    }
+
     /// The last thing to do with a store that is a folder for others: removes the empty folders at and below `folder`, and those that
     /// the store itself has, so that its objects are all there is. Nothing can be written afterwards.
     pub async fn leave(&self, folder: &Path) -> Result<()> {
@@ -270,7 +352,7 @@ impl Store {
     /// A URL that gives the object to whoever has it, for so long; `None` if the store is not a bucket. It says nothing of
     /// whether there is an object.
     pub async fn signed_url(&self, path: &Path, holds: Duration) -> Result<Option<Url>> {
-        let Backend::S3(Signing { bucket, prefix }) = &self.inner.backend else { return Ok(None) };
+        let Backend::S3(S3Bucket { bucket, prefix, .. }) = &self.inner.backend else { return Ok(None) };
         let key: Path = prefix.parts().chain(path.parts()).collect();
         let signed = bucket.signed_url(http::Method::GET, &key, holds).await;
         signed.map(Some).map_err(|error| operation_failed("sign a URL of", path, error))
@@ -296,7 +378,11 @@ impl Store {
     }
 }
 
-fn s3_backend(bucket: AmazonS3, prefix: Path) -> (Arc<dyn ObjectStore>, Backend) {
-    let objects = Arc::new(PrefixStore::new(bucket.clone(), prefix.clone()));
-    (objects, Backend::S3(Signing { bucket, prefix }))
+fn s3_backend(bucket: AmazonS3, prefix: Path, locked: Option<s3::Locked>) -> (Arc<dyn ObjectStore>, Backend) {
+    let plain = PrefixStore::new(bucket.clone(), prefix.clone());
+    let objects: Arc<dyn ObjectStore> = match &locked {
+        Some(locked) => Arc::new(Locking::new(plain, Arc::clone(&locked.locks))),
+        None => Arc::new(plain),
+    };
+    (objects, Backend::S3(S3Bucket { bucket, prefix, locked }))
 }

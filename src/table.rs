@@ -15,8 +15,10 @@
 //! | [`ids`] | is this id stored already? |
 //! | [`described`] | what readers that are not ours see |
 //! | `trees` | what the log says of Merkle trees |
+//! | `append_only` | `delta.appendOnly` |
 //! | `maintain`, [`sweep`] | checkpoints, log clean-up, deletion of dead files |
 
+mod append_only;
 mod coalesce;
 pub mod commit;
 pub mod described;
@@ -135,6 +137,11 @@ impl Tables {
         let ids = IdCache::new(settings.id_cache_bytes);
         let shared = Arc::new(Shared { store, clock, settings, ids });
         Ok(Self { shared, known: Arc::new(Mutex::new(known)) })
+    }
+
+    /// Whether the store can lock objects.
+    pub fn locks(&self) -> bool {
+        self.shared.store.locks()
     }
 
     /// The tenants that have a Delta log or uncommitted events, sorted. A tenant whose table has not been loaded

@@ -28,6 +28,8 @@ struct Members {
     #[serde(deserialize_with = "given")]
     retention_days: Option<Option<u32>>,
     #[serde(deserialize_with = "given")]
+    lock_days: Option<Option<u32>>,
+    #[serde(deserialize_with = "given")]
     legal_hold: Option<Option<bool>>,
     #[serde(deserialize_with = "given")]
     sealed_fields: Option<Option<Vec<String>>>,
@@ -75,19 +77,41 @@ impl TryFrom<Map<String, Value>> for LimitsPatch {
 impl Patch {
     /// Whether it names what only the operator sets.
     pub(super) fn is_operators(&self) -> bool {
-        let Members { name: _, retention_days, legal_hold, sealed_fields, limits } = &self.0;
-        retention_days.is_some() || legal_hold.is_some() || sealed_fields.is_some() || limits.is_some()
+        let Members { name: _, retention_days, lock_days, legal_hold, sealed_fields, limits } = &self.0;
+        retention_days.is_some()
+            || lock_days.is_some()
+            || legal_hold.is_some()
+            || sealed_fields.is_some()
+            || limits.is_some()
+    }
+
+    /// Whether it asks for locks.
+    pub(super) fn locks(&self) -> bool {
+        matches!(self.0.lock_days, Some(Some(_)))
     }
 
     /// The settings after it.
     pub(super) fn apply(&self, settings: &TenantSettings) -> Result<TenantSettings> {
-        let Members { name, retention_days, legal_hold, sealed_fields, limits } = self.0.clone();
+        let Members { name, retention_days, lock_days, legal_hold, sealed_fields, limits } = self.0.clone();
         let mut next = settings.clone();
         if let Some(name) = name {
             next.name = name.map(|name| checked_name(&name)).transpose()?;
         }
         if let Some(days) = retention_days {
             next.retention_days = checked("retention_days", days, limits::RETENTION_DAYS_MAX)?;
+        }
+        if let Some(days) = lock_days {
+            next.lock_days = checked("lock_days", days, limits::RETENTION_DAYS_MAX)?;
+        }
+        if let (Some(locked), Some(kept)) = (next.lock_days, next.retention_days)
+            && locked > kept
+        {
+            let message = match lock_days {
+                Some(_) => format!("lock_days: {locked} is more than the {kept} of retention_days"),
+                None => format!("retention_days: {kept} is less than the {locked} of lock_days"),
+            };
+            let why = "a lock must not keep what retention is to remove";
+            return Err(Error::new(ErrorKind::Invalid, format!("{message}: {why}")));
         }
         if let Some(hold) = legal_hold {
             next.legal_hold = hold.unwrap_or_default();
@@ -145,6 +169,7 @@ mod tests {
         let before = TenantSettings {
             name: Some("Acme".into()),
             retention_days: Some(30),
+            lock_days: Some(7),
             legal_hold: true,
             sealed_fields,
             limits,
@@ -153,12 +178,32 @@ mod tests {
         same("{}");
         same(r#"{"limits": {}}"#);
         same(r#"{"name": " Acme ", "retention_days": 30}"#);
+        same(r#"{"lock_days": 7}"#);
         let next =
             patched(&before, r#"{"retention_days": null, "limits": {"requests_per_second": null}}"#).unwrap();
         let expected = TenantLimits { requests_per_second: None, ..limits };
         assert_eq!(next, TenantSettings { retention_days: None, limits: expected, ..before.clone() });
-        let cleared = r#"{"name": null, "retention_days": null, "legal_hold": null, "sealed_fields": null, "limits": null}"#;
+        let cleared = r#"{"name": null, "retention_days": null, "lock_days": null, "legal_hold": null, "sealed_fields": null, "limits": null}"#;
         assert_eq!(patched(&before, cleared), Ok(TenantSettings::default()));
+    }
+
+    /// Would catch a lock that keeps what retention is to remove, whichever of the two is set last.
+    #[test]
+    fn locks_end_before_retention() {
+        let set =
+            |retention_days, lock_days| TenantSettings { retention_days, lock_days, ..Default::default() };
+        for (before, patch, field) in [
+            (set(Some(30), None), r#"{"lock_days": 31}"#, "lock_days: 31"),
+            (set(None, Some(31)), r#"{"retention_days": 30}"#, "retention_days: 30"),
+            (set(None, None), r#"{"retention_days": 30, "lock_days": 31}"#, "lock_days: 31"),
+        ] {
+            let error = patched(&before, patch).unwrap_err();
+            assert!(error.starts_with(field), "{patch}: {error}");
+        }
+        assert_eq!(patched(&set(Some(30), None), r#"{"lock_days": 30}"#), Ok(set(Some(30), Some(30))));
+        assert_eq!(patched(&set(Some(30), Some(30)), r#"{"retention_days": null}"#), Ok(set(None, Some(30))));
+        let both = r#"{"retention_days": 90, "lock_days": 60}"#;
+        assert_eq!(patched(&set(Some(30), Some(30)), both), Ok(set(Some(90), Some(60))));
     }
 
     /// Would catch a mistyped member that is passed over: a hold that does not hold, or days that nobody counts.
@@ -173,6 +218,8 @@ mod tests {
             (r#"{"retention_days": 1.5}"#, "1.5"),
             (r#"{"retention_days": "30"}"#, "30"),
             (r#"{"legal_hold": "yes"}"#, "yes"),
+            (r#"{"lock_days": 0}"#, "lock_days: 0"),
+            (r#"{"lock_days": 36501}"#, "lock_days: 36501"),
             (r#"{"name": ""}"#, "name"),
             (r#"{"sealed_fields": ["actor.name", "actor.id"]}"#, "sealed_fields: 'actor.id'"),
             (r#"{"sealed_fields": "actor.name"}"#, "actor.name"),

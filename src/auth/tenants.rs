@@ -188,10 +188,13 @@ impl Tenants {
         if matches!(by.reach(), Reach::Tenant(_)) {
             known.as_ref().ok_or_else(|| not_found(id))?;
             if patch.is_operators() {
-                let message =
-                    "retention_days, legal_hold, sealed_fields and limits are set with a key of all tenants";
+                let message = "retention_days, lock_days, legal_hold, sealed_fields and limits are set with a key of all tenants";
                 return Err(Error::new(ErrorKind::Forbidden, message));
             }
+        }
+        if patch.locks() && !self.tables.locks() {
+            let message = "lock_days: this store locks nothing: object_store.s3.object_lock is \"off\"";
+            return Err(Error::new(ErrorKind::Invalid, message));
         }
         expected.check(id, known.as_ref().map(|known| known.version))?;
         let is_there = known.is_some();

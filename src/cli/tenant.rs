@@ -62,6 +62,9 @@ struct Set {
     /// Days that its events are kept, by the day they occurred on
     #[arg(long, value_name = "DAYS", value_parser = number_or_none)]
     retention_days: Option<Value>,
+    /// Days for which S3 Object Lock keeps what is written, whoever wants to remove it
+    #[arg(long, value_name = "DAYS", value_parser = number_or_none)]
+    lock_days: Option<Value>,
     /// Whether nothing is removed, whatever the days
     #[arg(long, value_name = "BOOL")]
     legal_hold: Option<bool>,
@@ -109,6 +112,7 @@ impl Set {
         Value::Object(members([
             ("name", &name),
             ("retention_days", &self.retention_days),
+            ("lock_days", &self.lock_days),
             ("legal_hold", &self.legal_hold.map(Value::from)),
             ("sealed_fields", &self.sealed_fields),
             ("limits", &limits),
@@ -217,6 +221,7 @@ mod tests {
             id: "acme".into(),
             name: None,
             retention_days: Some(number_or_none("none").unwrap()),
+            lock_days: None,
             legal_hold: Some(true),
             sealed_fields: Some(fields_or_none("actor.name, metadata.email").unwrap()),
             requests_per_second: None,

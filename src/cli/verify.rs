@@ -144,8 +144,7 @@ impl Source {
         match self {
             Self::Server(remote) => remote.checkpoint().await,
             Self::Store(tree) => {
-                let notes = tree.all_checkpoints().await?;
-                let newest = notes.into_iter().max_by_key(|(name, _)| name.size);
+                let newest = tree.newest_checkpoint().await?;
                 let missing =
                     || Error::new(ErrorKind::NotFound, "the store has no checkpoint of this tenant");
                 newest.map(|(_, note)| note).ok_or_else(missing)

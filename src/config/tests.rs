@@ -35,6 +35,22 @@ fn flags_beat_variables_beat_file_beat_defaults() {
     assert_eq!(config.http.head_timeout_ms, http::Settings::default().head_timeout_ms);
 }
 
+/// Would catch a lock that nobody can switch on, and one that is switched on under another name than S3's modes have.
+#[test]
+fn object_lock_is_set_by_its_modes() {
+    let name = "AUDITLAKE_OBJECT_STORE__S3__OBJECT_LOCK";
+    for (mode, expected) in [
+        ("off", store::ObjectLock::Off),
+        ("governance", store::ObjectLock::Governance),
+        ("compliance", store::ObjectLock::Compliance),
+    ] {
+        let config = load(None, &[(name, mode)], Flags::default()).unwrap();
+        assert_eq!(config.object_store.s3.object_lock, expected);
+        assert!(config.to_toml().contains(&format!("object_lock = \"{mode}\"")));
+    }
+    assert!(refusal(None, &[(name, "on")]).contains("compliance"));
+}
+
 /// Would catch a mistyped field that silently keeps its default.
 #[test]
 fn unknown_names_are_refused_by_name() {

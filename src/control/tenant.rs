@@ -19,6 +19,9 @@ pub struct TenantSettings {
     pub name: Option<String>,
     /// Days that events are kept, by the day they occurred on; `None`: for ever.
     pub retention_days: Option<u32>,
+    /// Days for which a bucket with Object Lock keeps what is written, whoever wants to remove it; `None`: it does not lock. Never more
+    /// than `retention_days`.
+    pub lock_days: Option<u32>,
     /// While it holds, nothing is removed, whatever the days.
     pub legal_hold: bool,
     /// Fields whose values can be erased without breaking a proof; decided before the first event.
@@ -29,6 +32,11 @@ pub struct TenantSettings {
 }
 
 impl TenantSettings {
+    /// Whether nothing of the tenant's events is ever to be removed, as things are set.
+    pub fn only_grows(&self) -> bool {
+        self.retention_days.is_none() || self.legal_hold
+    }
+
     /// The first day whose events are kept, on `today`; `None`: all are.
     pub fn first_day(&self, today: NaiveDate) -> Option<NaiveDate> {
         let days = self.retention_days.filter(|_| !self.legal_hold)?;

@@ -65,11 +65,9 @@ impl<'p> Rewrite<'p> {
                 if stop.is_cancelled() {
                     return Ok(None);
                 }
-                match self.replace(&table, files).await {
-                    Ok(()) => {}
-                    // They are others now: they are looked for again.
-                    Err(error) if error.kind() == ErrorKind::Conflict && !are_live(&table, files) => break,
-                    Err(error) => return Err(error),
+                // They may be others now: they are looked for again.
+                if !self.replace(&table, files).await? {
+                    break;
                 }
             }
         }
@@ -134,8 +132,8 @@ impl<'p> Rewrite<'p> {
         (0..files.len()).filter(may_have).map(|at| Arc::clone(files[at])).collect()
     }
 
-    /// Puts files without the values in the place of `files`, in one commit.
-    async fn replace(&self, table: &Arc<Table>, files: &[Arc<DataFile>]) -> Result<()> {
+    /// Puts files without the values in the place of `files`, in one commit. `false`: another commit came before it.
+    async fn replace(&self, table: &Arc<Table>, files: &[Arc<DataFile>]) -> Result<bool> {
         let mut indexer = Indexer::new(&self.parts.indexes, table.tenant());
         let mut written: Vec<DataFile> = Vec::new();
         for file in files {
@@ -157,6 +155,7 @@ impl<'p> Rewrite<'p> {
             discard(table, &written).await;
             return Err(held(table.tenant()));
         }
+        table.permit_removals().await?;
         let commit = Commit {
             operation: "UPDATE",
             add: written,
@@ -166,10 +165,16 @@ impl<'p> Rewrite<'p> {
             next_seq: None,
             tree: None,
         };
-        table.commit(commit).await?;
-        drop(still);
-        indexer.publish().await;
-        Ok(())
+        // What was written for a commit that did not come to be is left to the sweep.
+        match table.commit(commit).await {
+            Ok(_) => {
+                drop(still);
+                indexer.publish().await;
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes one file, not yet part of the table, and reads it back.

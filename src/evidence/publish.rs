@@ -19,6 +19,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     limits::EVIDENCE_REQUESTS_MAX,
     paths,
+    store::Deletion,
 };
 
 /// Leaves appended and not published yet.
@@ -87,9 +88,13 @@ impl Stored {
         put.and(copied)?;
         let head = Arc::new(Head { edge, root, note: Some(note) });
         self.shared.heads.insert(self.tenant.clone(), Arc::clone(&head));
-        if let Err(error) = self.clean_up(from, head.edge.size(), filled).await {
-            let (tenant, report) = (&self.tenant, error.report());
-            tracing::warn!(%tenant, report, "partial tiles that full ones replace were not removed");
+        match self.clean_up(from, head.edge.size(), filled).await {
+            Ok(Deletion::Done) => {}
+            Ok(Deletion::Refused) => self.shared.note_kept(&self.tenant),
+            Err(error) => {
+                let (tenant, report) = (&self.tenant, error.report());
+                tracing::warn!(%tenant, report, "partial tiles that full ones replace were not removed");
+            }
         }
         Ok(head)
     }
@@ -100,20 +105,23 @@ impl Stored {
 
     /// Removes the checkpoint before and the partial tiles of tiles that are full now. Only a tile that was begun before can
     /// have any.
-    async fn clean_up(&self, from: u64, size: u64, filled: Vec<TileId>) -> Result<()> {
+    async fn clean_up(&self, from: u64, size: u64, filled: Vec<TileId>) -> Result<Deletion> {
+        let mut done = Deletion::Done;
         let begun = Edge::tiles(from);
         let was_begun =
             |tile: &TileId| begun.iter().any(|old| (old.level, old.index) == (tile.level, tile.index));
         if from > 0 && from < size {
-            self.shared.store.delete(&paths::checkpoint(&self.tenant, from)).await?;
+            done = self.shared.store.try_delete(&paths::checkpoint(&self.tenant, from)).await?;
         }
         for tile in filled.into_iter().filter(was_begun) {
             let folder = paths::proof_tile(&self.tenant, &tile.partial_folder());
             for object in self.shared.store.list(&folder).await? {
-                self.shared.store.delete(&object.location).await?;
+                if self.shared.store.try_delete(&object.location).await? == Deletion::Refused {
+                    done = Deletion::Refused;
+                }
             }
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Says, signed, that events are about to be removed because their days have expired.

@@ -62,7 +62,7 @@ impl Stored {
     /// # Errors
     /// [`ErrorKind::Corrupt`] if no key of this deployment signed it.
     pub async fn checkpoint(&self) -> Result<Option<(String, Checkpoint)>> {
-        let newest = self.all_checkpoints().await?.into_iter().max_by_key(|(name, _)| name.size);
+        let newest = self.newest_checkpoint().await?;
         let Some((name, note)) = newest.filter(|(name, _)| name.size.is_some()) else { return Ok(None) };
         let wrong = |reason: String| Error::new(ErrorKind::Corrupt, format!("{}: {reason}", name.object));
         let opened = Checkpoint::open(&note, &self.verifiers());
@@ -73,7 +73,26 @@ impl Stored {
         Ok(Some((note, checkpoint)))
     }
 
-    /// All checkpoints in the store, by size, believed or not: one, but for what a crash leaves.
+    /// The checkpoint with the largest size in its name, believed or not. Where old ones are locked there are many.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn newest_checkpoint(&self) -> Result<Option<(Named, String)>> {
+        let folder = paths::checkpoints(&self.tenant);
+        for _ in 0..CHECKPOINT_LISTINGS_MAX {
+            let listed = self.shared.store.list(&folder).await?;
+            let newest = listed.iter().max_by_key(|object| paths::parse_checkpoint(&object.location));
+            let Some(newest) = newest else { return Ok(None) };
+            // One that goes meanwhile has been replaced by a newer one.
+            let Some(bytes) = self.shared.store.get(&newest.location).await? else { continue };
+            let size = paths::parse_checkpoint(&newest.location);
+            let name = Named { object: newest.location.to_string(), size };
+            return Ok(Some((name, String::from_utf8_lossy(&bytes).into_owned())));
+        }
+        Err(Error::new(ErrorKind::Unavailable, format!("{folder} changes faster than it can be read")))
+    }
+
+    /// All checkpoints in the store, by size, believed or not: one, but for what a crash leaves and for what is locked.
     ///
     /// # Errors
     /// As the store.

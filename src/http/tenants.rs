@@ -30,7 +30,7 @@ use crate::{
     limits,
 };
 
-const FORM: &str = "{\"name\"?, \"retention_days\"?, \"legal_hold\"?, \"limits\"?}";
+const FORM: &str = "{\"name\"?, \"retention_days\"?, \"lock_days\"?, \"legal_hold\"?, \"limits\"?}";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
 const LIST: List = List {

@@ -1,5 +1,5 @@
-//! Work that repeats while a server runs: compaction, retention, the sweep for files that nothing refers to any more, and the
-//! look for keys and settings that others have changed.
+//! Work that repeats while a server runs: compaction, retention, the sweep for files that nothing refers to any more, what tables and
+//! objects say of what is not to be removed, and the look for keys and settings that others have changed.
 //!
 //! Each is one named task of its own. A round that fails or panics is logged and tried again after the pause; a
 //! shutdown ends it between two batches or objects.
@@ -14,9 +14,13 @@ use super::{Lake, expire::Expiring};
 use crate::{
     auth::Auth,
     compact::{self, Policy},
+    control::Control,
     error::Result,
+    evidence::Evidence,
     index::Indexes,
-    table::Tables,
+    retention::{append_only, locks},
+    store::Store,
+    table::{Tables, sweep::Swept},
     telemetry::{Clock, Metrics},
 };
 
@@ -53,10 +57,16 @@ pub(super) fn start(
         let auth = auth.clone();
         async move { auth.refresh().await }
     });
+    let parts = (lake.store().clone(), lake.tables().clone(), lake.control().clone(), lake.clock().clone());
+    repeat(work, "protection", settings.protect_every_ms, stop, move |stop| {
+        let (store, tables, control, clock) = parts.clone();
+        async move { protect(&store, &tables, &control, &clock, &stop).await }
+    });
     let (tables, indexes) = (lake.tables().clone(), lake.indexes().clone());
+    let (evidence, metrics) = (lake.evidence().clone(), lake.metrics().clone());
     let grace_ms = i64::try_from(settings.sweep_grace_ms).unwrap_or(i64::MAX);
     repeat(work, "sweep", settings.sweep_every_ms, stop, move |stop| {
-        sweep(tables.clone(), indexes.clone(), grace_ms, stop)
+        sweep(tables.clone(), indexes.clone(), evidence.clone(), metrics.clone(), grace_ms, stop)
     });
 }
 
@@ -118,7 +128,37 @@ async fn compact(
     Ok(())
 }
 
-async fn sweep(tables: Tables, indexes: Indexes, grace_ms: i64, stop: CancellationToken) -> Result<()> {
+/// Locks, legal holds and `delta.appendOnly`.
+async fn protect(
+    store: &Store,
+    tables: &Tables,
+    control: &Control,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let locks = locks::lock_all(store, control, clock, stop).await?;
+    if locks.locked + locks.held + locks.released > 0 {
+        let locks::Report { locked, held, released, .. } = locks;
+        tracing::info!(locked, held, released, "locked what was there already");
+    }
+    for (tenant, error) in &locks.failures {
+        tracing::error!(%tenant, report = error.report(), "locks and legal holds were not set; going on later");
+    }
+    let declared = append_only::declare(tables, control, stop).await?;
+    for (tenant, error) in &declared.failures {
+        tracing::warn!(%tenant, report = error.report(), "delta.appendOnly was not set; trying again later");
+    }
+    Ok(())
+}
+
+async fn sweep(
+    tables: Tables,
+    indexes: Indexes,
+    evidence: Evidence,
+    metrics: Metrics,
+    grace_ms: i64,
+    stop: CancellationToken,
+) -> Result<()> {
     let of_index = compact::upkeep::sweep(&tables, &indexes, grace_ms);
     if let Some(swept) = stop.run_until_cancelled(of_index).await
         && swept.segments + swept.failed > 0
@@ -131,9 +171,17 @@ async fn sweep(tables: Tables, indexes: Indexes, grace_ms: i64, stop: Cancellati
         );
     }
     if let Some(swept) = stop.run_until_cancelled(tables.sweep(grace_ms)).await
-        && swept.files + swept.failed > 0
+        && swept.files + swept.failed + swept.locked > 0
     {
-        tracing::info!(files = swept.files, bytes = swept.bytes, failed = swept.failed, "swept");
+        metrics.deletions_refused(swept.locked);
+        let Swept { files, bytes, failed, locked } = swept;
+        tracing::info!(files, bytes, failed, locked, "swept");
+    }
+    if let Some(swept) = stop.run_until_cancelled(evidence.sweep()).await
+        && swept.objects + swept.locked > 0
+    {
+        metrics.deletions_refused(swept.locked);
+        tracing::info!(objects = swept.objects, locked = swept.locked, "swept evidence");
     }
     Ok(())
 }

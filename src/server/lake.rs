@@ -89,6 +89,8 @@ impl Lake {
         // Before the lease is taken, which a failure here would leave behind.
         let indexes = Indexes::open(store.clone(), clock.clone(), config.index.clone());
         let control = Control::open(store.clone(), clock.clone()).await?;
+        // From here on; what was written before is of no tenant.
+        store.lock_by(control.lock_rule());
         let engine = Engine::new(
             &store,
             tables.clone(),

@@ -136,7 +136,7 @@ impl Store {
             Error::with_source(ErrorKind::Invalid, format!("open bucket {display}"), error)
         })?;
         let address = Address::of_bucket(&bucket.name, &prefix, bucket.endpoint.clone(), Some(region))?;
-        let (objects, backend) = s3_backend(opened, prefix);
+        let (objects, backend) = s3_backend(opened, prefix, None);
         Ok(Self { inner: Arc::new(Inner { objects, backend, address: Some(address), display }) })
     }
 }

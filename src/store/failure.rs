@@ -15,6 +15,9 @@ const STATUS_PREFIX: &str = "Server returned non-2xx status code: ";
 /// Text that object_store puts before a body that says `SlowDown` or `InternalError` under status 200.
 const ERROR_BODY_PREFIX: &str = "Server returned error response: ";
 
+/// What a refused deletion of one of many objects says: S3, and MinIO.
+const REFUSED: [&str; 3] = ["(code: AccessDenied)", "(code: ObjectLocked)", "WORM protected"];
+
 /// The crate's error for a failed operation on `path`.
 pub(super) fn operation_failed(operation: &str, path: &Path, error: object_store::Error) -> Error {
     let kind = kind(&error);
@@ -25,6 +28,15 @@ pub(super) fn operation_failed(operation: &str, path: &Path, error: object_store
 /// Whether the error says that the object does not exist: a missing bucket is not a missing object.
 pub(super) fn is_absent(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::NotFound { .. }) && !error.to_string().contains("NoSuchBucket")
+}
+
+/// Whether the error of a deletion says that the object may not be deleted. S3 deletes many objects with one request, whose
+/// answer has a code for each.
+pub(super) fn is_refused(error: &object_store::Error) -> bool {
+    let reason = reason(error);
+    matches!(error, object_store::Error::PermissionDenied { .. })
+        || status(&reason) == Some(403)
+        || REFUSED.iter().any(|text| reason.contains(text))
 }
 
 /// `Unavailable` for what may pass by itself, `NotFound` for an absent object, `Internal` for the rest.
@@ -109,6 +121,19 @@ mod tests {
         assert!(is_absent(&not_found("<Code>NoSuchKey</Code>")));
         assert!(!is_absent(&not_found("<Code>NoSuchBucket</Code>")));
         assert_eq!(kind(&not_found("<Code>NoSuchBucket</Code>")), ErrorKind::Internal);
+    }
+
+    /// Would catch a locked object that ends a sweep, and a failure that passes for a lock.
+    #[test]
+    fn refused_deletions_are_known() {
+        let failed =
+            |code: &str| generic(format!("DeleteObjects request failed for key a: no (code: {code})"));
+        assert!(is_refused(&failed("AccessDenied")));
+        assert!(is_refused(&generic(format!("{STATUS_PREFIX}403 Forbidden: <Code>AccessDenied</Code>"))));
+        for code in ["InternalError", "SlowDown", "NoSuchBucket"] {
+            assert!(!is_refused(&failed(code)), "{code}");
+        }
+        assert!(!is_refused(&generic(io::Error::from(io::ErrorKind::PermissionDenied))));
     }
 
     /// Would catch "SlowDown" under status 200 taken for a permanent error, and text without a status that panics.

@@ -9,16 +9,35 @@ use std::{sync::Arc, time::Duration};
 use futures::StreamExt;
 use object_store::{
     BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, AwsCredentialProvider, S3ConditionalPut},
+    aws::{
+        AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, AwsCredentialProvider, Checksum,
+        S3ConditionalPut,
+    },
     path::Path,
 };
 use url::Url;
 
-use super::{address::Address, failure, settings::Settings};
+use super::{
+    address::Address,
+    failure,
+    lock::{LockingConnector, Locks, ObjectLock},
+    settings::Settings,
+    versions::{LockConfiguration, Requests},
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     limits,
 };
+
+/// Where a bucket is that is said to be nowhere.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// A bucket with Object Lock, and the way to what `object_store` knows nothing of.
+#[derive(Debug)]
+pub(super) struct Locked {
+    pub(super) locks: Arc<Locks>,
+    pub(super) requests: Requests,
+}
 
 /// Opens a bucket without asking it for anything; with `credentials` instead of those of the settings, if given.
 pub(super) fn unprobed(
@@ -46,13 +65,14 @@ pub(super) fn own_credentials(settings: &Settings) -> Result<AwsCredentialProvid
     Ok(Arc::clone(any.credentials()))
 }
 
-/// Opens `bucket` and lists one page below `prefix`; `display` names the store in errors. Gives its address, too.
+/// Opens `bucket` and lists one page below `prefix`; `display` names the store in errors. Gives its address, too, and what locks
+/// objects, if the settings want that: a bucket that cannot is refused.
 pub(super) async fn open(
     bucket: &str,
     prefix: &Path,
     display: &str,
     settings: &Settings,
-) -> Result<(AmazonS3, Address)> {
+) -> Result<(AmazonS3, Address, Option<Locked>)> {
     let builder = builder(bucket, settings);
     let place = format!("store {display} at {}", shown_endpoint(&builder, display)?);
     let build = |builder: AmazonS3Builder| {
@@ -67,7 +87,48 @@ pub(super) async fn open(
     }
     let region = builder.get_config_value(&Key::Region);
     let address = Address::of_bucket(bucket, prefix, endpoint(&builder), region)?;
-    Ok((build(builder)?, address))
+    if settings.s3.object_lock == ObjectLock::Off {
+        return Ok((build(builder)?, address, None));
+    }
+    let region = address.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned());
+    let requests = Requests::new(probe, prefix.clone(), region.clone(), settings)?;
+    require_object_lock(&place, &requests).await?;
+    let connector = LockingConnector { credentials: requests.credentials(), region };
+    let builder = builder
+        .with_credentials(requests.credentials())
+        // S3 wants what is locked to come with a digest.
+        .with_checksum_algorithm(Checksum::SHA256)
+        .with_http_connector(connector);
+    let locks = Arc::new(Locks::new(settings.s3.object_lock));
+    Ok((build(builder)?, address, Some(Locked { locks, requests })))
+}
+
+/// Refuses a bucket without Object Lock, which would answer each write with an error, or take it and lock nothing.
+async fn require_object_lock(place: &str, requests: &Requests) -> Result<()> {
+    let asked = requests.lock_configuration().await.map_err(|error| {
+        let message = format!(
+            "{place}: whether the bucket has Object Lock cannot be known: it takes s3:GetBucketObjectLockConfiguration"
+        );
+        Error::with_source(error.kind(), message, error)
+    })?;
+    match asked {
+        LockConfiguration::Enabled { by_default: false } => Ok(()),
+        LockConfiguration::Enabled { by_default: true } => {
+            tracing::warn!(
+                place,
+                "the bucket locks by default what comes without a lock: the write-ahead log, indexes and exports, too, and \
+                 events for longer than their tenants' retention; take the default retention out of the bucket"
+            );
+            Ok(())
+        }
+        LockConfiguration::Absent => Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "{place}: object_store.s3.object_lock is set, and the bucket has no Object Lock: enable it (aws s3api \
+                 put-object-lock-configuration, once the bucket is versioned), or set it to \"off\""
+            ),
+        )),
+    }
 }
 
 fn builder(bucket: &str, settings: &Settings) -> AmazonS3Builder {
@@ -116,7 +177,7 @@ fn endpoint(builder: &AmazonS3Builder) -> Option<String> {
 fn shown_endpoint(builder: &AmazonS3Builder, display: &str) -> Result<String> {
     let Some(endpoint) = endpoint(builder) else {
         let region = builder.get_config_value(&Key::Region);
-        return Ok(format!("AWS region {}", region.as_deref().unwrap_or("us-east-1")));
+        return Ok(format!("AWS region {}", region.as_deref().unwrap_or(DEFAULT_REGION)));
     };
     let refuse = |reason| Error::new(ErrorKind::Invalid, format!("endpoint of store {display} {reason}"));
     match Url::parse(&endpoint) {

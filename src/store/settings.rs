@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::lock::ObjectLock;
 use crate::limits;
 
 /// Settings of a store; the defaults suit a folder and S3 alike.
@@ -55,6 +56,8 @@ pub struct S3Settings {
     /// `AWS_VIRTUAL_HOSTED_STYLE_REQUEST`: the bucket as part of the host name; an endpoint given must then contain it.
     /// `false` (the bucket in the path) if neither is set.
     pub virtual_hosted_style: Option<bool>,
+    /// Whether what tenants' settings say of locks is done with S3 Object Lock, and in which mode; the bucket must have it.
+    pub object_lock: ObjectLock,
 }
 
 impl Default for S3Settings {
@@ -67,6 +70,7 @@ impl Default for S3Settings {
             secret_access_key: None,
             session_token: None,
             virtual_hosted_style: None,
+            object_lock: ObjectLock::Off,
         }
     }
 }
@@ -83,6 +87,7 @@ impl fmt::Debug for S3Settings {
             .field("secret_access_key", &hidden(&self.secret_access_key))
             .field("session_token", &hidden(&self.session_token))
             .field("virtual_hosted_style", &self.virtual_hosted_style)
+            .field("object_lock", &self.object_lock)
             .finish()
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 /// One change of a tenant's table: files that come and files that go, at once or not at all.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// Delta's name of it: `WRITE`, `OPTIMIZE` or `DELETE`.
+    /// Delta's name of it: `WRITE`, `OPTIMIZE`, `DELETE` or `SET TBLPROPERTIES`.
     pub operation: &'static str,
     /// Files that become live; their objects must be complete.
     pub add: Vec<DataFile>,

@@ -54,6 +54,7 @@ pub(crate) async fn load(store: &Store, tenant: &TenantId) -> Result<Snapshot> {
         next_seq: position(tenant, state, &log_store, log::SEQ_APP_ID)
             .await?
             .ok_or_else(|| refused(tenant, "it has no 'auditlake-seq' position"))?,
+        append_only: log::is_append_only(state.metadata().configuration()),
         uncommitted: Arc::new(Uncommitted::default()),
     })
 }

@@ -5,7 +5,10 @@
 //! `commitInfo.txnId`, so that after a failure the writer can tell its own entry from another's. Made here
 //! rather than by `deltalake-core` because a commit is then one small put and nothing else.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
 
 use arrow::datatypes::DataType;
 use bytes::Bytes;
@@ -21,8 +24,10 @@ pub(crate) const WAL_APP_ID: &str = "auditlake-wal";
 pub(crate) const SEQ_APP_ID: &str = "auditlake-seq";
 /// Highest protocol versions that auditlake reads and writes.
 pub(crate) const READER_VERSION: i32 = 1;
-/// See [`READER_VERSION`]. No table is `delta.appendOnly`: that would forbid retention to remove what has expired.
+/// See [`READER_VERSION`].
 pub(crate) const WRITER_VERSION: i32 = 2;
+/// The property by which a table forbids all writers to remove events; files may be replaced by others with the same ones.
+pub(crate) const APPEND_ONLY: &str = "delta.appendOnly";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +35,8 @@ enum Action<'a> {
     CommitInfo(CommitInfo<'a>),
     Protocol(Protocol),
     MetaData(MetaData<'a>),
+    #[serde(rename = "metaData")]
+    NewMetaData(&'a Value),
     Txn(Txn<'a>),
     Remove(Remove<'a>),
     Add(Add<'a>),
@@ -107,6 +114,8 @@ pub(crate) struct EntryContext<'a> {
     pub(crate) now_ms: i64,
     /// `Some` for version 0, which also creates the table.
     pub(crate) create: Option<TableConfiguration>,
+    /// `Some`: what the table says of itself from now on, see [`with_append_only`].
+    pub(crate) meta_data: Option<&'a Value>,
 }
 
 /// What version 0 says about the table for good.
@@ -135,6 +144,9 @@ pub(crate) fn entry(commit: &Commit, context: &EntryContext<'_>) -> Bytes {
         }));
         push(Action::MetaData(meta_data(context, configuration)));
     }
+    if let Some(meta_data) = context.meta_data {
+        push(Action::NewMetaData(meta_data));
+    }
     let positions = [
         (WAL_APP_ID, commit.wal_through.map(|segment| i64::try_from(segment).unwrap_or(i64::MAX))),
         (SEQ_APP_ID, commit.next_seq),
@@ -151,6 +163,21 @@ pub(crate) fn entry(commit: &Commit, context: &EntryContext<'_>) -> Bytes {
         push(Action::Add(add(file, commit.data_change)));
     }
     lines.into()
+}
+
+/// Whether the properties of a table forbid to remove events.
+pub(crate) fn is_append_only(configuration: &HashMap<String, String>) -> bool {
+    configuration.get(APPEND_ONLY).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// The `metaData` of a table with that one property changed, and everything else as it was.
+pub(crate) fn with_append_only(mut meta_data: Value, append_only: bool) -> Value {
+    // What has no value is left out of the log rather than written as a null.
+    if let Some(members) = meta_data.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    meta_data["configuration"][APPEND_ONLY] = append_only.to_string().into();
+    meta_data
 }
 
 /// The unique id of the writer of an entry; `None` if it is not auditlake's.
@@ -210,7 +237,7 @@ fn commit_info<'a>(commit: &'a Commit, context: &EntryContext<'a>) -> CommitInfo
         timestamp: context.now_ms,
         operation: commit.operation,
         operation_parameters: BTreeMap::new(),
-        is_blind_append: commit.remove.is_empty(),
+        is_blind_append: commit.remove.is_empty() && context.meta_data.is_none(),
         engine_info: concat!("auditlake/", env!("CARGO_PKG_VERSION")),
         txn_id: context.commit_id,
         auditlake_tree: commit.tree.as_ref(),

@@ -2,11 +2,12 @@
 //!
 //! In: a table some commits past its last checkpoint. Out: a Delta checkpoint of its version, and a log without
 //! the entries that no reader needs. Guaranteed: readers are served throughout; entries go only if they are
-//! older than the retention and a checkpoint stands for them. Nothing rests on maintenance being done.
+//! older than the retention and a checkpoint stands for them; those that a bucket keeps locked stay. Nothing rests on maintenance
+//! being done.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
-use deltalake_core::checkpoints;
+use deltalake_core::{DeltaTableError, checkpoints};
 use serde::Deserialize;
 
 use super::{load, tenant::Table};
@@ -93,10 +94,23 @@ impl Table {
         let retention_ms = self.shared.settings.log_retention_hours as i64 * 3_600_000;
         let expired = self.shared.clock.now_millis() - retention_ms;
         let log_store = table.log_store();
-        checkpoints::cleanup_expired_logs_for(version, log_store.as_ref(), expired, None)
-            .await
-            .map_err(failed)?;
+        match checkpoints::cleanup_expired_logs_for(version, log_store.as_ref(), expired, None).await {
+            Ok(_) => {}
+            Err(cause) if self.is_kept(&cause) => {
+                let tenant = self.tenant();
+                tracing::debug!(%tenant, "the bucket keeps log entries that are locked; tried again later");
+            }
+            Err(cause) => return Err(failed(cause)),
+        }
         Ok(Some(version))
+    }
+
+    /// Whether a deletion failed because the bucket keeps what is locked.
+    fn is_kept(&self, error: &DeltaTableError) -> bool {
+        let first: &dyn StdError = error;
+        std::iter::successors(Some(first), |error| (*error).source())
+            .filter_map(|error| error.downcast_ref::<object_store::Error>())
+            .any(|error| self.shared.store.keeps(error))
     }
 }
 

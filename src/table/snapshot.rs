@@ -105,6 +105,8 @@ pub struct Snapshot {
     pub wal_through: u64,
     /// The `seq` that the next committed event gets.
     pub next_seq: i64,
+    /// Whether the table says of itself that nothing is removed from it (`delta.appendOnly`).
+    pub append_only: bool,
     /// Durable, acknowledged, not yet in a file.
     pub uncommitted: Arc<Uncommitted>,
 }
@@ -118,6 +120,7 @@ impl Snapshot {
             files: Arc::default(),
             wal_through: 0,
             next_seq: 0,
+            append_only: false,
             uncommitted: Arc::default(),
         }
     }

@@ -3,7 +3,8 @@
 //! In: the objects under a tenant's table, its live files (in memory and in the log) and its tombstones. Out: deletions, after a grace
 //! period in which queries that began earlier (also those of other engines) can still finish. Guaranteed: a live
 //! file is never deleted, nor one that an unfinished flush or compaction has just uploaded. A deletion that
-//! fails is found and tried again by every later sweep, because the decision rests on the listing alone.
+//! fails, or that the bucket refuses because the file is locked, is found and tried again by every later sweep, because the decision
+//! rests on the listing alone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +13,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectMeta, path::Path};
 
 use super::{Tables, load, tenant::Table};
-use crate::{error::Result, event::TenantId, paths};
+use crate::{error::Result, event::TenantId, paths, store::Deletion};
 
 /// How a sweep went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Swept {
     pub bytes: u64,
     /// Files that could not be deleted; the next sweep tries again.
     pub failed: usize,
+    /// Files that the bucket keeps, because they are locked or held; each later sweep asks again.
+    pub locked: usize,
 }
 
 /// Which of the `listed` objects to delete.
@@ -72,11 +75,13 @@ impl Table {
         let due = plan(self.tenant(), &listed, &live, &tombstones, now_ms, grace_ms);
         let mut swept = Swept::default();
         for object in due {
-            match store.delete(&object.location).await {
-                Ok(()) => {
+            match store.try_delete(&object.location).await {
+                Ok(Deletion::Done) => {
                     swept.files += 1;
                     swept.bytes += object.size;
                 }
+                // Told in sum: there may be thousands, each hour.
+                Ok(Deletion::Refused) => swept.locked += 1,
                 Err(cause) => {
                     swept.failed += 1;
                     log_failure(&object.location, &cause.report());
@@ -146,6 +151,7 @@ impl Swept {
             files: self.files + other.files,
             bytes: self.bytes + other.bytes,
             failed: self.failed + other.failed,
+            locked: self.locked + other.locked,
         }
     }
 }

@@ -47,6 +47,14 @@ pub struct Table {
     pub(super) maintenance: tokio::sync::Mutex<Maintenance>,
 }
 
+/// What a table says of itself from a commit on.
+pub(super) struct MetaData {
+    /// The `metaData` of the log.
+    pub(super) action: serde_json::Value,
+    /// What it says of removals.
+    pub(super) append_only: bool,
+}
+
 /// What the last commit left behind.
 #[derive(Debug, Default)]
 struct LastCommit {
@@ -129,12 +137,24 @@ impl Table {
 
     /// Commits to the Delta log and swaps in the snapshot after it, which is returned.
     ///
+    /// A table that is append-only (see [`Table::set_append_only`]) takes no commit that removes events: call
+    /// [`Table::permit_removals`] before. Files may be replaced.
+    ///
     /// A commit whose `wal_through` the log holds already (its outcome was unknown the last time, whoever found out
     /// meanwhile) succeeds without being written again. Errors, after each of which the uncommitted batches are as before:
-    /// - [`ErrorKind::Conflict`]: a file to remove is not live, or another writer has committed. The table has
+    /// - [`ErrorKind::Conflict`]: a file to remove is not live, the table is append-only, or another writer has committed. The table has
     ///   then been read anew; the caller decides whether to plan again or to stop.
     /// - [`ErrorKind::Unavailable`]: the outcome is not known; the next commit finds out first.
     pub async fn commit(&self, commit: Commit) -> Result<Arc<Snapshot>> {
+        self.commit_with(commit, None).await
+    }
+
+    /// The same; `meta_data`: what the table says of itself afterwards.
+    pub(super) async fn commit_with(
+        &self,
+        commit: Commit,
+        meta_data: Option<MetaData>,
+    ) -> Result<Arc<Snapshot>> {
         let mut last = self.committing.lock().await;
         loop {
             self.resolve(&mut last).await?;
@@ -143,15 +163,16 @@ impl Table {
                 return Ok(self.without_flush());
             }
             self.check_live(&snapshot, &commit)?;
+            self.check_removals(&snapshot, &commit)?;
             let version = snapshot.version.map_or(0, |version| version + 1);
             let commit_id = telemetry::unique_id().to_string();
-            let entry = self.entry(&commit, &snapshot, &commit_id);
+            let entry = self.entry(&commit, &snapshot, meta_data.as_ref(), &commit_id);
             // In doubt until the outcome is known and applied, also if the caller stops waiting in between.
             last.in_doubt.push(commit_id.clone());
             match self.write_entry(version, &entry, &commit_id).await? {
                 Written::Ours => {
                     last.in_doubt.clear();
-                    return Ok(self.apply(commit, version));
+                    return Ok(self.apply(commit, meta_data, version));
                 }
                 // An entry of ours that had been given up has arrived after all.
                 Written::Other(Some(earlier)) if last.in_doubt.contains(&earlier) => {}
@@ -211,9 +232,9 @@ impl Table {
         super::RowGroups::open(&self.shared.store, &self.tenant, file).await
     }
 
-    /// Deletes a file that was written and will not be committed.
+    /// Deletes a file that was written and will not be committed. One that is locked is left to the sweep.
     pub async fn discard(&self, file: &DataFile) -> Result<()> {
-        self.shared.store.delete(&paths::data_file(&self.tenant, &file.path)).await
+        self.shared.store.try_delete(&paths::data_file(&self.tenant, &file.path)).await.map(drop)
     }
 
     /// The committed rows of `day` in `snapshot` that bear one of `ids`, with all stored columns, in no fixed
@@ -228,15 +249,31 @@ impl Table {
     }
 
     /// Bytes of one log entry; version 0 also says what the table is.
-    fn entry(&self, commit: &Commit, snapshot: &Snapshot, commit_id: &str) -> bytes::Bytes {
+    fn entry(
+        &self,
+        commit: &Commit,
+        snapshot: &Snapshot,
+        meta_data: Option<&MetaData>,
+        commit_id: &str,
+    ) -> bytes::Bytes {
         let create = snapshot.version.is_none().then(|| self.shared.settings.table_configuration());
         let context = log::EntryContext {
             table_name: self.tenant.as_str(),
             commit_id,
             now_ms: self.shared.clock.now_millis(),
             create,
+            meta_data: meta_data.map(|changed| &changed.action),
         };
         log::entry(commit, &context)
+    }
+
+    fn check_removals(&self, snapshot: &Snapshot, commit: &Commit) -> Result<()> {
+        if !(snapshot.append_only && commit.data_change && !commit.remove.is_empty()) {
+            return Ok(());
+        }
+        let message =
+            format!("the table of tenant '{}' is append-only: nothing is removed from it", self.tenant);
+        Err(Error::new(ErrorKind::Conflict, message))
     }
 
     fn check_live(&self, snapshot: &Snapshot, commit: &Commit) -> Result<()> {
@@ -254,11 +291,12 @@ impl Table {
     }
 
     /// The snapshot after `commit` became `version`.
-    fn apply(&self, commit: Commit, version: u64) -> Arc<Snapshot> {
+    fn apply(&self, commit: Commit, meta_data: Option<MetaData>, version: u64) -> Arc<Snapshot> {
         let _changing = self.change();
         let before = self.snapshot();
         let mut next = Snapshot::clone(&before);
         next.version = Some(version);
+        next.append_only = meta_data.map_or(before.append_only, |changed| changed.append_only);
         next.next_seq = commit.next_seq.unwrap_or(before.next_seq);
         let removed: HashSet<&str> = commit.remove.iter().map(|file| file.path.as_str()).collect();
         let kept = before.files.iter().filter(|file| !removed.contains(file.path.as_str())).cloned();

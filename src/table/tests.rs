@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::{fixture::*, sweep::Swept, *};
 use crate::{error::ErrorKind, event::schema};
 
+mod append_only;
 mod faulty;
 mod maintenance;
 

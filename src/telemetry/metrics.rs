@@ -49,6 +49,7 @@ pub struct Metrics {
     compaction_rows: Counter,
     compaction_read_bytes: Counter,
     compaction_written_bytes: Counter,
+    deletions_refused: Counter,
     /// Queries.
     pub query: QueryMetrics,
     /// HTTP.
@@ -89,6 +90,11 @@ impl Default for Metrics {
             compaction_rows: counter(r, "compaction_rows", "Rows rewritten by compaction"),
             compaction_read_bytes: counter(r, "compaction_read_bytes", "Bytes of the files replaced"),
             compaction_written_bytes: counter(r, "compaction_written_bytes", "Bytes of the files written"),
+            deletions_refused: counter(
+                r,
+                "deletions_refused",
+                "Deletions of replaced objects that the bucket refused because of a lock, each sweep's counted",
+            ),
             query: QueryMetrics::register(r),
             http: HttpMetrics::register(r),
             delivery: DeliveryMetrics::register(r),
@@ -148,6 +154,11 @@ impl Metrics {
     /// Compaction gave up; it tries again later.
     pub fn compaction_failed(&self) {
         self.compaction_failures.inc();
+    }
+
+    /// The bucket refused to delete so many objects that nobody needs any more.
+    pub fn deletions_refused(&self, count: usize) {
+        self.deletions_refused.inc_by(count as u64);
     }
 
     /// All numbers in the OpenMetrics text format, of media type [`CONTENT_TYPE`].

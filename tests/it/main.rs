@@ -19,6 +19,7 @@ mod floors;
 mod in_place;
 mod investigations;
 mod keys;
+mod lock;
 mod readers;
 mod readme;
 mod recovery;

@@ -13,6 +13,8 @@ use std::{
 };
 
 use auditlake::{
+    config::Config,
+    control::TenantSettings,
     export::{encode::Format, ocsf::mapping},
     http::{self, ProblemType},
     limits, rate,
@@ -59,6 +61,25 @@ fn every_rate_and_time_is_in_its_table() {
             let row = format!("| `{section}.{field}` | {value} | ");
             assert!(readme.contains(&row), "the README lacks a row that begins with {row}");
         }
+    }
+}
+
+/// Would catch a setting of write-once storage whose default changed without its reader being told.
+#[test]
+fn settings_of_locks_are_in_their_table() {
+    let readme = readme();
+    let defaults = serde_json::to_value(Config::default()).unwrap();
+    for (field, pointer) in [
+        ("object_store.s3.object_lock", "/object_store/s3/object_lock"),
+        ("background.protect_every_ms", "/background/protect_every_ms"),
+    ] {
+        let row = format!("| `{field}` | {} | ", defaults.pointer(pointer).unwrap());
+        assert!(readme.contains(&row), "the README lacks a row that begins with {row}");
+    }
+    let tenant = serde_json::to_value(TenantSettings::default()).unwrap();
+    for field in ["lock_days", "legal_hold"] {
+        let row = format!("| `{field}` of a tenant | {} | ", tenant[field]);
+        assert!(readme.contains(&row), "the README lacks a row that begins with {row}");
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod access;
 pub(crate) mod faulty;
 pub(crate) mod lake;
 pub(crate) mod ledger;
+pub(crate) mod locked;
 pub(crate) mod place;
 pub(crate) mod program;
 pub(crate) mod s3;

@@ -159,6 +159,7 @@ fn set_tenant() -> Operation {
         "properties": {
             "name": {"type": ["string", "null"], "minLength": 1, "maxLength": limits::KEY_NAME_BYTES_MAX},
             "retention_days": {"type": ["integer", "null"], "minimum": 1, "maximum": limits::RETENTION_DAYS_MAX},
+            "lock_days": {"type": ["integer", "null"], "minimum": 1, "maximum": limits::RETENTION_DAYS_MAX},
             "legal_hold": {"type": ["boolean", "null"]},
             "sealed_fields": {"type": ["array", "null"], "maxItems": limits::SEALED_FIELDS_MAX,
                 "items": {"type": "string", "minLength": 1, "maxLength": limits::SEALED_FIELD_BYTES_MAX},

@@ -241,6 +241,8 @@ fn tenant_settings() -> Value {
         "name": {"type": ["string", "null"]},
         "retention_days": {"type": ["integer", "null"], "minimum": 1, "maximum": limits::RETENTION_DAYS_MAX, "description":
             "Days that events are kept, by the day they occurred on; null: for ever."},
+        "lock_days": {"type": ["integer", "null"], "minimum": 1, "maximum": limits::RETENTION_DAYS_MAX, "description":
+            "Days for which S3 Object Lock keeps what is written; null: it does not. Never more than `retention_days`."},
         "legal_hold": {"type": "boolean", "description": "While it holds, nothing is removed."},
         "sealed_fields": {"type": "array", "items": {"type": "string"}, "description":
             "Fields whose values can be erased without breaking a proof."},

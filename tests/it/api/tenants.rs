@@ -57,7 +57,7 @@ async fn settings_are_kept_as_versions(place: &Place) {
     let at = made["changed_at"].clone();
     assert_eq!(
         made,
-        json!({"id": "acme", "name": "Acme", "retention_days": null, "legal_hold": false, "sealed_fields": [], "limits": limits,
+        json!({"id": "acme", "name": "Acme", "retention_days": null, "lock_days": null, "legal_hold": false, "sealed_fields": [], "limits": limits,
                "version": 1, "changed_at": at, "changed_by": "root", "events": 0, "window": window})
     );
     let merge_patch = with_key(&server, ROOT_KEY, Method::PATCH, "/v1/tenants/acme")
@@ -209,6 +209,8 @@ async fn what_cannot_be_set_is_named() {
         (json!({"retention": 30}), "retention"),
         (json!({"limits": {"queries": 1}}), "queries"),
         (json!({"retention_days": 0}), "retention_days"),
+        (json!({"lock_days": 0}), "lock_days"),
+        (json!({"lock_days": 30}), "object_store.s3.object_lock"),
         (json!({"legal_hold": 1}), "boolean"),
         (json!({"name": "\u{7}"}), "name"),
         (json!([]), "the body is not"),

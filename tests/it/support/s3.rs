@@ -31,6 +31,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
     access::{Access, READERS_ACCESS_KEY, READERS_SECRET_KEY},
+    locked::{LockedBucket, Locks},
     sts,
 };
 
@@ -41,6 +42,8 @@ pub(crate) const SECRET_KEY: &str = "test-secret-key";
 /// How the server treats one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
+    /// Carries it out and answers truly.
+    Normal,
     /// Does nothing and answers with this status.
     Instead(StatusCode),
     /// Carries it out and then answers with this status, as if the true answer got lost.
@@ -70,8 +73,20 @@ impl S3Server {
     /// Starts a server; it accepts connections when this returns.
     pub(crate) fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
+        let files = FileSystem::new(data.path()).unwrap();
+        Self::serve(S3ServiceBuilder::new(files), data)
+    }
+
+    /// The same with a bucket that knows of Object Lock, or says that it does not.
+    pub(crate) fn start_locking(locks: &Locks) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let inner = FileSystem::new(data.path()).unwrap();
+        let folder = data.path().to_owned();
+        Self::serve(S3ServiceBuilder::new(LockedBucket { inner, folder, locks: locks.clone() }), data)
+    }
+
+    fn serve(mut builder: S3ServiceBuilder, data: TempDir) -> Self {
         std::fs::create_dir(data.path().join(BUCKET)).unwrap();
-        let mut builder = S3ServiceBuilder::new(FileSystem::new(data.path()).unwrap());
         let access = Access::default();
         builder.set_auth(Access::keys());
         builder.set_access(access.clone());
