@@ -10,7 +10,11 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::{Continuous, Live, Shared, stream::Stream};
+use super::{
+    Continuous,
+    live::{Live, Shared},
+    stream::Stream,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     export::run::Broken,
