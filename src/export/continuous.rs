@@ -35,7 +35,7 @@ use self::{definition::Definition, live::Shared};
 pub use self::{
     definition::{Layout, NewContinuous, SecurityLake, SourceClass},
     ledger::Totals,
-    status::ContinuousStatus,
+    status::{ContinuousStatus, Delivers},
 };
 use super::{
     Parts, Settings, below,

@@ -1,5 +1,7 @@
 //! Continuous exports: everything once, in its day, whatever crashes, fails or comes late.
 
+mod ended;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use auditlake::{

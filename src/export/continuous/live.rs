@@ -190,7 +190,17 @@ impl Shared {
         Ok(seen)
     }
 
+    /// How an export is. One that cannot be read is told of as well, so that it can be ended.
     pub(super) async fn status(&self, subscription: &Subscription) -> Result<ContinuousStatus> {
+        match self.readable(subscription).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                Ok(status::unreadable(subscription, &error))
+            }
+            found => found,
+        }
+    }
+
+    async fn readable(&self, subscription: &Subscription) -> Result<ContinuousStatus> {
         let live = self.live_one(subscription)?;
         let stop = CancellationToken::new();
         let kept = self.kept_here(&live);
