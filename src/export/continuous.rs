@@ -47,7 +47,7 @@ use crate::{
     control::{Change, ReplayFrom, State, Subscription},
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    limits, paths,
+    limits,
     telemetry::metrics::DeliveryMetrics,
 };
 
@@ -87,6 +87,7 @@ impl Continuous {
             retry_ms: settings.retry_ms,
             retry_max_ms: settings.retry_max_ms,
             live: Mutex::default(),
+            making: Mutex::default(),
             changed: watch::Sender::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -110,6 +111,7 @@ impl Continuous {
         let definition = Definition::of(&new, destination)?;
         // To be told what is wrong with it.
         drop(Encoder::new(definition.format, definition.compression, &definition.content())?);
+        let _making = shared.make(&id);
         shared.begin_streams(&id, new.tenant.as_ref(), &definition).await?;
         let document = serde_json::to_value(&definition)
             .map_err(|error| Error::with_source(ErrorKind::Internal, "write a continuous export", error))?;
@@ -192,18 +194,13 @@ impl Continuous {
     /// As [`Continuous::get`] and the store.
     pub async fn remove(&self, tenant: Option<&TenantId>, id: &str, by: &str) -> Result<()> {
         self.change(tenant, id, by, Change::SubscriptionRemoved { id: id.to_owned() }).await?;
-        let live = self.shared.live().remove(id);
-        if let Some(live) = live {
+        if let Some(live) = self.shared.forget(id) {
             live.removed.cancel();
             for stream in live.streams(&self.shared) {
                 stream.rested().await;
             }
         }
-        self.shared.metrics.forget(id);
-        for object in self.shared.store.list(&paths::deliveries_of(id)).await? {
-            self.shared.store.delete(&object.location).await?;
-        }
-        Ok(())
+        self.shared.delete(id).await
     }
 
     async fn change(&self, tenant: Option<&TenantId>, id: &str, by: &str, change: Change) -> Result<()> {

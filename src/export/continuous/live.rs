@@ -4,7 +4,7 @@
 //! keeps no other from its deliveries.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    definition::{Definition, VERSION},
+    definition::{self, Definition, VERSION},
     ledger::Ledger,
     status::{self, ContinuousStatus, Seen, status},
     stream::{Stream, With},
@@ -48,8 +48,22 @@ pub(super) struct Shared {
     pub(super) retry_ms: u64,
     pub(super) retry_max_ms: u64,
     pub(super) live: Mutex<HashMap<String, Arc<Live>>>,
+    /// Those that are being made: something is stored of them, and the control log does not have them yet.
+    pub(super) making: Mutex<HashSet<String>>,
     /// Told when something was delivered or changed.
     pub(super) changed: watch::Sender<()>,
+}
+
+/// An export is being made for as long as this is there.
+pub(super) struct Making<'a> {
+    shared: &'a Shared,
+    id: String,
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.shared.making().remove(&self.id);
+    }
 }
 
 /// One export, as far as it is the same for its whole life.
@@ -70,6 +84,41 @@ impl Shared {
     pub(super) fn live(&self) -> MutexGuard<'_, HashMap<String, Arc<Live>>> {
         // Entries are put in and taken out whole: it is right even after a panic.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn making(&self) -> MutexGuard<'_, HashSet<String>> {
+        // Entries are put in and taken out whole: it is right even after a panic.
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps [`Shared::sweep`] from an export until it is made, or not.
+    pub(super) fn make(&self, id: &str) -> Making<'_> {
+        self.making().insert(id.to_owned());
+        Making { shared: self, id: id.to_owned() }
+    }
+
+    /// Removes what is kept here of exports that there are not: their making or their removal broke off. Tells how many they were.
+    pub(super) async fn sweep(&self) -> Result<usize> {
+        let folders = self.store.list_folders(&paths::deliveries()).await?;
+        // Asked after what is stored, and in this order: an export is being made until the control log has it.
+        let (making, state) = (self.making().clone(), self.control().state());
+        let is_left = |id: &String| {
+            definition::check_id(id).is_ok() && !making.contains(id) && state.subscription(id).is_none()
+        };
+        let names = folders.iter().filter_map(|folder| Some(folder.filename()?.to_owned()));
+        let left: Vec<String> = names.filter(is_left).collect();
+        for id in &left {
+            self.delete(id).await?;
+        }
+        Ok(left.len())
+    }
+
+    /// Removes all that is kept here of an export.
+    pub(super) async fn delete(&self, id: &str) -> Result<()> {
+        for object in self.store.list(&paths::deliveries_of(id)).await? {
+            self.store.delete(&object.location).await?;
+        }
+        Ok(())
     }
 
     /// Stores where each tenant's stream begins, of the tenants that have events. One that comes later begins with its first.
@@ -193,9 +242,7 @@ impl Shared {
     /// How an export is. One that cannot be read is told of as well, so that it can be ended.
     pub(super) async fn status(&self, subscription: &Subscription) -> Result<ContinuousStatus> {
         match self.readable(subscription).await {
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                Ok(status::unreadable(subscription, &error))
-            }
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(status::unreadable(subscription, &error)),
             found => found,
         }
     }
@@ -221,9 +268,21 @@ impl Shared {
         for live in all {
             if let Ok(seen) = self.seen(&live).await {
                 let lag = status::lag(&seen, live.created_ms, now_ms);
-                self.metrics.lag(&live.id, lag.events, lag.seconds);
+                // Whoever ends it has the metrics forget it while they hold this: what has ended by now is not told of again.
+                let held = self.live();
+                if self.control().state().subscription(&live.id).is_some() {
+                    self.metrics.lag(&live.id, lag.events, lag.seconds);
+                }
+                drop(held);
             }
         }
+    }
+
+    /// Lets go of an export that the control log has no more.
+    pub(super) fn forget(&self, id: &str) -> Option<Arc<Live>> {
+        let mut held = self.live();
+        self.metrics.forget(id);
+        held.remove(id)
     }
 }
 
