@@ -73,6 +73,8 @@ pub(super) struct Live {
     pub(super) created_ms: i64,
     pub(super) definition: Definition,
     pub(super) streams: Mutex<BTreeMap<TenantId, Arc<Stream>>>,
+    /// The bucket, once it was opened: it keeps connections, and credentials for as long as they hold.
+    opened: Mutex<Option<Open>>,
     pub(super) removed: CancellationToken,
 }
 
@@ -192,6 +194,7 @@ impl Shared {
             created_ms: subscription.created_ms,
             definition,
             streams: Mutex::default(),
+            opened: Mutex::default(),
             removed: CancellationToken::new(),
         };
         Ok(Arc::clone(self.live().entry(live.id.clone()).or_insert_with(|| Arc::new(live))))
@@ -218,10 +221,15 @@ impl Shared {
     }
 
     pub(super) fn destination(&self, live: &Live) -> Result<Open> {
-        match &live.definition.destination {
-            Destination::Managed => Ok(self.kept_here(live)),
-            elsewhere => self.destinations.prefix(elsewhere, &live.id),
+        let elsewhere = match &live.definition.destination {
+            Destination::Managed => return Ok(self.kept_here(live)),
+            elsewhere => elsewhere,
+        };
+        let mut opened = live.opened();
+        if let Some(open) = opened.as_ref() {
+            return Ok(open.clone());
         }
+        Ok(opened.insert(self.destinations.prefix(elsewhere, &live.id)?).clone())
     }
 
     pub(super) fn kept_here(&self, live: &Live) -> Open {
@@ -287,6 +295,16 @@ impl Shared {
 }
 
 impl Live {
+    fn opened(&self) -> MutexGuard<'_, Option<Open>> {
+        // It is put in and taken out whole: it is right even after a panic.
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the next delivery open the bucket anew, with credentials anew: those that are held may be why the last one failed.
+    pub(super) fn close(&self) {
+        *self.opened() = None;
+    }
+
     /// Where it is noted what was delivered of a tenant.
     pub(super) fn folder(&self, tenant: &TenantId) -> Path {
         paths::deliveries_of_tenant(&self.id, tenant)

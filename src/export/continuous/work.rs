@@ -163,7 +163,10 @@ impl Shared {
         match ended {
             Ok(true) => self.metrics.delivered(),
             Ok(false) => {}
-            Err(error) => self.failed(&due.stream, &error),
+            Err(error) => {
+                due.live.close();
+                self.failed(&due.stream, &error);
+            }
         }
     }
 
