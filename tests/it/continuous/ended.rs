@@ -105,7 +105,7 @@ async fn what_is_being_made_is_not_swept() {
 }
 
 /// Would catch metrics that tell for ever of an export that was ended while they were taken.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_do_not_come_back() {
     let (faulty, clock) = (FaultyStore::over_memory(), Clock::manual(START_MICROS));
     let lake = open(Arc::new(faulty.clone()), &clock, settings()).await.unwrap();
@@ -124,20 +124,21 @@ async fn metrics_do_not_come_back() {
     // Nothing has asked for the table yet: to tell how far behind the first is, it is read.
     let gate = Gate::new();
     faulty.plan(
-        Operation::List,
-        |path| path.starts_with("events/tenant=acme"),
+        Operation::Get,
+        |path| path.starts_with("events/tenant=acme/_delta_log/"),
         0,
         Action::HoldBefore(gate.clone()),
     );
-    let ending = async {
-        gate.arrived().await;
-        for id in &made {
-            continuous.remove(None, id, "test").await.unwrap();
-        }
-        gate.open();
+    let looks = {
+        let continuous = continuous.clone();
+        tokio::spawn(async move { continuous.pass(&CancellationToken::new()).await })
     };
-    let stop = CancellationToken::new();
-    tokio::join!(continuous.pass(&stop), ending);
+    gate.arrived().await;
+    for id in &made {
+        continuous.remove(None, id, "test").await.unwrap();
+    }
+    gate.open();
+    assert_eq!(looks.await.unwrap(), 0);
     let metrics = lake.metrics().render();
     assert!(!metrics.contains("delivery_lag_events{"), "{metrics}");
     lake.close().await.unwrap();
