@@ -112,6 +112,8 @@ pub const GIVEN_KEY_BYTES_MIN: usize = 8;
 pub const PUBLIC_KEY_BYTES_MIN: usize = 32;
 // SQL: what a query text may be, and what a plan may do. Limits that an operator may change are in `query::Settings`.
 
+/// Rows of the batches that a query works on.
+pub const QUERY_BATCH_ROWS: usize = 8_192;
 /// Length of a SQL text.
 pub const SQL_BYTES_MAX: usize = 64 * 1024;
 /// Words, numbers and signs in a SQL text.
@@ -351,6 +353,10 @@ pub const RATE_BURST_SECONDS_MAX: u32 = 3_600;
 
 /// Events of an export that are read and sorted at once, about.
 pub const EXPORT_STRETCH_ROWS: u64 = 65_536;
+/// Rows of the batches that an export works on: a few of each file that it reads are in memory.
+pub const EXPORT_BATCH_ROWS: usize = 1_024;
+/// Files whose times overlap that an export merges; of more, it sorts a stretch at a time.
+pub const EXPORT_FAN_IN_MAX: usize = 16;
 /// Size at which a file of an export ends, about.
 pub const EXPORT_FILE_BYTES: u64 = 256 << 20;
 /// Rows at which a file of an export ends at the latest, about.
