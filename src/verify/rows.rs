@@ -25,7 +25,10 @@ use crate::{
     event::{TenantId, schema},
     evidence::{Hash, Stored, TileId, Tiles as _, leaves_of, tile::TILE_WIDTH},
     index::TenantIndex,
-    limits::{EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FINDINGS_MAX, VERIFY_TILES_MAX},
+    limits::{
+        EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FEW_ROWS, VERIFY_FINDINGS_MAX,
+        VERIFY_TILES_MAX,
+    },
     table::{DataFile, ReadOptions, Snapshot, Table, start_micros},
 };
 
@@ -108,7 +111,9 @@ impl RowCheck {
         let add = |finding: Finding| {
             lock(&self.findings).push(Finding { file: Some(file.path.clone()), ..finding });
         };
-        let opened = table.read(file, &ReadOptions::default()).await;
+        // Few rows are one batch, however large they are: the page index, which tells that of others, is not looked at.
+        let batch_rows = (file.rows <= VERIFY_FEW_ROWS).then_some(VERIFY_FEW_ROWS as usize);
+        let opened = table.read(file, &ReadOptions { batch_rows, ..ReadOptions::default() }).await;
         let Some(mut batches) = unless_broken(opened, &add, Kind::File)? else { return Ok(0) };
         let mut rows = 0;
         loop {
@@ -134,9 +139,14 @@ impl RowCheck {
 
     async fn batch(&self, batch: RecordBatch, file: &Arc<DataFile>) -> Result<()> {
         let (tenant, start) = (self.tenant.clone(), start_micros(file.day));
-        let hashing = spawn_blocking(move || rows_of(&batch, &tenant, start)).await;
-        let rows = hashing
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "hashing events failed", error))??;
+        let rows = if batch.num_rows() <= VERIFY_FEW_ROWS as usize {
+            // To hand them to another thread would take as long.
+            rows_of(&batch, &tenant, start)?
+        } else {
+            let hashing = spawn_blocking(move || rows_of(&batch, &tenant, start)).await;
+            hashing
+                .map_err(|error| Error::with_source(ErrorKind::Internal, "hashing events failed", error))??
+        };
         let tiles = self.leaves(&rows).await?;
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
