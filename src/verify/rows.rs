@@ -15,7 +15,7 @@ use arrow::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use quick_cache::sync::Cache;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
     Finding, Kind, Progress, finding::Findings, indexed, lock, seen::Seen, tiles::Checked, unless_broken,
@@ -100,14 +100,29 @@ impl RowCheck {
         }
     }
 
-    /// Compares all rows of `snapshot`; gives how many there are.
-    pub(super) async fn run(&self, table: &Table, snapshot: &Snapshot, progress: &Progress) -> Result<u64> {
+    /// Compares all rows of `snapshot`, a file on each core; gives how many there are. Dropped, it ends.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        table: &Arc<Table>,
+        snapshot: &Snapshot,
+        progress: &Progress,
+    ) -> Result<u64> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let files = stream::iter(snapshot.files.iter()).map(|file| self.file(table, file, progress));
-        files.buffer_unordered(cores).try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await
+        let (mut files, mut under_way, mut sum) = (snapshot.files.iter(), JoinSet::new(), 0);
+        loop {
+            for file in files.by_ref().take(cores - under_way.len()) {
+                let (check, table, file) = (Arc::clone(self), Arc::clone(table), Arc::clone(file));
+                under_way.spawn(async move { check.file(&table, &file).await });
+            }
+            let Some(ended) = under_way.join_next().await else { return Ok(sum) };
+            let rows = ended
+                .map_err(|error| Error::with_source(ErrorKind::Internal, "a check stopped", error))??;
+            progress.add(rows);
+            sum += rows;
+        }
     }
 
-    async fn file(&self, table: &Table, file: &Arc<DataFile>, progress: &Progress) -> Result<u64> {
+    async fn file(&self, table: &Table, file: &Arc<DataFile>) -> Result<u64> {
         let add = |finding: Finding| {
             lock(&self.findings).push(Finding { file: Some(file.path.clone()), ..finding });
         };
@@ -127,7 +142,6 @@ impl RowCheck {
             rows += batch.num_rows() as u64;
             self.batch(batch, file).await?;
         }
-        progress.add(rows);
         if rows != file.rows {
             add(Finding::file(
                 &file.path,
@@ -218,8 +232,8 @@ impl RowCheck {
     }
 
     /// Tells what only all rows together tell; gives the numbers that were seen.
-    pub(super) async fn finish(self) -> Result<Seen> {
-        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn finish(&self) -> Seen {
+        let found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
         let places: HashMap<Hash, u64> =
             found.changed.iter().map(|changed| (changed.should_be, changed.seq)).collect();
         let mut findings = lock(&self.findings);
@@ -234,7 +248,7 @@ impl RowCheck {
         for _ in 0..found.changed_more {
             findings.push(Finding::new(Kind::Changed, "more events are not their leaves".to_owned()));
         }
-        for (tile, expected) in self.damaged {
+        for (tile, expected) in self.damaged.iter().map(|(tile, expected)| (*tile, *expected)) {
             let leaves: Option<Vec<Hash>> =
                 found.behind_damage.get(&tile).and_then(|leaves| leaves.iter().copied().collect());
             let fits = expected.is_some() && leaves.map(|leaves| Hash::of_list(&leaves)) == expected;
@@ -246,7 +260,7 @@ impl RowCheck {
             }
         }
         drop(findings);
-        Ok(found.seen)
+        found.seen
     }
 }
 
