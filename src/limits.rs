@@ -116,6 +116,8 @@ pub const GIVEN_KEY_BYTES_MIN: usize = 8;
 pub const PUBLIC_KEY_BYTES_MIN: usize = 32;
 // SQL: what a query text may be, and what a plan may do. Limits that an operator may change are in `query::Settings`.
 
+/// Rows of the batches that a query works on.
+pub const QUERY_BATCH_ROWS: usize = 8_192;
 /// Length of a SQL text.
 pub const SQL_BYTES_MAX: usize = 64 * 1024;
 /// Words, numbers and signs in a SQL text.
@@ -355,6 +357,10 @@ pub const RATE_BURST_SECONDS_MAX: u32 = 3_600;
 
 /// Events of an export that are read and sorted at once, about.
 pub const EXPORT_STRETCH_ROWS: u64 = 65_536;
+/// Rows of the batches that an export works on: a few of each file that it reads are in memory.
+pub const EXPORT_BATCH_ROWS: usize = 1_024;
+/// Files whose times overlap that an export merges; of more, it sorts a stretch at a time.
+pub const EXPORT_FAN_IN_MAX: usize = 16;
 /// Size at which a file of an export ends, about.
 pub const EXPORT_FILE_BYTES: u64 = 256 << 20;
 /// Rows at which a file of an export ends at the latest, about.
@@ -427,6 +433,8 @@ pub const EVIDENCE_REQUESTS_MAX: usize = 32;
 pub const EVIDENCE_WINDOW_LEAVES: u64 = 1 << 20;
 /// Findings that a verification lists for one tenant; the rest is counted.
 pub const VERIFY_FINDINGS_MAX: usize = 1_000;
+/// Rows of a file that a verification reads at once, whatever they hold: 16 MiB of the largest events.
+pub const VERIFY_FEW_ROWS: u64 = 256;
 /// Tiles of leaves that a verification keeps at hand: 8 KiB each.
 pub const VERIFY_TILES_MAX: usize = 2_048;
 /// Damaged tiles whose events are compared with the tree above them; events of further ones only with the tile.

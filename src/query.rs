@@ -30,6 +30,7 @@ mod has_words;
 mod job;
 mod joins;
 mod keys;
+mod log_order;
 mod narrow;
 mod needle;
 mod newest;

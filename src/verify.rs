@@ -156,8 +156,9 @@ pub async fn verify(
     let index = indexes.enabled().then(|| indexes.of(tenant));
     let rows =
         RowCheck::new(tree.clone(), index, tenant.clone(), (size, next_seq), checked, Arc::clone(&findings));
+    let rows = Arc::new(rows);
     report.events = rows.run(&table, &snapshot, progress).await?;
-    let seen = rows.finish().await?;
+    let seen = rows.finish();
     let removed = removed(&tree, trust, &add).await?;
     account(&mut report, &tree, &snapshot, &seen, &removed, &add).await?;
     report.evidence_bytes = tree.stored_bytes().await?;

@@ -25,6 +25,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// Size of a usual event, to begin with.
 const EVENT_BYTES_ESTIMATE: usize = 768;
 
+/// Digits of 2^63, the largest magnitude of an integer.
+const INTEGER_DIGITS_MAX: usize = 19;
+
 /// Which of the server's fields a text has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -123,15 +126,54 @@ impl Rows {
     /// Writes the members that have a value; whether there was one.
     fn push_object(&self, members: &[Member], row: usize, form: Form, out: &mut String) -> bool {
         let start = out.len();
-        for member in members {
-            let undo = out.len();
-            out.push(if undo == start { '{' } else { ',' });
-            // Keys are our own names: nothing in them needs an escape.
+        // Keys are our own names: nothing in them needs an escape.
+        let key = |member: &Member, out: &mut String| {
+            out.push(if out.len() == start { '{' } else { ',' });
             out.push('"');
             out.push_str(member.key);
             out.push_str("\":");
-            if !self.push_value(&member.slot, row, form, out) {
-                out.truncate(undo);
+        };
+        for member in members {
+            // Most members have none: that is looked at before anything is written.
+            match member.slot {
+                Slot::Text(column) => {
+                    let Some(text) = self.get(column, row) else { continue };
+                    key(member, out);
+                    jcs::push_text(out, text);
+                }
+                Slot::Json(Column::Sealed) if form == Form::Content => {}
+                Slot::Json(column) => {
+                    let Some(json) = self.get(column, row) else { continue };
+                    key(member, out);
+                    out.push_str(json);
+                }
+                Slot::Object(inner) => {
+                    let undo = out.len();
+                    key(member, out);
+                    if !self.push_object(inner, row, form, out) {
+                        out.truncate(undo);
+                    }
+                }
+                Slot::OccurredAt => {
+                    key(member, out);
+                    push_time(out, self.occurred_at.value(row));
+                }
+                Slot::ReceivedAt if form == Form::Content => {}
+                Slot::ReceivedAt => {
+                    key(member, out);
+                    push_time(out, self.received_at.value(row));
+                }
+                Slot::Seq => {
+                    let seq = self.seq.as_ref().filter(|seq| form == Form::Api && seq.is_valid(row));
+                    let Some(seq) = seq else { continue };
+                    key(member, out);
+                    push_integer(out, seq.value(row));
+                }
+                Slot::Version if self.version.is_null(row) => {}
+                Slot::Version => {
+                    key(member, out);
+                    push_integer(out, self.version.value(row).into());
+                }
             }
         }
         let any = out.len() > start;
@@ -139,32 +181,6 @@ impl Rows {
             out.push('}');
         }
         any
-    }
-
-    /// Writes one value; false, and nothing of use written, if the row has none.
-    fn push_value(&self, slot: &Slot, row: usize, form: Form, out: &mut String) -> bool {
-        match *slot {
-            Slot::Text(column) => match self.get(column, row) {
-                Some(text) => jcs::push_text(out, text),
-                None => return false,
-            },
-            Slot::Json(Column::Sealed) if form == Form::Content => return false,
-            Slot::Json(column) => match self.get(column, row) {
-                Some(json) => out.push_str(json),
-                None => return false,
-            },
-            Slot::Object(members) => return self.push_object(members, row, form, out),
-            Slot::OccurredAt => push_time(out, self.occurred_at.value(row)),
-            Slot::ReceivedAt if form == Form::Content => return false,
-            Slot::ReceivedAt => push_time(out, self.received_at.value(row)),
-            Slot::Seq => match &self.seq {
-                Some(seq) if form == Form::Api && seq.is_valid(row) => push_integer(out, seq.value(row)),
-                _ => return false,
-            },
-            Slot::Version if self.version.is_null(row) => return false,
-            Slot::Version => push_integer(out, self.version.value(row).into()),
-        }
-        true
     }
 
     fn get(&self, column: Column, row: usize) -> Option<&str> {
@@ -227,25 +243,37 @@ fn column_as(batch: &RecordBatch, name: &str, wanted: &DataType) -> Result<arrow
 fn push_time(out: &mut String, micros: i64) {
     use chrono::{DateTime, Datelike, Timelike};
     let time = DateTime::from_timestamp_micros(micros).expect("event times lie within the years of RFC 3339");
-    let digits = |value: u32, place: u32| (b'0' + (value / place % 10) as u8) as char;
-    let mut number = |value: u32, mut place: u32, before: char| {
-        out.push(before);
-        while place > 0 {
-            out.push(digits(value, place));
-            place /= 10;
+    let mut text = *b"\"0000-00-00T00:00:00.000000Z\"";
+    let mut number = |mut value: u32, digits: std::ops::Range<usize>| {
+        for digit in text[digits].iter_mut().rev() {
+            *digit += (value % 10) as u8;
+            value /= 10;
         }
     };
-    number(time.year() as u32, 1_000, '"');
-    number(time.month(), 10, '-');
-    number(time.day(), 10, '-');
-    number(time.hour(), 10, 'T');
-    number(time.minute(), 10, ':');
-    number(time.second(), 10, ':');
-    number(time.timestamp_subsec_micros(), 100_000, '.');
-    out.push_str("Z\"");
+    number(time.year() as u32, 1..5);
+    number(time.month(), 6..8);
+    number(time.day(), 9..11);
+    number(time.hour(), 12..14);
+    number(time.minute(), 15..17);
+    number(time.second(), 18..20);
+    number(time.timestamp_subsec_micros(), 21..27);
+    out.push_str(std::str::from_utf8(&text).expect("digits and signs are ASCII"));
 }
 
 fn push_integer(out: &mut String, value: i64) {
-    use std::fmt::Write;
-    write!(out, "{value}").expect("writing to a string does not fail");
+    let mut digits = [0; INTEGER_DIGITS_MAX];
+    let mut start = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        out.push('-');
+    }
+    out.push_str(std::str::from_utf8(&digits[start..]).expect("digits are ASCII"));
 }

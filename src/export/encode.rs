@@ -71,7 +71,8 @@ pub enum Content {
 /// ```
 pub struct Encoder {
     columns: Columns,
-    groups: Regroup,
+    /// `None` where rows are lines: how they come cannot show in a file.
+    groups: Option<Regroup>,
     writer: Box<dyn Writer>,
     taken_bytes: u64,
 }
@@ -119,7 +120,8 @@ impl Encoder {
             (Format::Csv, _) => Box::new(Text { lines: csv::Csv::new(schema, &mut sink)?, sink }),
             (Format::Arrow, _) => Box::new(arrow::File::new(schema)?),
         };
-        Ok(Self { groups: Regroup::new(columns.schema()), columns, writer, taken_bytes: 0 })
+        let groups = (!format.is_lines()).then(|| Regroup::new(columns.schema()));
+        Ok(Self { groups, columns, writer, taken_bytes: 0 })
     }
 
     /// Appends rows. What they make ready waits for [`Encoder::take`].
@@ -130,7 +132,10 @@ impl Encoder {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = self.columns.of(batch)?;
         let writer = &mut self.writer;
-        self.groups.push(&batch, |group| writer.write(&group))
+        match &mut self.groups {
+            Some(groups) => groups.push(&batch, |group| writer.write(&group)),
+            None => writer.write(&batch),
+        }
     }
 
     /// What is ready to be sent on, in order; may be empty.
@@ -152,7 +157,7 @@ impl Encoder {
     /// # Errors
     /// As [`Encoder::write`].
     pub fn finish(mut self) -> Result<Bytes> {
-        if let Some(group) = self.groups.end()? {
+        if let Some(group) = self.groups.as_mut().map(Regroup::end).transpose()?.flatten() {
             self.writer.write(&group)?;
         }
         self.writer.end().map(Bytes::from)

@@ -148,12 +148,14 @@ impl Run<'_> {
             }
             writing.encode_from(number).await?;
             let after = from.after.filter(|_| number == from.stretch);
-            let mut running = self.means.engine.run_export(self.request(filter, days, after)).await?;
+            let stretch = self.stretch(filter, days, after);
+            let mut running = self.means.engine.run_stretch(&stretch, self.job.tenant_id.clone()).await?;
+            let mut last = after;
             while let Some(batch) = self.next(&mut running).await? {
+                last = in_order(&batch, last)?;
                 writing.write(&batch, &Content::Events).await?;
                 if writing.is_full() {
-                    let after = Some(last_place(&batch)?);
-                    writing.complete(Some(Position { stretch: number, after })).await?;
+                    writing.complete(Some(Position { stretch: number, after: last })).await?;
                 }
             }
         }
@@ -192,11 +194,10 @@ impl Run<'_> {
         Ok(Some(WholeDays { table, files, stretches }))
     }
 
-    fn request(&self, filter: &Filter, days: &Days, after: Option<Place>) -> Request {
+    fn stretch<'f>(&self, filter: &'f Filter, days: &Days, after: Option<Place>) -> Stretch<'f> {
         let seq_before = self.job.pinned.seq_before;
         let Days { first, last, part, .. } = days.clone();
-        let stretch = Stretch { filter, first, last, part, after, seq_before, seq_from: 0 };
-        stretch.request(Scope::Tenant(self.job.tenant_id.clone()))
+        Stretch { filter, first, last, part, after, seq_before, seq_from: 0 }
     }
 
     /// Writes the answer to a question.
@@ -225,16 +226,23 @@ impl Run<'_> {
     }
 }
 
-/// Where the last event of a batch is.
-fn last_place(batch: &RecordBatch) -> Result<Place> {
-    let last = batch.num_rows().checked_sub(1);
+/// Where the last event of a batch is, all of which follow `last` in the order of the log: files are taken at their word that they are
+/// sorted, and an export that goes on after an event would leave out those that came too late.
+fn in_order(batch: &RecordBatch, last: Option<Place>) -> Result<Option<Place>> {
     let times = batch.column_by_name(OCCURRED_AT);
     let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
     let seqs = batch.column_by_name(SEQ).and_then(|seqs| seqs.as_primitive_opt::<Int64Type>());
-    match (last, times, seqs) {
-        (Some(last), Some(times), Some(seqs)) => {
-            Ok(Place { occurred_at: times.value(last), seq: seqs.value(last) })
+    let (Some(times), Some(seqs)) = (times, seqs) else {
+        return Err(Error::new(ErrorKind::Internal, "a stretch of a log has no times or numbers"));
+    };
+    let mut last = last;
+    for (occurred_at, seq) in times.values().iter().copied().zip(seqs.values().iter().copied()) {
+        let place = Some(Place { occurred_at, seq });
+        if place <= last {
+            let message = format!("a file says that it is sorted, and event {seq} is not in its place");
+            return Err(Error::new(ErrorKind::Corrupt, message));
         }
-        _ => Err(Error::new(ErrorKind::Internal, "a stretch of a log has no times or numbers")),
+        last = place;
     }
+    Ok(last)
 }

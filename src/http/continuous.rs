@@ -116,8 +116,9 @@ pub(super) async fn post(
             Ok(made) => made,
             Err(error) => return Err(record.failed(error.into()).await),
         };
-        let record =
-            record.with(json!({"destination": made.destination})).target("continuous_export", &*made.id);
+        let record = record
+            .with(json!({"destination": made.delivers.as_ref().map(|delivers| &delivers.destination)}))
+            .target("continuous_export", &*made.id);
         // What is not on record is not handed over.
         if let Err(error) = record.done(None).await {
             api.continuous.remove(None, &made.id, caller.principal.id()).await?;

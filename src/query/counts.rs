@@ -227,7 +227,7 @@ impl CountsTable {
     fn one_by_one(&self, state: &dyn Session, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
         let table = columns::table_columns();
         let indexes = COUNTED_BY.iter().map(|name| table.index_of(name)).collect::<Result<Vec<_>, _>>()?;
-        let events = self.events.scan_kept(state, Some(&indexes), &[], None, None, kept)?;
+        let events = self.events.scan_kept(state, Some(&indexes), &[], None, None, (kept, false))?;
         let mut columns: Vec<ProjectionExpr> = Vec::new();
         for (index, name) in COUNTED_BY.iter().enumerate() {
             let column = Arc::new(expressions::Column::new(name, index));

@@ -24,6 +24,7 @@ use tokio::{
 };
 
 use super::{
+    browse::Stretch,
     job::Job,
     narrow::Narrowing,
     places::{Meter, Place, Places},
@@ -39,7 +40,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
     index::Indexes,
-    limits::{QUERY_STACK_BYTES, RESULT_BATCHES_QUEUED_MAX},
+    limits::{EXPORT_BATCH_ROWS, QUERY_BATCH_ROWS, QUERY_STACK_BYTES, RESULT_BATCHES_QUEUED_MAX},
     store::Store,
     table::{Table, Tables, snapshot::Snapshot},
     telemetry::Clock,
@@ -126,6 +127,8 @@ enum Standing {
     Question(Place),
     /// Whoever runs it bounds how many there are; it takes as long as it takes.
     Export,
+    /// The same, of committed events that are read in the order of the log.
+    Stretch,
 }
 
 impl std::fmt::Debug for Engine {
@@ -150,10 +153,12 @@ impl Engine {
         let environment = environment(&settings).map_err(internal)?;
         environment.register_object_store(url.as_ref(), store.object_store());
         let (readers, needle_readers) = readers(store, &environment);
-        let template = session::template(&settings, Arc::clone(&environment)).map_err(internal)?;
+        let template =
+            session::template(&settings, QUERY_BATCH_ROWS, Arc::clone(&environment)).map_err(internal)?;
         // Files one after another, so that what is sorted comes out sorted at the cost of one.
         let of_exports = Settings { threads: 1, ..settings.clone() };
-        let export_template = session::template(&of_exports, environment).map_err(internal)?;
+        let export_template =
+            session::template(&of_exports, EXPORT_BATCH_ROWS, environment).map_err(internal)?;
         let runtime = threads("query", settings.threads)?;
         let export_runtime = threads("export", EXPORT_THREADS)?;
         let places = Places::new(&settings);
@@ -202,6 +207,15 @@ impl Engine {
         self.open(request, Standing::Export, Deadline::after(EXPORT_MAX)).await
     }
 
+    /// The same of a stretch of one tenant's log: of files that do not overlap it sorts nothing, and few rows are in memory.
+    ///
+    /// # Errors
+    /// As [`Engine::run_export`].
+    pub async fn run_stretch(&self, stretch: &Stretch<'_>, tenant: TenantId) -> Result<Running> {
+        let request = stretch.request(Scope::Tenant(tenant));
+        self.open(request, Standing::Stretch, Deadline::after(EXPORT_MAX)).await
+    }
+
     /// Where the work of exports belongs.
     pub fn export_threads(&self) -> Handle {
         let runtime = self.shared.export_runtime.as_ref();
@@ -226,11 +240,14 @@ impl Engine {
         };
         let snapshots = self.pin(&request.scope).await?;
         let shared = &self.shared;
+        let in_log_order = matches!(standing, Standing::Stretch) && shared.settings.pruning;
         let (place, template, rows_max, runtime) = match standing {
             Standing::Question(place) => {
                 (Some(place), &shared.template, shared.settings.rows_max, &shared.runtime)
             }
-            Standing::Export => (None, &shared.export_template, u64::MAX, &shared.export_runtime),
+            Standing::Export | Standing::Stretch => {
+                (None, &shared.export_template, u64::MAX, &shared.export_runtime)
+            }
         };
         let runtime = runtime.as_ref().expect("present until the engine is dropped").handle();
         let (opened, on_opened) = oneshot::channel();
@@ -239,7 +256,7 @@ impl Engine {
             template: Arc::clone(template),
             settings: Settings { rows_max, ..shared.settings.clone() },
             now: self.shared.clock.now(),
-            events: self.events(snapshots, &request.scope, Arc::clone(&ledger)),
+            events: self.events(snapshots, &request.scope, Arc::clone(&ledger), in_log_order),
             deadline: deadline.at,
             sql: request.sql,
             params: request.params,
@@ -253,7 +270,13 @@ impl Engine {
         Ok(Running::new(schema, messages, deadline, task, ledger, runtime.clone()))
     }
 
-    fn events(&self, snapshots: Vec<Arc<Snapshot>>, scope: &Scope, ledger: Arc<Ledger>) -> Arc<EventsTable> {
+    fn events(
+        &self,
+        snapshots: Vec<Arc<Snapshot>>,
+        scope: &Scope,
+        ledger: Arc<Ledger>,
+        in_log_order: bool,
+    ) -> Arc<EventsTable> {
         let narrowing = match scope {
             Scope::Part(_, narrowing) => narrowing.filters(),
             Scope::Tenant(_) | Scope::All => Vec::new(),
@@ -268,6 +291,7 @@ impl Engine {
             pruning: self.shared.settings.pruning,
             indexes: self.shared.indexes.clone(),
             ledger,
+            in_log_order,
         })
     }
 

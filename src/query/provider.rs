@@ -25,7 +25,7 @@ use datafusion::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    columns, narrow,
+    columns, log_order, narrow,
     partition::{Partition, by_partition},
     prune::{self, Kept, KeptFile},
     scan::Scan,
@@ -83,6 +83,8 @@ pub(crate) struct EventsTable {
     /// The skip index, if it is to be asked.
     pub(crate) indexes: Option<Indexes>,
     pub(crate) ledger: Arc<Ledger>,
+    /// Whether committed events are read, in the order of the log as far as files have it, so that a sort by it has nothing to do.
+    pub(crate) in_log_order: bool,
 }
 
 #[async_trait]
@@ -127,11 +129,19 @@ impl TableProvider for EventsTable {
         self.ledger.add_scan(&kept.counts);
         let Some(narrowing) = conjunction(self.narrowing.iter().cloned()) else {
             let partition = self.partition(state, filters)?;
-            return self.scan_kept(state, projection, filters, partition.as_ref(), limit, &kept);
+            let in_log_order = self.in_log_order && log_order::are_sorted(&kept, &self.readers).await?;
+            return self.scan_kept(
+                state,
+                projection,
+                filters,
+                partition.as_ref(),
+                limit,
+                (&kept, in_log_order),
+            );
         };
         // Of the query's filters nothing but what is pruned by them gets here.
         let columns = narrow::widened(projection, &self.narrowing)?;
-        let scan = self.scan_kept(state, Some(&columns), &self.narrowing, None, None, &kept)?;
+        let scan = self.scan_kept(state, Some(&columns), &self.narrowing, None, None, (&kept, false))?;
         let width = projection.map_or(self.schema().fields().len(), Vec::len);
         narrow::narrowed(scan, narrowing, width, state)
     }
@@ -188,7 +198,7 @@ impl EventsTable {
         filters: &[Expr],
         partition: Option<&Partition>,
         limit: Option<usize>,
-        kept: &Kept,
+        (kept, in_log_order): (&Kept, bool),
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let late_materialisation = match self.pushdown {
             Pushdown::Auto => looks_selective(filters) || kept.needle,
@@ -205,6 +215,7 @@ impl EventsTable {
             late_materialisation,
             needle: late_materialisation && kept.needle && kept.counts.rows_kept <= NEEDLE_ROWS_MAX,
             target_partitions: state.config().target_partitions(),
+            in_log_order,
             store: &self.store,
             readers: &self.readers,
             needle_readers: &self.needle_readers,

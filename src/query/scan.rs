@@ -29,6 +29,7 @@ use datafusion::{
     },
     error::{DataFusionError, Result},
     execution::object_store::ObjectStoreUrl,
+    physical_expr::LexOrdering,
     physical_plan::{ExecutionPlan, empty::EmptyExec, union::UnionExec},
     scalar::ScalarValue,
 };
@@ -36,7 +37,7 @@ use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use super::{
-    columns,
+    columns, log_order,
     needle::{Needle, NeedleFile},
     partition::Partition,
     prune::{Kept, KeptFile, day_scalar},
@@ -70,6 +71,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) needle: bool,
     /// Files read at the same time.
     pub(crate) target_partitions: usize,
+    /// Whether rows are to come in the order of the log, as far as files have it, and only committed ones.
+    pub(crate) in_log_order: bool,
     /// Where files are, as registered with the runtime.
     pub(crate) store: &'a ObjectStoreUrl,
     /// Reads files, with cached footers.
@@ -85,7 +88,7 @@ impl Scan<'_> {
         if !kept.files.is_empty() {
             inputs.push(self.files(kept)?);
         }
-        if kept.snapshots.iter().any(|snapshot| snapshot.uncommitted.rows() > 0) {
+        if !self.in_log_order && kept.snapshots.iter().any(|snapshot| snapshot.uncommitted.rows() > 0) {
             inputs.push(self.uncommitted(&kept.snapshots)?);
         }
         match inputs.len() {
@@ -114,10 +117,11 @@ impl Scan<'_> {
             .with_parquet_file_reader_factory(Arc::clone(self.readers))
             .with_metadata_size_hint(FOOTER_BYTES_HINT)
             .with_pushdown_filters(self.late_materialisation);
-        let groups = self.groups(kept);
+        let (groups, ordering) = self.groups(kept)?;
         let total = estimates::of_all(kept, self.columns_used, self.columns_filtered);
         let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
             .with_file_groups(groups)
+            .with_output_ordering(ordering)
             .with_statistics(total)
             .with_limit(self.limit)
             .with_projection_indices(self.projection.cloned())?
@@ -134,9 +138,18 @@ impl Scan<'_> {
         Ok(DataSourceExec::from_data_source(needle))
     }
 
-    fn groups(&self, kept: &Kept) -> Vec<FileGroup> {
-        let groups = self.dealt(kept, |snapshot, kept_file| self.file(snapshot, kept_file));
-        groups.into_iter().map(FileGroup::new).collect()
+    /// The files to read one after another, and what they are sorted by then.
+    fn groups(&self, kept: &Kept) -> Result<(Vec<FileGroup>, Vec<LexOrdering>)> {
+        let file = |kept_file: &KeptFile| self.file(&kept.snapshots[kept_file.tenant], kept_file);
+        if self.in_log_order
+            && let Some(groups) = log_order::groups(&kept.files)
+        {
+            let groups =
+                groups.into_iter().map(|files| FileGroup::new(files.into_iter().map(file).collect()));
+            return Ok((groups.collect(), log_order::ordering()?.into_iter().collect()));
+        }
+        let groups = self.dealt(kept, |_, kept_file| file(kept_file));
+        Ok((groups.into_iter().map(FileGroup::new).collect(), Vec::new()))
     }
 
     /// Newest files first in every group: `ORDER BY occurred_at DESC LIMIT n` then fills its heap from the
@@ -162,7 +175,7 @@ impl Scan<'_> {
             partitioned = partitioned.with_extension(times);
         }
         // Without a filter there is nothing to skip a file by, and a table has thousands of files.
-        if self.columns_filtered.contains(&true) {
+        if self.in_log_order || self.columns_filtered.contains(&true) {
             partitioned =
                 partitioned.with_statistics(Arc::new(estimates::of_file(kept, self.columns_filtered)));
         }
@@ -198,7 +211,7 @@ impl Scan<'_> {
 }
 
 /// A file as readers take it.
-fn partitioned(snapshot: &Snapshot, file: &DataFile) -> PartitionedFile {
+pub(crate) fn partitioned(snapshot: &Snapshot, file: &DataFile) -> PartitionedFile {
     let meta = ObjectMeta {
         location: paths::data_file(&snapshot.tenant, &file.path),
         last_modified: DateTime::from_timestamp_millis(file.added_at_ms).unwrap_or_default(),

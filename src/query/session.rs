@@ -37,8 +37,12 @@ const TABLE: &str = "events";
 /// Consumers that an out-of-memory message names.
 const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
 
-/// The session that all queries start from: functions, rules and options, but no table.
-pub(crate) fn template(settings: &Settings, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
+/// The session that all queries start from: functions, rules and options, but no table. Batches have about `batch_rows`.
+pub(crate) fn template(
+    settings: &Settings,
+    batch_rows: usize,
+    runtime: Arc<RuntimeEnv>,
+) -> Result<SessionState> {
     let functions = SessionStateDefaults::default_scalar_functions().into_iter().filter(|function| {
         let names = || std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str));
         !names().any(|name| REFUSED_FUNCTIONS.contains(&name))
@@ -52,7 +56,7 @@ pub(crate) fn template(settings: &Settings, runtime: Arc<RuntimeEnv>) -> Result<
         builder = builder.with_physical_optimizer_rules(rules).with_optimizer_rule(Arc::new(FromCounts));
     }
     let mut state = builder
-        .with_config(config(settings))
+        .with_config(config(settings, batch_rows))
         .with_runtime_env(runtime)
         .with_scalar_functions(functions.collect())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
@@ -67,12 +71,13 @@ pub(crate) fn template(settings: &Settings, runtime: Arc<RuntimeEnv>) -> Result<
     Ok(state)
 }
 
-fn config(settings: &Settings) -> SessionConfig {
+fn config(settings: &Settings, batch_rows: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false)
         .with_target_partitions(settings.threads)
+        .with_batch_size(batch_rows)
         .with_collect_statistics(true);
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".to_string());

@@ -50,6 +50,8 @@ pub(super) struct AssumedRole {
     /// Who assumes the role.
     asks: AwsCredentialProvider,
     client: HttpClient,
+    /// For how long what it gives is used.
+    used: Duration,
     held: Mutex<Option<Held>>,
 }
 
@@ -101,7 +103,7 @@ impl AssumedRole {
         options: &ClientOptions,
     ) -> object_store::Result<Self> {
         let client = ReqwestConnector::default().connect(options)?;
-        Ok(Self { role, sts, asks, client, held: Mutex::default() })
+        Ok(Self { role, sts, asks, client, used: HOLD - MARGIN, held: Mutex::default() })
     }
 
     async fn ask(&self) -> Result<Held, String> {
@@ -129,7 +131,7 @@ impl AssumedRole {
             secret_key: secret_access_key,
             token: Some(session_token),
         };
-        Ok(Held { credential: Arc::new(credential), until: asked_at + HOLD - MARGIN })
+        Ok(Held { credential: Arc::new(credential), until: asked_at + self.used })
     }
 
     fn request(&self) -> Result<HttpRequest, http::Error> {
@@ -179,7 +181,56 @@ impl CredentialProvider for AssumedRole {
 
 #[cfg(test)]
 mod tests {
+    use object_store::StaticCredentialProvider;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
     use super::*;
+
+    const GIVEN: &str = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>key</AccessKeyId>\
+        <SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken></Credentials></AssumeRoleResult>\
+        </AssumeRoleResponse>";
+
+    /// A role of an STS that answers everything, and how often it did: the last letters of what it gives.
+    async fn role() -> AssumedRole {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        tokio::spawn(async move {
+            for number in 1.. {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut read = Vec::new();
+                while !read.ends_with(b"DurationSeconds=3600") {
+                    connection.read_buf(&mut read).await.unwrap();
+                }
+                let body = GIVEN.replace("key<", &format!("key-{number}<"));
+                let length = body.len();
+                let answer =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+                connection.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let own = AwsCredential { key_id: "own".to_owned(), secret_key: "own".to_owned(), token: None };
+        let role =
+            Role { arn: "arn".to_owned(), external_id: "id".to_owned(), session_name: "name".to_owned() };
+        let sts = Sts { endpoint, region: "us-east-1".to_owned() };
+        let options = ClientOptions::new().with_allow_http(true);
+        AssumedRole::new(role, sts, Arc::new(StaticCredentialProvider::new(own)), &options).unwrap()
+    }
+
+    /// Would catch a store that is kept open past the end of its credentials, and one that asks for them at each request.
+    #[tokio::test]
+    async fn what_has_ended_is_asked_for_again() {
+        let held = role().await;
+        for _ in 0..3 {
+            assert_eq!(held.get_credential().await.unwrap().key_id, "key-1");
+        }
+        let ended = AssumedRole { used: Duration::ZERO, ..role().await };
+        for number in 1..=3 {
+            assert_eq!(ended.get_credential().await.unwrap().key_id, format!("key-{number}"));
+        }
+    }
 
     /// Would catch a reason that is lost: the answers are those of the API reference.
     #[test]

@@ -126,7 +126,7 @@ fn has_many_values(array: &dyn Array) -> bool {
 }
 
 /// (occurred_at, seq); both columns stand before the only nested one, so field and leaf numbers agree.
-fn sorting_columns() -> Vec<SortingColumn> {
+pub(crate) fn sorting_columns() -> Vec<SortingColumn> {
     let stored = schema::stored_schema();
     [schema::OCCURRED_AT, schema::SEQ]
         .into_iter()

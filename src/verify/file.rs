@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, Kind, finding::Findings};
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{decode::without_seq, schema, sealed},
+    event::{decode::without_seq, derived, schema, sealed},
     evidence::{Checkpoint, Hash, Reader, TileId, Tiles, leaves_of, proof},
 };
 
@@ -153,6 +153,12 @@ impl<'t, T: Tiles + Sync> Check<'t, T> {
             let batch = batch
                 .map_err(|error| Error::with_source(ErrorKind::Invalid, "read the Parquet file", error))?;
             let leaves = leaves_of(&batch, |_| true)?;
+            for row in derived::contradictions(&batch)? {
+                self.wrong(
+                    first + row as u64,
+                    "its columns target_… and target_ids are not those of its targets",
+                );
+            }
             let Some(seqs) =
                 batch.column_by_name(schema::SEQ).and_then(|seqs| seqs.as_primitive_opt::<Int64Type>())
             else {

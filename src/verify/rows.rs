@@ -15,17 +15,20 @@ use arrow::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use quick_cache::sync::Cache;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
     Finding, Kind, Progress, finding::Findings, indexed, lock, seen::Seen, tiles::Checked, unless_broken,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{TenantId, schema},
+    event::{TenantId, derived, schema},
     evidence::{Hash, Stored, TileId, Tiles as _, leaves_of, tile::TILE_WIDTH},
     index::TenantIndex,
-    limits::{EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FINDINGS_MAX, VERIFY_TILES_MAX},
+    limits::{
+        EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FEW_ROWS, VERIFY_FINDINGS_MAX,
+        VERIFY_TILES_MAX,
+    },
     table::{DataFile, ReadOptions, Snapshot, Table, start_micros},
 };
 
@@ -72,6 +75,8 @@ struct Row {
     id: String,
     leaf: Hash,
     is_misplaced: Option<&'static str>,
+    /// Whether columns that are made of its targets say something else.
+    is_contradictory: bool,
 }
 
 impl RowCheck {
@@ -97,18 +102,35 @@ impl RowCheck {
         }
     }
 
-    /// Compares all rows of `snapshot`; gives how many there are.
-    pub(super) async fn run(&self, table: &Table, snapshot: &Snapshot, progress: &Progress) -> Result<u64> {
+    /// Compares all rows of `snapshot`, a file on each core; gives how many there are. Dropped, it ends.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        table: &Arc<Table>,
+        snapshot: &Snapshot,
+        progress: &Progress,
+    ) -> Result<u64> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let files = stream::iter(snapshot.files.iter()).map(|file| self.file(table, file, progress));
-        files.buffer_unordered(cores).try_fold(0, |sum, rows| async move { Ok(sum + rows) }).await
+        let (mut files, mut under_way, mut sum) = (snapshot.files.iter(), JoinSet::new(), 0);
+        loop {
+            for file in files.by_ref().take(cores - under_way.len()) {
+                let (check, table, file) = (Arc::clone(self), Arc::clone(table), Arc::clone(file));
+                under_way.spawn(async move { check.file(&table, &file).await });
+            }
+            let Some(ended) = under_way.join_next().await else { return Ok(sum) };
+            let rows = ended
+                .map_err(|error| Error::with_source(ErrorKind::Internal, "a check stopped", error))??;
+            progress.add(rows);
+            sum += rows;
+        }
     }
 
-    async fn file(&self, table: &Table, file: &Arc<DataFile>, progress: &Progress) -> Result<u64> {
+    async fn file(&self, table: &Table, file: &Arc<DataFile>) -> Result<u64> {
         let add = |finding: Finding| {
             lock(&self.findings).push(Finding { file: Some(file.path.clone()), ..finding });
         };
-        let opened = table.read(file, &ReadOptions::default()).await;
+        // Few rows are one batch, however large they are: the page index, which tells that of others, is not looked at.
+        let batch_rows = (file.rows <= VERIFY_FEW_ROWS).then_some(VERIFY_FEW_ROWS as usize);
+        let opened = table.read(file, &ReadOptions { batch_rows, ..ReadOptions::default() }).await;
         let Some(mut batches) = unless_broken(opened, &add, Kind::File)? else { return Ok(0) };
         let mut rows = 0;
         loop {
@@ -122,7 +144,6 @@ impl RowCheck {
             rows += batch.num_rows() as u64;
             self.batch(batch, file).await?;
         }
-        progress.add(rows);
         if rows != file.rows {
             add(Finding::file(
                 &file.path,
@@ -134,9 +155,14 @@ impl RowCheck {
 
     async fn batch(&self, batch: RecordBatch, file: &Arc<DataFile>) -> Result<()> {
         let (tenant, start) = (self.tenant.clone(), start_micros(file.day));
-        let hashing = spawn_blocking(move || rows_of(&batch, &tenant, start)).await;
-        let rows = hashing
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "hashing events failed", error))??;
+        let rows = if batch.num_rows() <= VERIFY_FEW_ROWS as usize {
+            // To hand them to another thread would take as long.
+            rows_of(&batch, &tenant, start)?
+        } else {
+            let hashing = spawn_blocking(move || rows_of(&batch, &tenant, start)).await;
+            hashing
+                .map_err(|error| Error::with_source(ErrorKind::Internal, "hashing events failed", error))??
+        };
         let tiles = self.leaves(&rows).await?;
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
@@ -179,6 +205,9 @@ impl RowCheck {
         if let Some(reason) = row.is_misplaced {
             add(about(Kind::Misplaced, reason));
         }
+        if row.is_contradictory {
+            add(about(Kind::Changed, "its columns target_… and target_ids are not those of its targets"));
+        }
         if row.seq >= self.next_seq.max(self.size) {
             return add(about(Kind::Inserted, "no event has this number"));
         }
@@ -208,8 +237,8 @@ impl RowCheck {
     }
 
     /// Tells what only all rows together tell; gives the numbers that were seen.
-    pub(super) async fn finish(self) -> Result<Seen> {
-        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn finish(&self) -> Seen {
+        let found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
         let places: HashMap<Hash, u64> =
             found.changed.iter().map(|changed| (changed.should_be, changed.seq)).collect();
         let mut findings = lock(&self.findings);
@@ -224,7 +253,7 @@ impl RowCheck {
         for _ in 0..found.changed_more {
             findings.push(Finding::new(Kind::Changed, "more events are not their leaves".to_owned()));
         }
-        for (tile, expected) in self.damaged {
+        for (tile, expected) in self.damaged.iter().map(|(tile, expected)| (*tile, *expected)) {
             let leaves: Option<Vec<Hash>> =
                 found.behind_damage.get(&tile).and_then(|leaves| leaves.iter().copied().collect());
             let fits = expected.is_some() && leaves.map(|leaves| Hash::of_list(&leaves)) == expected;
@@ -236,12 +265,13 @@ impl RowCheck {
             }
         }
         drop(findings);
-        Ok(found.seen)
+        found.seen
     }
 }
 
 fn rows_of(batch: &RecordBatch, tenant: &TenantId, day_start: i64) -> Result<Vec<Row>> {
     let leaves = leaves_of(batch, |_| true)?;
+    let contradictory: HashSet<usize> = derived::contradictions(batch)?.into_iter().collect();
     let seqs = batch[schema::SEQ].as_primitive::<Int64Type>();
     let (ids, tenants) = (batch[schema::ID].as_string::<i32>(), batch[schema::TENANT_ID].as_string::<i32>());
     let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>();
@@ -254,7 +284,8 @@ fn rows_of(batch: &RecordBatch, tenant: &TenantId, day_start: i64) -> Result<Vec
         };
         // A number below zero is none.
         let seq = u64::try_from(seqs.value(row)).unwrap_or(u64::MAX);
-        Row { seq, id: ids.value(row).to_owned(), leaf, is_misplaced }
+        let is_contradictory = contradictory.contains(&row);
+        Row { seq, id: ids.value(row).to_owned(), leaf, is_misplaced, is_contradictory }
     };
     Ok(leaves.into_iter().enumerate().map(row).collect())
 }

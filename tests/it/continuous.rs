@@ -1,5 +1,8 @@
 //! Continuous exports: everything once, in its day, whatever crashes, fails or comes late.
 
+mod ended;
+mod opened;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use auditlake::{

@@ -27,7 +27,7 @@ use crate::{
         plan::{self, Days},
         run::{Broken, Means},
     },
-    query::{Scope, browse::Stretch},
+    query::browse::Stretch,
     table::Snapshot,
 };
 
@@ -100,8 +100,7 @@ impl Delivery<'_> {
     }
 
     async fn write_stretch(&self, stretch: &Stretch<'_>, writing: &mut Writing<'_>) -> Result<(), Broken> {
-        let request = stretch.request(Scope::Tenant(self.tenant.clone()));
-        let mut running = self.means.engine.run_export(request).await?;
+        let mut running = self.means.engine.run_stretch(stretch, self.tenant.clone()).await?;
         loop {
             let next = self.stop.run_until_cancelled(running.next()).await.ok_or(Broken::Stopped)?;
             let Some(batch) = next.transpose()? else { return Ok(()) };

@@ -11,7 +11,7 @@ use super::{
     ledger::Totals,
     stream::Health,
 };
-use crate::{control::Subscription, event::TenantId, export::manifest, query::Filter};
+use crate::{control::Subscription, error::Error, event::TenantId, export::manifest, query::Filter};
 
 /// What there is to know.
 #[derive(Clone, Debug, Serialize)]
@@ -20,25 +20,12 @@ pub struct ContinuousStatus {
     pub id: String,
     /// Whose log; `None`: all.
     pub tenant_id: Option<TenantId>,
-    /// `active`, `replaying`, `failing` (it is tried again) or `paused`.
+    /// `active`, `replaying`, `failing` (it is tried again), `paused`, or `unreadable`: what is stored of it is damaged, or of another
+    /// version; then `error` says what is wrong, and nothing is delivered.
     pub state: &'static str,
-    /// Which events.
-    pub filter: Filter,
-    /// How the destination is laid out.
-    pub layout: Layout,
-    /// Name of the format.
-    pub format: &'static str,
-    /// Name of the compression.
-    pub compression: &'static str,
-    /// Where to, without secrets.
-    pub destination: Value,
-    /// Seconds that an event waits at most, about.
-    pub interval_seconds: u64,
-    /// Events of a delivery, at most.
-    pub rows_max: u64,
-    /// The first day of what was there already.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<NaiveDate>,
+    /// What it delivers; `None` if that is not readable.
+    #[serde(flatten)]
+    pub delivers: Option<Delivers>,
     /// When it was made.
     pub created_at: String,
     /// By whom: the id of a principal.
@@ -65,6 +52,28 @@ pub struct ContinuousStatus {
     /// When it is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<String>,
+}
+
+/// What a continuous export delivers, and how.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delivers {
+    /// Which events.
+    pub filter: Filter,
+    /// How the destination is laid out.
+    pub layout: Layout,
+    /// Name of the format.
+    pub format: &'static str,
+    /// Name of the compression.
+    pub compression: &'static str,
+    /// Where to, without secrets.
+    pub destination: Value,
+    /// Seconds that an event waits at most, about.
+    pub interval_seconds: u64,
+    /// Events of a delivery, at most.
+    pub rows_max: u64,
+    /// The first day of what was there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<NaiveDate>,
 }
 
 /// A stream, and how far the log is that it delivers.
@@ -130,14 +139,16 @@ pub(super) fn status(
         id: subscription.id.clone(),
         tenant_id: subscription.tenant.clone(),
         state,
-        filter: definition.filter.clone(),
-        layout: definition.layout.clone(),
-        format: definition.format.name(),
-        compression: definition.compression.name(),
-        destination: definition.destination.shown(),
-        interval_seconds: definition.interval_seconds,
-        rows_max: definition.rows,
-        from: definition.from,
+        delivers: Some(Delivers {
+            filter: definition.filter.clone(),
+            layout: definition.layout.clone(),
+            format: definition.format.name(),
+            compression: definition.compression.name(),
+            destination: definition.destination.shown(),
+            interval_seconds: definition.interval_seconds,
+            rows_max: definition.rows,
+            from: definition.from,
+        }),
         created_at: manifest::millis(subscription.created_ms),
         created_by: subscription.created_by.clone(),
         rows: totals.rows,
@@ -149,5 +160,26 @@ pub(super) fn status(
         delivered_at: streams.iter().filter_map(|seen| seen.health.delivered_ms).max().map(manifest::millis),
         error,
         retry_at: failing.and_then(|seen| seen.health.retry_ms).map(manifest::millis),
+    }
+}
+
+/// Of one that cannot be read: that there is one, and why it rests.
+pub(super) fn unreadable(subscription: &Subscription, error: &Error) -> ContinuousStatus {
+    ContinuousStatus {
+        id: subscription.id.clone(),
+        tenant_id: subscription.tenant.clone(),
+        state: "unreadable",
+        delivers: None,
+        created_at: manifest::millis(subscription.created_ms),
+        created_by: subscription.created_by.clone(),
+        rows: 0,
+        bytes: 0,
+        files: 0,
+        position: None,
+        lag_events: 0,
+        lag_seconds: 0,
+        delivered_at: None,
+        error: Some(error.report()),
+        retry_at: None,
     }
 }

@@ -6,17 +6,24 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::{Continuous, Live, Shared, stream::Stream};
+use super::{
+    Continuous,
+    live::{Live, Shared},
+    stream::Stream,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     export::run::Broken,
     limits::EXPORT_STOP,
 };
 
+/// How often what is left of exports that broke off is removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// How often it is looked for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -31,7 +38,12 @@ impl Continuous {
     pub async fn work(&self, work: &TaskTracker, stop: &CancellationToken) {
         let places = Arc::new(Semaphore::new(self.shared.concurrent_max));
         let mut changes = self.shared.changed.subscribe();
+        let mut sweeps = tokio::time::interval(SWEEP_EVERY);
         while !stop.is_cancelled() {
+            // At the start, and then each hour.
+            if sweeps.tick().now_or_never().is_some() {
+                self.sweep().await;
+            }
             for due in self.due().await {
                 let Some(Ok(place)) = stop.run_until_cancelled(Arc::clone(&places).acquire_owned()).await
                 else {
@@ -51,6 +63,18 @@ impl Continuous {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 _ = changes.changed() => {}
                 () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Removes what is kept here of continuous exports that there are not: one that was being made, or removed, when the process died or
+    /// the store failed. Tells how many they were; what fails is for the next time.
+    pub async fn sweep(&self) -> usize {
+        match self.shared.sweep().await {
+            Ok(swept) => swept,
+            Err(error) => {
+                tracing::warn!(report = error.report(), "what is left of continuous exports stays for now");
+                0
             }
         }
     }
@@ -139,7 +163,10 @@ impl Shared {
         match ended {
             Ok(true) => self.metrics.delivered(),
             Ok(false) => {}
-            Err(error) => self.failed(&due.stream, &error),
+            Err(error) => {
+                due.live.close();
+                self.failed(&due.stream, &error);
+            }
         }
     }
 

@@ -72,6 +72,11 @@ impl Format {
         matches!(self, Self::OcsfParquet | Self::OcsfNdjson)
     }
 
+    /// Whether each row is text of its own, whatever stands before and after it.
+    pub(super) fn is_lines(self) -> bool {
+        matches!(self, Self::Ndjson | Self::Csv | Self::OcsfNdjson)
+    }
+
     /// The compressions that the format may be packed with; the first is the one if nothing is said.
     pub fn compressions(self) -> &'static [Compression] {
         match self {

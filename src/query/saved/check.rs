@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     error::Result,
+    limits::QUERY_BATCH_ROWS,
     query::{columns, failure::failure, guard, keys, params, plan, session, settings::Settings},
 };
 
@@ -57,7 +58,8 @@ fn planned(investigation: &Investigation) -> Result<SchemaRef> {
     keys::say_types(&mut checked.statement, &values);
     let params = params::bind(&values, &checked.placeholders)?;
     let settings = Settings::default();
-    let template = session::template(&settings, Arc::new(RuntimeEnv::default())).map_err(failure)?;
+    let template =
+        session::template(&settings, QUERY_BATCH_ROWS, Arc::new(RuntimeEnv::default())).map_err(failure)?;
     let events = Arc::new(EmptyTable::new(columns::table_columns()));
     let (state, _) = session::session(&template, events, &settings, DateTime::UNIX_EPOCH).map_err(failure)?;
     let plan = block_on(plan::plan(&state, checked.statement, params)).map_err(failure)?;

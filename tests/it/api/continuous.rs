@@ -174,3 +174,51 @@ async fn what_cannot_be_delivered_is_told() {
     );
     assert!(failing["retry_at"].is_string());
 }
+
+/// Would catch a list that fails as a whole because of one export that cannot be read, and one that nobody can end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_cannot_be_read_can_be_ended() {
+    let place = Place::folder();
+    let launch = place.busy();
+    let server = Server::start(&launch, &[]).await;
+    store(&server, &[event("acme", "x")]).await;
+    let key = key_of(&server, "acme", "export").await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let made = with_key(&server, &key, Method::POST, AT).json(&json!({"layout": {"type": "delta"}}));
+        ids.push(ask(made).await.1["id"].as_str().unwrap().to_owned());
+    }
+    assert!(server.terminate().await.status.success());
+    let log = place.path().unwrap().join("control");
+    let mut folders = vec![log];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            if text.contains("subscription_created") && text.contains(&ids[0]) {
+                std::fs::write(&path, text.replace("\"interval_seconds\":", "\"of_another_version\":"))
+                    .unwrap();
+            }
+        }
+    }
+    let server = Server::start(&launch, &[]).await;
+    let (status, listed) = ask(with_key(&server, &key, Method::GET, AT)).await;
+    assert_eq!(status, 200, "{listed}");
+    let state = |id: &str| {
+        let exports = listed["exports"].as_array().unwrap();
+        exports.iter().find(|export| export["id"] == id).map(|export| export["state"].clone())
+    };
+    assert_eq!((state(&ids[0]), state(&ids[1])), (Some(json!("unreadable")), Some(json!("active"))));
+    let at = format!("{AT}/{}", ids[0]);
+    let (_, unreadable) = ask(with_key(&server, &key, Method::GET, &at)).await;
+    let error = unreadable["error"].as_str().unwrap();
+    assert!(error.contains("of_another_version"), "{error}");
+    let ended = with_key(&server, &key, Method::DELETE, &at).send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    let (_, listed) = ask(with_key(&server, &key, Method::GET, AT)).await;
+    assert_eq!(listed["exports"].as_array().unwrap().len(), 1);
+}

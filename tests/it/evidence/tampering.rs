@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray},
-    compute::{concat_batches, take_record_batch},
-    datatypes::Int64Type,
+    array::{Array as _, ArrayRef, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder},
+    compute::{cast, concat_batches, take_record_batch},
+    datatypes::{DataType, Int64Type},
 };
 use auditlake::{
     config::Config,
@@ -208,6 +208,47 @@ async fn a_changed_value_is_named() {
     let report = audit(&objects, Vec::new()).await;
     assert_found(&report, &[Kind::Changed], &["event 700 ", "id-700", &path]);
     assert_eq!(report.findings.len(), 1);
+}
+
+/// Would catch a column that queries read and nobody checks: one that no leaf covers, and that is made of no other.
+#[tokio::test]
+async fn every_column_is_covered() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let (_, rows) = file_of(&lake, 700).await;
+    let row = row_of(&rows, 700);
+    for field in rows.schema().fields() {
+        let name = field.name().as_str();
+        let tampered = match field.data_type() {
+            DataType::Utf8 if name == "targets" => with_text(&rows, name, row, r#"[{"id":"d","type":"t"}]"#),
+            DataType::Utf8 if schema::JSON_COLUMNS.contains(&name) => {
+                with_text(&rows, name, row, r#"{"x":1}"#)
+            }
+            DataType::Utf8 => with_text(&rows, name, row, "acme2"),
+            DataType::List(item) => {
+                let mut lists = ListBuilder::new(StringBuilder::new()).with_field(item.clone());
+                (0..rows.num_rows()).for_each(|at| lists.append_option((at == row).then_some([Some("d")])));
+                with_column(&rows, name, Arc::new(lists.finish()))
+            }
+            // Numbers and times: one more than it was, or 1 where there was none.
+            _ => {
+                let numbers = cast(&rows[name], &DataType::Int64).unwrap();
+                let numbers = numbers.as_primitive::<Int64Type>().clone();
+                let more = |at: usize| match numbers.is_valid(at) {
+                    true => Some(numbers.value(at) + i64::from(at == row)),
+                    false => (at == row).then_some(1),
+                };
+                let changed: Int64Array = (0..rows.num_rows()).map(more).collect();
+                with_column(&rows, name, cast(&changed, field.data_type()).unwrap())
+            }
+        };
+        let (file, _) = file_of(&lake, 699).await;
+        replace(&lake, file, Some(tampered)).await;
+        assert!(!audit(&objects, Vec::new()).await.holds(), "{name} was changed, and nobody noticed");
+        let (file, _) = file_of(&lake, 699).await;
+        replace(&lake, file, Some(rows.clone())).await;
+    }
+    assert_holds(&audit(&objects, Vec::new()).await);
 }
 
 /// Would catch a row that is taken out, or a day that goes with its entry in the table's log.

@@ -63,6 +63,7 @@ pub(crate) struct S3Server {
 struct Shared {
     service: S3Service,
     access: Access,
+    sts: sts::Sts,
     /// s3s-fs looks whether an object exists and then writes it; S3 does both in one step. One conditional request at
     /// a time makes up for it.
     conditional: tokio::sync::Mutex<()>,
@@ -90,10 +91,12 @@ impl S3Server {
         let access = Access::default();
         builder.set_auth(Access::keys());
         builder.set_access(access.clone());
-        builder.set_route(sts::Sts);
+        let sts = sts::Sts::default();
+        builder.set_route(sts.clone());
         let shared = Arc::new(Shared {
             service: builder.build(),
             access,
+            sts,
             conditional: tokio::sync::Mutex::default(),
             answers: Mutex::default(),
         });
@@ -136,6 +139,11 @@ impl S3Server {
             ("AWS_ACCESS_KEY_ID", READERS_ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", READERS_SECRET_KEY.to_owned()),
         ]
+    }
+
+    /// How often the role of tests was assumed.
+    pub(crate) fn roles_assumed(&self) -> usize {
+        self.shared.sts.assumed()
     }
 
     /// The same as settings, so that a test need not touch its own process's environment.

@@ -2,6 +2,11 @@
 //!
 //! One role can be assumed, with one external id; the keys it gives open the server's buckets.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use hyper::{HeaderMap, Method, Uri, header::CONTENT_TYPE, http::Extensions};
 use s3s::{Body, S3Request, S3Response, S3Result, route::S3Route};
 use url::form_urlencoded;
@@ -11,8 +16,17 @@ pub(crate) const EXTERNAL_ID: &str = "auditlake:tenant:acme";
 pub(super) const TEMPORARY_KEY: &str = "ASIATEMPORARY";
 pub(super) const TEMPORARY_SECRET: &str = "temporary-secret";
 
-#[derive(Debug)]
-pub(super) struct Sts;
+/// It, and how often the role was assumed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sts {
+    assumed: Arc<AtomicUsize>,
+}
+
+impl Sts {
+    pub(super) fn assumed(&self) -> usize {
+        self.assumed.load(Ordering::Relaxed)
+    }
+}
 
 #[async_trait::async_trait]
 impl S3Route for Sts {
@@ -31,12 +45,15 @@ impl S3Route for Sts {
         assert_eq!(field("Action").as_deref(), Some("AssumeRole"));
         let (role, external_id) = (field("RoleArn").unwrap(), field("ExternalId"));
         let answer = match (role.as_str(), external_id.as_deref()) {
-            (ROLE, Some(EXTERNAL_ID)) => format!(
-                "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
-                 <AccessKeyId>{TEMPORARY_KEY}</AccessKeyId><SecretAccessKey>{TEMPORARY_SECRET}</SecretAccessKey>\
-                 <SessionToken>token</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials>\
-                 </AssumeRoleResult></AssumeRoleResponse>"
-            ),
+            (ROLE, Some(EXTERNAL_ID)) => {
+                self.assumed.fetch_add(1, Ordering::Relaxed);
+                format!(
+                    "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+                     <AccessKeyId>{TEMPORARY_KEY}</AccessKeyId><SecretAccessKey>{TEMPORARY_SECRET}</SecretAccessKey>\
+                     <SessionToken>token</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials>\
+                     </AssumeRoleResult></AssumeRoleResponse>"
+                )
+            }
             _ => {
                 let refusal = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not authorized to \
                                perform: sts:AssumeRole</Message></Error></ErrorResponse>";
