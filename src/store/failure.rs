@@ -15,8 +15,9 @@ const STATUS_PREFIX: &str = "Server returned non-2xx status code: ";
 /// Text that object_store puts before a body that says `SlowDown` or `InternalError` under status 200.
 const ERROR_BODY_PREFIX: &str = "Server returned error response: ";
 
-/// What a refused deletion of one of many objects says: S3, and MinIO.
-const REFUSED: [&str; 3] = ["(code: AccessDenied)", "(code: ObjectLocked)", "WORM protected"];
+/// What a refused deletion says: of one of many objects, of all of them, and MinIO. Other errors have the status 403 as well, such as that
+/// of a clock that is wrong.
+const REFUSED: [&str; 3] = ["(code: AccessDenied)", "<Code>AccessDenied</Code>", "WORM protected"];
 
 /// The crate's error for a failed operation on `path`.
 pub(super) fn operation_failed(operation: &str, path: &Path, error: object_store::Error) -> Error {
@@ -34,9 +35,7 @@ pub(super) fn is_absent(error: &object_store::Error) -> bool {
 /// answer has a code for each.
 pub(super) fn is_refused(error: &object_store::Error) -> bool {
     let reason = reason(error);
-    matches!(error, object_store::Error::PermissionDenied { .. })
-        || status(&reason) == Some(403)
-        || REFUSED.iter().any(|text| reason.contains(text))
+    REFUSED.iter().any(|text| reason.contains(text))
 }
 
 /// `Unavailable` for what may pass by itself, `NotFound` for an absent object, `Internal` for the rest.
@@ -130,6 +129,8 @@ mod tests {
             |code: &str| generic(format!("DeleteObjects request failed for key a: no (code: {code})"));
         assert!(is_refused(&failed("AccessDenied")));
         assert!(is_refused(&generic(format!("{STATUS_PREFIX}403 Forbidden: <Code>AccessDenied</Code>"))));
+        let skewed = format!("{STATUS_PREFIX}403 Forbidden: <Code>RequestTimeTooSkewed</Code>");
+        assert!(!is_refused(&generic(skewed)));
         for code in ["InternalError", "SlowDown", "NoSuchBucket"] {
             assert!(!is_refused(&failed(code)), "{code}");
         }

@@ -26,7 +26,7 @@ async fn patched(server: &Server, tenant: &str, patch: Value) -> (u16, Value) {
 async fn send(server: &Server, tenant: &str) {
     let mut event = event(None, "x");
     event["tenant_id"] = tenant.into();
-    event["occurred_at"] = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true).into();
+    event["occurred_at"] = Clock::system().now().to_rfc3339_opts(SecondsFormat::Micros, true).into();
     let (status, answer) = server.api().post_events("application/json", event.to_string()).await.unwrap();
     assert_eq!(status, 201, "{answer}");
 }
@@ -42,7 +42,7 @@ async fn the_program_locks_what_it_is_told_to() {
     let (status, refused) = patched(&server, "acme", json!({"retention_days": 29})).await;
     assert_eq!(status, 422, "{refused}");
     assert!(refused["detail"].as_str().unwrap().starts_with("retention_days: 29"), "{refused}");
-    let before = Utc::now();
+    let before = Clock::system().now();
     send(&server, "acme").await;
     send(&server, "free").await;
     // The table of the one from which nothing is removed says so, before long.
@@ -67,7 +67,7 @@ async fn the_program_locks_what_it_is_told_to() {
     for (key, lock) in locked {
         assert_eq!(lock.mode.as_deref(), Some("GOVERNANCE"), "{key}");
         let until = lock.until.unwrap();
-        let (least, most) = (before + Days::new(30), Utc::now() + Days::new(31));
+        let (least, most) = (before + Days::new(30), Clock::system().now() + Days::new(31));
         assert!(least - chrono::TimeDelta::seconds(1) <= until && until <= most, "{key}: {until}");
     }
     assert!(of("events/tenant=free/").iter().all(|(_, lock)| **lock == ObjectLock::default()));
