@@ -87,8 +87,9 @@ pub(crate) struct EventsTable {
     /// The skip index, if it is to be asked.
     pub(crate) indexes: Option<Indexes>,
     pub(crate) ledger: Arc<Ledger>,
-    /// Whether committed events are read, in the order of the log as far as files have it, so that a sort by it has nothing to do.
-    pub(crate) in_log_order: bool,
+    /// If only committed events are read, and in the order of the log as far as files have it, so that a sort by it has nothing to do:
+    /// what a merge may take.
+    pub(crate) merge_bytes_max: Option<usize>,
 }
 
 #[async_trait]
@@ -133,7 +134,10 @@ impl TableProvider for EventsTable {
         self.ledger.add_scan(&kept.counts);
         let Some(narrowing) = conjunction(self.narrowing.iter().cloned()) else {
             let partition = self.partition(state, filters)?;
-            let in_log_order = self.in_log_order && log_order::are_sorted(&kept, &self.readers).await?;
+            let in_log_order = match self.merge_bytes_max {
+                Some(bytes_max) => log_order::can_be_merged(&kept, &self.readers, bytes_max).await?,
+                None => false,
+            };
             return self.scan_kept(
                 state,
                 projection,
