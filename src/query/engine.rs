@@ -240,7 +240,8 @@ impl Engine {
         };
         let snapshots = self.pin(&request.scope).await?;
         let shared = &self.shared;
-        let in_log_order = matches!(standing, Standing::Stretch) && shared.settings.pruning;
+        let is_merged = matches!(standing, Standing::Stretch) && shared.settings.pruning;
+        let merge_bytes_max = is_merged.then(|| shared.settings.query_memory_bytes() / 2);
         let (place, template, rows_max, runtime) = match standing {
             Standing::Question(place) => {
                 (Some(place), &shared.template, shared.settings.rows_max, &shared.runtime)
@@ -256,7 +257,7 @@ impl Engine {
             template: Arc::clone(template),
             settings: Settings { rows_max, ..shared.settings.clone() },
             now: self.shared.clock.now(),
-            events: self.events(snapshots, &request.scope, Arc::clone(&ledger), in_log_order),
+            events: self.events(snapshots, &request.scope, Arc::clone(&ledger), merge_bytes_max),
             deadline: deadline.at,
             sql: request.sql,
             params: request.params,
@@ -275,7 +276,7 @@ impl Engine {
         snapshots: Vec<Arc<Snapshot>>,
         scope: &Scope,
         ledger: Arc<Ledger>,
-        in_log_order: bool,
+        merge_bytes_max: Option<usize>,
     ) -> Arc<EventsTable> {
         let narrowing = match scope {
             Scope::Part(_, narrowing) => narrowing.filters(),
@@ -291,7 +292,7 @@ impl Engine {
             pruning: self.shared.settings.pruning,
             indexes: self.shared.indexes.clone(),
             ledger,
-            in_log_order,
+            merge_bytes_max,
         })
     }
 

@@ -24,9 +24,12 @@ use super::{
 };
 use crate::{
     event::schema::{OCCURRED_AT, SEQ},
-    limits::EXPORT_FAN_IN_MAX,
-    table::layout::sorting_columns,
+    limits::{EXPORT_BATCH_ROWS, EXPORT_FAN_IN_MAX},
+    table::{layout::sorting_columns, read::row_bytes_max},
 };
+
+/// Batches of each group that a merge has in memory: one that is given out in part, and the next.
+const BATCHES_AT_ONCE: usize = 2;
 
 /// What the rows of a group are sorted by.
 pub(crate) fn ordering() -> Result<Option<LexOrdering>> {
@@ -76,15 +79,22 @@ fn times(kept: &KeptFile) -> Option<(i64, i64)> {
     micros(&stats.min).zip(micros(&stats.max))
 }
 
-/// Whether the footers of all files say that they are sorted. They are read for it if they are not at hand, and the scan has them at
-/// hand then. What cannot be read is for the scan to tell.
-pub(crate) async fn are_sorted(kept: &Kept, readers: &Arc<dyn ParquetFileReaderFactory>) -> Result<bool> {
+/// Whether the footers of all files say that they are sorted, and what is merged of them at once takes no more than `bytes_max`; a
+/// sort can spill, a merge cannot. Footers are read for it if they are not at hand, and the scan has them at hand then. What cannot be
+/// read is for the scan to tell.
+pub(crate) async fn can_be_merged(
+    kept: &Kept,
+    readers: &Arc<dyn ParquetFileReaderFactory>,
+    bytes_max: usize,
+) -> Result<bool> {
+    let Some(groups) = groups(&kept.files) else { return Ok(false) };
+    let at_once = (groups.len() * BATCHES_AT_ONCE * EXPORT_BATCH_ROWS) as u64;
     let metrics = ExecutionPlanMetricsSet::new();
     for KeptFile { tenant, file, .. } in &kept.files {
         let file = partitioned(&kept.snapshots[*tenant], file);
         let mut reader = readers.create_reader(0, file, Some(FOOTER_BYTES_HINT), &metrics)?;
         match reader.get_metadata(None).await {
-            Ok(footer) if is_sorted(&footer) => {}
+            Ok(footer) if is_sorted(&footer) && at_once * row_bytes_max(&footer) <= bytes_max as u64 => {}
             Ok(_) | Err(_) => return Ok(false),
         }
     }

@@ -32,7 +32,11 @@ use super::{
     skip::Skip,
     statistics::Ledger,
 };
-use crate::{index::Indexes, table::snapshot::Snapshot};
+use crate::{
+    event::schema::{DAY, OCCURRED_AT, SEQ, TENANT_ID},
+    index::Indexes,
+    table::snapshot::Snapshot,
+};
 
 /// Columns with so many values that equality finds few rows in a file.
 const NEEDLE_COLUMNS: [&str; 14] = [
@@ -83,8 +87,9 @@ pub(crate) struct EventsTable {
     /// The skip index, if it is to be asked.
     pub(crate) indexes: Option<Indexes>,
     pub(crate) ledger: Arc<Ledger>,
-    /// Whether committed events are read, in the order of the log as far as files have it, so that a sort by it has nothing to do.
-    pub(crate) in_log_order: bool,
+    /// If only committed events are read, and in the order of the log as far as files have it, so that a sort by it has nothing to do:
+    /// what a merge may take.
+    pub(crate) merge_bytes_max: Option<usize>,
 }
 
 #[async_trait]
@@ -129,7 +134,10 @@ impl TableProvider for EventsTable {
         self.ledger.add_scan(&kept.counts);
         let Some(narrowing) = conjunction(self.narrowing.iter().cloned()) else {
             let partition = self.partition(state, filters)?;
-            let in_log_order = self.in_log_order && log_order::are_sorted(&kept, &self.readers).await?;
+            let in_log_order = match self.merge_bytes_max {
+                Some(bytes_max) => log_order::can_be_merged(&kept, &self.readers, bytes_max).await?,
+                None => false,
+            };
             return self.scan_kept(
                 state,
                 projection,
@@ -201,7 +209,10 @@ impl EventsTable {
         (kept, in_log_order): (&Kept, bool),
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let late_materialisation = match self.pushdown {
-            Pushdown::Auto => looks_selective(filters) || kept.needle,
+            // A filter above the scan would copy text into blocks of up to a megabyte, for each column of each file that is merged.
+            Pushdown::Auto => {
+                looks_selective(filters) || kept.needle || (in_log_order && filters.iter().all(by_place))
+            }
             Pushdown::Always => true,
             Pushdown::Never => false,
         };
@@ -232,6 +243,11 @@ fn columns_used(projection: Option<&Vec<usize>>, filters: &[Expr]) -> Vec<bool> 
     let projected = |index| projection.is_none_or(|columns| columns.contains(&index));
     let names = fields.fields().iter().enumerate();
     names.map(|(index, field)| projected(index) || filtered.contains(field.name().as_str())).collect()
+}
+
+/// Whether a filter asks for nothing but where in the log events are: those that pass it stand together.
+fn by_place(filter: &Expr) -> bool {
+    filter.column_refs().iter().all(|column| [OCCURRED_AT, SEQ, DAY, TENANT_ID].contains(&&*column.name))
 }
 
 /// Whether one of the filters, which all have to hold, equates a column of many values with a constant.

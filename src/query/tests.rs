@@ -7,3 +7,4 @@ mod greedy;
 mod limits;
 mod narrow;
 mod needle;
+mod stretch;

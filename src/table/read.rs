@@ -266,10 +266,13 @@ pub(super) fn slice(bytes: &Bytes, range: Range<u64>) -> parquet::errors::Result
 
 /// Rows that make a batch of about a mebibyte where the file's rows are largest.
 fn batch_rows(metadata: &ParquetMetaData) -> usize {
-    let groups = 0..metadata.num_row_groups();
-    let row_bytes = groups.map(|group| row_bytes(metadata, group)).max().unwrap_or(0).max(1);
-    let rows = limits::READ_BATCH_BYTES_MAX as u64 / row_bytes;
+    let rows = limits::READ_BATCH_BYTES_MAX as u64 / row_bytes_max(metadata).max(1);
     rows.clamp(BATCH_ROWS_MIN, limits::READ_BATCH_ROWS_MAX as u64) as usize
+}
+
+/// Bytes of a row where the file's rows are largest.
+pub(crate) fn row_bytes_max(metadata: &ParquetMetaData) -> u64 {
+    (0..metadata.num_row_groups()).map(|group| row_bytes(metadata, group)).max().unwrap_or(0)
 }
 
 /// Bytes of a row in the pages of a row group that hold the longest text of their columns.

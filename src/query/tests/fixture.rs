@@ -29,6 +29,7 @@ use crate::{
     store::Store,
     table::{
         self, Commit, Table, Tables,
+        layout::sorting_columns,
         snapshot::{ColumnStats, DataFile},
     },
     telemetry::Clock,
@@ -106,6 +107,8 @@ pub(crate) struct Lake {
     pub(crate) store: Arc<InMemory>,
     tables: Tables,
     pub(crate) indexes: Indexes,
+    /// Whether files say that they are sorted, as this program's do; otherwise they are another's.
+    pub(crate) says_sorted: bool,
 }
 
 impl Lake {
@@ -118,7 +121,7 @@ impl Lake {
         let of_index = index::Settings { block_rows: 4, ..index::Settings::default() };
         let indexes = Indexes::open(opened.clone(), clock.clone(), of_index);
         let tables = Tables::open(opened, clock, table::Settings::default()).await.unwrap();
-        Self { store, tables, indexes }
+        Self { store, tables, indexes, says_sorted: false }
     }
 
     /// Writes, indexes and commits one file; all `events` are of the same day.
@@ -143,7 +146,7 @@ impl Lake {
         let mut columns = vec![seqs];
         columns.extend(accepted(tenant, &events).columns().iter().cloned());
         let batch = RecordBatch::try_new(schema::stored_schema(), columns).unwrap();
-        let bytes = parquet(&batch);
+        let bytes = parquet(&batch, self.says_sorted);
         let file = DataFile {
             path: format!("day={day}/{first}.parquet"),
             day,
@@ -196,9 +199,10 @@ fn day_of(event: &Event) -> NaiveDate {
     DateTime::from_timestamp_micros(event.at).unwrap().date_naive()
 }
 
-fn parquet(batch: &RecordBatch) -> Vec<u8> {
+fn parquet(batch: &RecordBatch, says_sorted: bool) -> Vec<u8> {
     let properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(16))
+        .set_sorting_columns(says_sorted.then(sorting_columns))
+        .set_max_row_group_row_count(Some(if says_sorted { 4_096 } else { 16 }))
         .set_data_page_row_count_limit(4)
         .set_write_batch_size(4)
         .set_statistics_enabled(EnabledStatistics::Page)
