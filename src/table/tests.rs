@@ -17,6 +17,7 @@ use crate::{error::ErrorKind, event::schema};
 mod append_only;
 mod faulty;
 mod maintenance;
+mod older;
 
 async fn read_whole(table: &Table, file: &DataFile) -> RecordBatch {
     let store = &table.shared.store;
