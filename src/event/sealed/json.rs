@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::event::jcs;
 
 /// The members of an object in the order of the text.
-struct Members<'t>(Vec<(String, Cow<'t, str>)>);
+pub(super) struct Members<'t>(Vec<(String, Cow<'t, str>)>);
 
 /// A value taken out of a text.
 pub(super) struct Taken {
@@ -45,19 +45,9 @@ pub(super) fn take(text: &str, path: &[&str]) -> Option<Taken> {
     let (step, deeper) = path.split_first()?;
     match text.as_bytes().first()? {
         b'{' => {
-            let Members(mut members) = serde_json::from_str(text).ok()?;
-            let at = members.iter().position(|(key, _)| key == step)?;
-            let value = if deeper.is_empty() {
-                members.remove(at).1.into_owned()
-            } else {
-                let Taken { value, rest } = take(&members[at].1, deeper)?;
-                match rest {
-                    Some(rest) => members[at].1 = Cow::Owned(rest),
-                    None => drop(members.remove(at)),
-                }
-                value
-            };
-            let rest = (!members.is_empty()).then(|| object(&members));
+            let mut members = Members::of(text)?;
+            let value = members.take_from(step, deeper)?;
+            let rest = (!members.0.is_empty()).then(|| members.write());
             Some(Taken { value, rest })
         }
         b'[' => {
@@ -71,12 +61,58 @@ pub(super) fn take(text: &str, path: &[&str]) -> Option<Taken> {
     }
 }
 
-/// `object` with one more member, where RFC 8785 puts it.
-pub(super) fn with_member(text: &str, key: &str, value: String) -> Option<String> {
-    let Members(mut members) = serde_json::from_str(text).ok()?;
-    let at = members.partition_point(|(other, _)| jcs::compare_keys(other, key).is_lt());
-    members.insert(at, (key.to_owned(), Cow::Owned(value)));
-    Some(object(&members))
+impl<'t> Members<'t> {
+    /// Those of the object that `text` is.
+    pub(super) fn of(text: &'t str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The value at `path`, if there is one.
+    pub(super) fn get(&self, path: &[&str]) -> Option<&str> {
+        let (step, deeper) = path.split_first()?;
+        let (_, value) = self.0.iter().find(|(key, _)| key == step)?;
+        get(value, deeper)
+    }
+
+    /// As [`take`].
+    pub(super) fn take(&mut self, path: &[&str]) -> Option<String> {
+        let (step, deeper) = path.split_first()?;
+        self.take_from(step, deeper)
+    }
+
+    fn take_from(&mut self, step: &str, deeper: &[&str]) -> Option<String> {
+        let at = self.0.iter().position(|(key, _)| key == step)?;
+        if deeper.is_empty() {
+            return Some(self.0.remove(at).1.into_owned());
+        }
+        let Taken { value, rest } = take(&self.0[at].1, deeper)?;
+        match rest {
+            Some(rest) => self.0[at].1 = Cow::Owned(rest),
+            None => drop(self.0.remove(at)),
+        }
+        Some(value)
+    }
+
+    /// Adds a member where RFC 8785 puts it.
+    pub(super) fn insert(&mut self, key: &str, value: String) {
+        let at = self.0.partition_point(|(other, _)| jcs::compare_keys(other, key).is_lt());
+        self.0.insert(at, (key.to_owned(), Cow::Owned(value)));
+    }
+
+    /// The text of the object.
+    pub(super) fn write(&self) -> String {
+        let mut out = String::from("{");
+        for (at, (key, value)) in self.0.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            jcs::push_text(&mut out, key);
+            out.push(':');
+            out.push_str(value);
+        }
+        out.push('}');
+        out
+    }
 }
 
 /// The elements of an array.
@@ -89,20 +125,6 @@ fn place(step: &str) -> Option<usize> {
     let place: usize = step.parse().ok()?;
     // One way to write each.
     (place.to_string() == step).then_some(place)
-}
-
-fn object(members: &[(String, Cow<'_, str>)]) -> String {
-    let mut out = String::from("{");
-    for (at, (key, value)) in members.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        jcs::push_text(&mut out, key);
-        out.push(':');
-        out.push_str(value);
-    }
-    out.push('}');
-    out
 }
 
 impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
@@ -164,7 +186,11 @@ mod tests {
     /// Would catch a member out of RFC 8785's order: the leaf would be another reader's no more.
     #[test]
     fn members_are_put_in_order() {
-        let with = |text: &str, key: &str| with_member(text, key, "0".to_owned()).unwrap();
+        let with = |text: &str, key: &str| {
+            let mut members = Members::of(text).unwrap();
+            members.insert(key, "0".to_owned());
+            members.write()
+        };
         assert_eq!(with(r#"{"a":1,"t":2}"#, "sealed"), r#"{"a":1,"sealed":0,"t":2}"#);
         assert_eq!(with("{}", "sealed"), r#"{"sealed":0}"#);
         assert_eq!(with("{\"\u{1f600}\":1}", "\u{e000}"), "{\"\u{1f600}\":1,\"\u{e000}\":0}");

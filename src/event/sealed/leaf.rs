@@ -5,7 +5,7 @@
 //! none, and no leaf in any tree is the hash of it.
 
 use super::{
-    json::{self, Taken},
+    json::Members,
     marks::{self, Mark},
 };
 use crate::event::{jcs, schema::SEALED};
@@ -27,18 +27,15 @@ pub fn committed(event: &str) -> Option<String> {
     if !event.contains("\"sealed\":") {
         return None;
     }
-    let Taken { value: marks, rest } = json::take(event, &[SEALED])?;
-    let (mut rest, mut digests) = (rest?, Vec::new());
-    for (pointer, mark) in marks::parse(&marks)? {
+    let mut members = Members::of(event)?;
+    let marks = marks::parse(&members.take(&[SEALED])?)?;
+    let mut digests = Vec::new();
+    for (pointer, mark) in marks {
         let steps = marks::steps(&pointer)?;
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
         let digest = match mark {
-            Mark::Salt(salt) => {
-                let taken = json::take(&rest, &steps)?;
-                rest = taken.rest?;
-                marks::digest(&salt, &pointer, &taken.value)
-            }
-            Mark::Digest(_) if json::get(&rest, &steps).is_some() => return None,
+            Mark::Salt(salt) => marks::digest(&salt, &pointer, &members.take(&steps)?),
+            Mark::Digest(_) if members.get(&steps).is_some() => return None,
             Mark::Digest(digest) => digest,
         };
         let mut value = String::new();
@@ -46,5 +43,6 @@ pub fn committed(event: &str) -> Option<String> {
         digests.push((pointer, value));
     }
     let digests = marks::object(digests.iter().map(|(pointer, digest)| (pointer.as_str(), digest.clone())));
-    json::with_member(&rest, SEALED, digests)
+    members.insert(SEALED, digests);
+    Some(members.write())
 }
