@@ -9,6 +9,7 @@ mod columns;
 pub mod decode;
 pub mod derived;
 mod jcs;
+mod members;
 #[cfg(test)]
 pub(crate) mod properties;
 pub mod schema;

@@ -417,7 +417,7 @@ pub const ERASURE_RETRY: std::time::Duration = std::time::Duration::from_secs(60
 /// Files that were written so long after the last commit of an erasure may still be made of what it has replaced.
 pub const ERASURE_LATE_FILES: std::time::Duration = std::time::Duration::from_secs(3_600);
 /// How often it is looked whether the sweep has taken the files from before an erasure.
-pub const ERASURE_LOOK: std::time::Duration = std::time::Duration::from_secs(60);
+pub const ERASURE_LOOK: std::time::Duration = std::time::Duration::from_secs(600);
 /// Erasures in a page, if nothing is said.
 pub const ERASURES_PAGE: u64 = 100;
 /// Erasures in a page, at most.

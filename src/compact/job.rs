@@ -88,7 +88,7 @@ pub(crate) async fn run(
                     Ok(Outcome::Done(done))
                 }
                 // Of the merged file nobody knows: the sweep takes it.
-                Err(error) if error.kind() == ErrorKind::Conflict && !are_live(table, &merged.inputs) => {
+                Err(error) if error.kind() == ErrorKind::Conflict && !table.are_live(&merged.inputs) => {
                     Ok(Outcome::Outdated)
                 }
                 Err(error) => Err(error),
@@ -97,11 +97,6 @@ pub(crate) async fn run(
         None if cancel.is_cancelled() => Ok(Outcome::Cancelled),
         None => Ok(Outcome::LacksMemory),
     }
-}
-
-fn are_live(table: &Table, inputs: &[Arc<DataFile>]) -> bool {
-    let snapshot = table.snapshot();
-    inputs.iter().all(|input| snapshot.files.iter().any(|file| file.path == input.path))
 }
 
 /// Commits `file` in place of `inputs` if it has exactly the rows that were `read`, and deletes it if not.

@@ -94,7 +94,7 @@ impl<'p> Rewrite<'p> {
             let mut batches = match table.read(&file, &options).await {
                 Ok(batches) => batches,
                 // What it was replaced by is looked at next time.
-                Err(_) if !are_live(table, std::slice::from_ref(&file)) => {
+                Err(_) if !table.are_live(std::slice::from_ref(&file)) => {
                     found.readable.push(file);
                     continue;
                 }
@@ -280,9 +280,4 @@ async fn discard(table: &Table, files: &[DataFile]) {
             tracing::warn!(tenant = %table.tenant(), report = error.report(), "a file stays until the sweep");
         }
     }
-}
-
-fn are_live(table: &Table, files: &[Arc<DataFile>]) -> bool {
-    let snapshot = table.snapshot();
-    files.iter().all(|input| snapshot.files.iter().any(|file| file.path == input.path))
 }

@@ -22,14 +22,12 @@
 //! | part | does |
 //! |---|---|
 //! | `field` | which fields a tenant seals |
-//! | `json` | one value out of a JSON text |
 //! | `marks` | the column `sealed` |
 //! | `leaf` | what is hashed |
 //! | `sealing`, `erase` | rows with salts, rows with digests |
 
 mod erase;
 mod field;
-mod json;
 mod leaf;
 mod marks;
 mod sealing;
@@ -40,23 +38,5 @@ pub use self::{
     erase::{Erased, SURVEYED, Survey, erase, survey},
     field::{SealedField, SealedFields},
     leaf::committed,
-    sealing::seal,
+    sealing::{is_erasable, seal},
 };
-use super::columns::Column;
-
-/// The columns in which something may stand that an erasure takes out, and `sealed` itself: their smallest and largest values are
-/// nowhere but in the files of the events.
-pub const ERASABLE_COLUMNS: [&str; 12] = [
-    Column::ActorName.name(),
-    Column::ActorEmail.name(),
-    Column::ActorMetadata.name(),
-    Column::OnBehalfOfName.name(),
-    Column::IpAddress.name(),
-    Column::UserAgent.name(),
-    Column::Description.name(),
-    Column::Changes.name(),
-    Column::Metadata.name(),
-    Column::Targets.name(),
-    Column::TargetName.name(),
-    Column::Sealed.name(),
-];

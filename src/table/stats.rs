@@ -23,7 +23,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{
         schema::{self, SEALED},
-        sealed::ERASABLE_COLUMNS,
+        sealed::is_erasable,
     },
     limits::STATS_TEXT_CHARS_MAX,
 };
@@ -115,7 +115,7 @@ pub(crate) fn from_parquet(metadata: &ParquetMetaData) -> BTreeMap<&'static str,
             bounds.widen(row_group.column(leaf).statistics(), rows, data_type);
         }
         // The log of a table outlives its files: an erasure would leave the names in it.
-        if has_sealed && ERASABLE_COLUMNS.contains(&name) {
+        if has_sealed && is_erasable(name) {
             (bounds.min_unknown, bounds.max_unknown) = (true, true);
         }
         by_column.insert(name, bounds.finish());

@@ -276,6 +276,12 @@ impl Table {
         Err(Error::new(ErrorKind::Conflict, message))
     }
 
+    /// Whether all of these files are part of the table still.
+    pub fn are_live(&self, files: &[Arc<DataFile>]) -> bool {
+        let snapshot = self.snapshot();
+        files.iter().all(|wanted| snapshot.files.iter().any(|file| file.path == wanted.path))
+    }
+
     fn check_live(&self, snapshot: &Snapshot, commit: &Commit) -> Result<()> {
         if commit.remove.is_empty() {
             return Ok(());

@@ -3,10 +3,6 @@
 //! In: one JSON object, spaced and ordered as may be. Out: its canonical text without `seq`, and the `seq`. Guaranteed: no two
 //! readings of a text: keys given twice and numbers that readers disagree on are refused.
 
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
-
 use super::{
     json::{Canonicalizer, Members},
     problems::{Path, Problems},
@@ -14,7 +10,10 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{jcs, schema::SEQ},
+    event::{
+        members::{self, Taken},
+        schema::SEQ,
+    },
 };
 
 /// The canonical text (RFC 8785) of a JSON object without its member `seq`; and that member, if it has one.
@@ -24,20 +23,11 @@ use crate::{
 pub fn without_seq(text: &str) -> Result<(String, Option<u64>)> {
     let canonical = canonical_object(text)?;
     let refused = |error| Error::with_source(ErrorKind::Invalid, "an event is not a JSON object", error);
-    let mut members: BTreeMap<String, &RawValue> = serde_json::from_str(&canonical).map_err(refused)?;
-    let Some(seq) = members.remove(SEQ) else { return Ok((canonical, None)) };
-    let seq: Option<u64> = serde_json::from_str(seq.get()).map_err(refused)?;
-    let mut keys: Vec<&String> = members.keys().collect();
-    keys.sort_by(|left, right| jcs::compare_keys(left, right));
-    let mut out = String::with_capacity(canonical.len());
-    for key in keys {
-        out.push(if out.is_empty() { '{' } else { ',' });
-        jcs::push_text(&mut out, key);
-        out.push(':');
-        out.push_str(members[key].get());
-    }
-    out.push_str(if out.is_empty() { "{}" } else { "}" });
-    Ok((out, seq))
+    let Some(Taken { value: seq, rest }) = members::take(&canonical, &[SEQ]) else {
+        return Ok((canonical, None));
+    };
+    let seq: Option<u64> = serde_json::from_str(&seq).map_err(refused)?;
+    Ok((rest.unwrap_or_else(|| "{}".to_owned()), seq))
 }
 
 fn canonical_object(text: &str) -> Result<String> {

@@ -12,13 +12,12 @@ use std::{collections::HashMap, sync::Arc};
 use arrow::array::{Array, RecordBatch, StringArray, StringBuilder};
 
 use super::{
-    json,
     marks::{self, Mark, Marks},
-    sealing::{SEALABLE, replace, root, text_column},
+    sealing::{SEALABLE, replace, text_column},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{columns::Column, jcs, schema::SEALED},
+    event::{columns::Column, jcs, members, schema::SEALED},
 };
 
 /// A batch that an erasure has changed.
@@ -137,8 +136,8 @@ impl<'b> Who<'b> {
 fn targets(text: &str, person: &str) -> Vec<bool> {
     let mut wanted = String::new();
     jcs::push_text(&mut wanted, person);
-    let elements = json::elements(text).unwrap_or_default();
-    elements.iter().map(|target| json::get(target, &["id"]) == Some(wanted.as_str())).collect()
+    let elements = members::elements(text).unwrap_or_default();
+    elements.iter().map(|target| members::get(target, &["id"]) == Some(wanted.as_str())).collect()
 }
 
 fn corrupt(detail: &str) -> Error {
@@ -172,7 +171,7 @@ struct Columns<'b> {
 
 impl<'b> Columns<'b> {
     fn of(batch: &'b RecordBatch) -> Result<Self> {
-        let values = SEALABLE.into_iter().map(|column| Ok((column, text_column(batch, column.name())?)));
+        let values = SEALABLE.into_iter().map(|(column, _)| Ok((column, text_column(batch, column.name())?)));
         Ok(Self { who: Who::of(batch)?, values: values.collect::<Result<_>>()? })
     }
 
@@ -200,9 +199,9 @@ impl<'b> Columns<'b> {
         let steps = marks::steps(pointer).ok_or_else(|| corrupt("names no field"))?;
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
         let missing = || corrupt(&format!("names {pointer}, which is not there"));
-        let column =
-            SEALABLE.into_iter().find(|column| steps.starts_with(root(*column))).ok_or_else(missing)?;
-        let path = &steps[root(column).len()..];
+        let (column, root) =
+            SEALABLE.into_iter().find(|(_, root)| steps.starts_with(root)).ok_or_else(missing)?;
+        let path = &steps[root.len()..];
         let text = edits.get(column, row, self.values[&column]).ok_or_else(missing)?.to_owned();
         if path.is_empty() {
             edits.set(column, row, None);
@@ -210,7 +209,7 @@ impl<'b> Columns<'b> {
             jcs::push_text(&mut value, &text);
             return Ok(value);
         }
-        let taken = json::take(&text, path).ok_or_else(missing)?;
+        let taken = members::take(&text, path).ok_or_else(missing)?;
         edits.set(column, row, taken.rest);
         // The columns of the first target say what stands in the list of all.
         if column == Column::Targets && path == ["0", "name"] {

@@ -4,11 +4,8 @@
 //! before and after an erasure; a text that does not fit its member (a value missing, or there although it is said to be erased) has
 //! none, and no leaf in any tree is the hash of it.
 
-use super::{
-    json::Members,
-    marks::{self, Mark},
-};
-use crate::event::{jcs, schema::SEALED};
+use super::marks::{self, Mark};
+use crate::event::{jcs, members::Members, schema::SEALED};
 
 /// What the leaf of `event` is the hash of, if that is not `event` itself.
 ///

@@ -9,12 +9,11 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBui
 
 use super::{
     field::{Place, SealedFields},
-    json,
     marks::{self, Mark, Marks},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{columns::Column, schema::SEALED},
+    event::{columns::Column, members, schema::SEALED},
 };
 
 /// The batch, sealed.
@@ -54,14 +53,14 @@ fn pointers(place: &Place, column: Column, value: &str) -> Vec<String> {
         Place::Whole(_) => vec![marks::pointer(root(column).iter().copied())],
         Place::Within(_, path) => {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            let is_there = json::get(value, &path).is_some();
+            let is_there = members::get(value, &path).is_some();
             let steps = root(column).iter().copied().chain(path);
             is_there.then(|| marks::pointer(steps)).into_iter().collect()
         }
         Place::OfTargets(path) => {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            let targets = json::elements(value).unwrap_or_default();
-            let with = targets.iter().enumerate().filter(|(_, target)| json::get(target, &path).is_some());
+            let targets = members::elements(value).unwrap_or_default();
+            let with = targets.iter().enumerate().filter(|(_, target)| members::get(target, &path).is_some());
             let pointer = |at: usize| {
                 let at = at.to_string();
                 marks::pointer(["targets", &at].into_iter().chain(path.iter().copied()))
@@ -71,37 +70,31 @@ fn pointers(place: &Place, column: Column, value: &str) -> Vec<String> {
     }
 }
 
-/// Where a column stands in the JSON of an event.
-pub(super) fn root(column: Column) -> &'static [&'static str] {
-    match column {
-        Column::ActorName => &["actor", "name"],
-        Column::ActorEmail => &["actor", "email"],
-        Column::ActorMetadata => &["actor", "metadata"],
-        Column::OnBehalfOfName => &["actor", "on_behalf_of", "name"],
-        Column::IpAddress => &["context", "ip_address"],
-        Column::UserAgent => &["context", "user_agent"],
-        Column::Description => &["description"],
-        Column::Changes => &["changes"],
-        Column::Metadata => &["metadata"],
-        Column::Targets => &["targets"],
-        // Nothing of the others can be sealed.
-        _ => &[],
-    }
+/// The columns of which anything can be sealed, and where each stands in the JSON of an event.
+pub(super) const SEALABLE: [(Column, &[&str]); 10] = [
+    (Column::ActorName, &["actor", "name"]),
+    (Column::ActorEmail, &["actor", "email"]),
+    (Column::ActorMetadata, &["actor", "metadata"]),
+    (Column::OnBehalfOfName, &["actor", "on_behalf_of", "name"]),
+    (Column::IpAddress, &["context", "ip_address"]),
+    (Column::UserAgent, &["context", "user_agent"]),
+    (Column::Description, &["description"]),
+    (Column::Changes, &["changes"]),
+    (Column::Metadata, &["metadata"]),
+    (Column::Targets, &["targets"]),
+];
+
+/// Whether something may stand in a column that an erasure takes out, or it is `sealed` itself: its smallest and largest values are
+/// nowhere but in the files of the events.
+pub fn is_erasable(column: &str) -> bool {
+    let derived = [Column::TargetName, Column::Sealed].into_iter();
+    SEALABLE.into_iter().map(|(column, _)| column).chain(derived).any(|erasable| erasable.name() == column)
 }
 
-/// The columns of which anything can be sealed.
-pub(super) const SEALABLE: [Column; 10] = [
-    Column::ActorName,
-    Column::ActorEmail,
-    Column::ActorMetadata,
-    Column::OnBehalfOfName,
-    Column::IpAddress,
-    Column::UserAgent,
-    Column::Description,
-    Column::Changes,
-    Column::Metadata,
-    Column::Targets,
-];
+/// Where a column stands in the JSON of an event.
+fn root(column: Column) -> &'static [&'static str] {
+    SEALABLE.into_iter().find(|(other, _)| *other == column).map_or(&[], |(_, root)| root)
+}
 
 pub(super) fn text_column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b StringArray> {
     let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
