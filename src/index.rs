@@ -111,6 +111,11 @@ impl Indexes {
         self.shared.settings.enabled
     }
 
+    /// Rows that one posting stands for.
+    pub fn block_rows(&self) -> u64 {
+        u64::from(self.shared.settings.block_rows)
+    }
+
     /// A tenant's index; its segments are listed when it is first asked.
     pub fn of(&self, tenant: &TenantId) -> Arc<TenantIndex> {
         // Only look-ups and insertions happen under it: it is whole even after a panic.

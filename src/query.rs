@@ -8,7 +8,7 @@
 //! 2. `job` runs it on the engine's threads: `guard` checks the text, `params` types the values, `session`
 //!    holds what it may use, `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
 //! 3. `provider` is the table (`columns`): `prune`, `partition` and `skip` (with `has_words`) decide which files and
-//!    rows can match, `scan` reads them (`readers`; `needle` if few rows are left), `narrow` hides what the reader may not see,
+//!    rows can match, `scan` reads them (`readers`; `needle` if few rows are left, whose `blocks` stay in memory), `narrow` hides what the reader may not see,
 //!    `statistics` counts the cost; rules of the optimizer
 //!    need less than a scan: `counts` for how many, `newest` for the last ones, `eager` for the first that pass a filter;
 //! 4. [`mod@format`] turns the answer into bytes.
@@ -16,6 +16,7 @@
 //! [`saved`] holds the questions that have a name; [`browse`] answers those of the events API (`filter`, `pattern`).
 
 mod addresses;
+mod blocks;
 pub mod browse;
 mod columns;
 mod counts;

@@ -99,7 +99,8 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
 
 /// Everything but the values is the library's to do.
 async fn of_store(arguments: Arguments, mut config: Config, stop: &CancellationToken) -> Result<Outcome> {
-    // Each file is read once: to keep its footer is memory for nothing.
+    // Each file is read once: to keep its footer or its rows is memory for nothing.
+    config.query.block_cache_bytes = 0;
     config.query.footer_cache_bytes = config.query.footer_cache_bytes.min(limits::EXPORT_FOOTER_CACHE_BYTES);
     let tenant = TenantId::parse(&arguments.tenant)?;
     let folder = folder(&arguments)?;

@@ -27,6 +27,11 @@ pub(crate) fn file_columns() -> SchemaRef {
     Arc::clone(&FILE)
 }
 
+/// The type of a column of a data file, by its place.
+pub(crate) fn type_of_file_column(place: usize) -> &'static DataType {
+    FILE.field(place).data_type()
+}
+
 /// Columns of the table `events`.
 pub(crate) fn table_columns() -> SchemaRef {
     Arc::clone(&TABLE)

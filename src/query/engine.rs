@@ -24,9 +24,11 @@ use tokio::{
 };
 
 use super::{
+    blocks::Blocks,
     browse::Stretch,
     job::Job,
     narrow::Narrowing,
+    needle::Access,
     places::{Meter, Place, Places},
     provider::EventsTable,
     readers::{SmallFilesWhole, WithPageIndex},
@@ -102,7 +104,7 @@ struct Shared {
     template: Arc<SessionState>,
     store: ObjectStoreUrl,
     readers: Arc<dyn ParquetFileReaderFactory>,
-    needle_readers: Arc<dyn ParquetFileReaderFactory>,
+    needles: Arc<Access>,
     /// For queries; `Some` until the engine is dropped.
     runtime: Option<Runtime>,
     /// For exports, of which no thread of queries does any work.
@@ -152,7 +154,9 @@ impl Engine {
         let url = ObjectStoreUrl::parse(STORE_URL).map_err(internal)?;
         let environment = environment(&settings).map_err(internal)?;
         environment.register_object_store(url.as_ref(), store.object_store());
-        let (readers, needle_readers) = readers(store, &environment);
+        let (readers, of_needles) = readers(store, &environment);
+        let blocks = Blocks::new(indexes.block_rows(), settings.block_cache_bytes);
+        let needles = Arc::new(Access { readers: of_needles, blocks });
         let template =
             session::template(&settings, QUERY_BATCH_ROWS, Arc::clone(&environment)).map_err(internal)?;
         // Files one after another, so that what is sorted comes out sorted at the cost of one.
@@ -173,7 +177,7 @@ impl Engine {
             template: Arc::new(template),
             store: url,
             readers,
-            needle_readers,
+            needles,
             runtime: Some(runtime),
             export_runtime: Some(export_runtime),
             export_template: Arc::new(export_template),
@@ -287,7 +291,7 @@ impl Engine {
             narrowing,
             store: self.shared.store.clone(),
             readers: Arc::clone(&self.shared.readers),
-            needle_readers: Arc::clone(&self.shared.needle_readers),
+            needles: Arc::clone(&self.shared.needles),
             pushdown: self.shared.settings.pushdown,
             pruning: self.shared.settings.pruning,
             indexes: self.shared.indexes.clone(),

@@ -4,12 +4,14 @@
 //! Guaranteed: every row among those left that passes comes out once; a filter that is taken is applied in full.
 //! DataFusion's own scan is made for many rows of few files: for each file it compiles the filter, looks at statistics and
 //! adapts the columns anew, which for a block of a thousand rows takes longer than to read it. Here the filter is
-//! compiled once; then each file takes its cached footer, the pages of the filter's columns, and of the other columns those
-//! pages that have a match (`read`). Filters that change while the query runs, such as the bound of
-//! `ORDER BY … LIMIT n`, leave files out that are no longer needed (`bound`).
+//! compiled once; then each file gives the blocks of the filter's columns, and of the other columns those
+//! blocks that have a match (`read`): from memory, or from its pages (`source`, `opened`). Filters that change while the query
+//! runs, such as the bound of `ORDER BY … LIMIT n`, leave files out that are no longer needed (`bound`).
 
 mod bound;
+mod opened;
 mod read;
+mod source;
 
 use std::{fmt, sync::Arc};
 
@@ -35,13 +37,22 @@ use datafusion::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use self::{bound::Bound, read::Reading};
-use super::prune::KeptFile;
+use super::{blocks::Blocks, prune::KeptFile};
 use crate::table::snapshot::Snapshot;
 
 /// Files that one partition reads at the same time: enough to hide that a store is far away.
 const FILES_AT_ONCE: usize = 16;
 /// The same where what the first files give may make the others unnecessary.
 const BOUNDED_FILES_AT_ONCE: usize = 4;
+
+/// What files are read with.
+#[derive(Debug)]
+pub(crate) struct Access {
+    /// Reads what is not in memory.
+    pub(crate) readers: Arc<dyn ParquetFileReaderFactory>,
+    /// What is.
+    pub(crate) blocks: Blocks,
+}
 
 /// One file to read.
 #[derive(Debug)]
@@ -61,7 +72,7 @@ pub(crate) struct Needle {
     partitions: Vec<Vec<Arc<NeedleFile>>>,
     /// A projection of the table's columns.
     schema: SchemaRef,
-    readers: Arc<dyn ParquetFileReaderFactory>,
+    access: Arc<Access>,
     /// Rows that come out pass all of these.
     filters: Vec<Arc<dyn PhysicalExpr>>,
     /// Rows that do not pass these are not wanted, but may come out.
@@ -70,13 +81,9 @@ pub(crate) struct Needle {
 }
 
 impl Needle {
-    pub(crate) fn new(
-        partitions: Vec<Vec<Arc<NeedleFile>>>,
-        schema: SchemaRef,
-        readers: Arc<dyn ParquetFileReaderFactory>,
-    ) -> Self {
+    pub(crate) fn new(partitions: Vec<Vec<Arc<NeedleFile>>>, schema: SchemaRef, access: Arc<Access>) -> Self {
         let metrics = ExecutionPlanMetricsSet::new();
-        Self { partitions, schema, readers, filters: Vec::new(), changing: Vec::new(), metrics }
+        Self { partitions, schema, access, filters: Vec::new(), changing: Vec::new(), metrics }
     }
 
     /// The same files from the other end.
@@ -98,7 +105,7 @@ impl DataSource for Needle {
             &self.schema,
             &self.filters,
             context.session_config().batch_size(),
-            (&self.readers, &self.metrics),
+            (&self.access, &self.metrics),
         )?);
         let bound = Arc::new(Bound::new(&self.changing));
         let at_once = if self.changing.is_empty() { FILES_AT_ONCE } else { BOUNDED_FILES_AT_ONCE };

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     columns, log_order, narrow,
+    needle::Access,
     partition::{Partition, by_partition},
     prune::{self, Kept, KeptFile},
     scan::Scan,
@@ -80,7 +81,7 @@ pub(crate) struct EventsTable {
     pub(crate) narrowing: Vec<Expr>,
     pub(crate) store: ObjectStoreUrl,
     pub(crate) readers: Arc<dyn ParquetFileReaderFactory>,
-    pub(crate) needle_readers: Arc<dyn ParquetFileReaderFactory>,
+    pub(crate) needles: Arc<Access>,
     pub(crate) pushdown: Pushdown,
     /// Off only to compare answers with and without pruning.
     pub(crate) pruning: bool,
@@ -229,7 +230,7 @@ impl EventsTable {
             in_log_order,
             store: &self.store,
             readers: &self.readers,
-            needle_readers: &self.needle_readers,
+            needles: &self.needles,
         };
         scan.plan(kept)
     }

@@ -38,7 +38,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use super::{
     columns, log_order,
-    needle::{Needle, NeedleFile},
+    needle::{Access, Needle, NeedleFile},
     partition::Partition,
     prune::{Kept, KeptFile, day_scalar},
 };
@@ -78,7 +78,7 @@ pub(crate) struct Scan<'a> {
     /// Reads files, with cached footers.
     pub(crate) readers: &'a Arc<dyn ParquetFileReaderFactory>,
     /// The same for needles.
-    pub(crate) needle_readers: &'a Arc<dyn ParquetFileReaderFactory>,
+    pub(crate) needles: &'a Arc<Access>,
 }
 
 impl Scan<'_> {
@@ -134,7 +134,7 @@ impl Scan<'_> {
             let (kept, snapshot) = (kept_file.clone(), Arc::clone(snapshot));
             Arc::new(NeedleFile { file: partitioned(&snapshot, &kept.file), kept, snapshot })
         };
-        let needle = Needle::new(self.dealt(kept, file), self.schema()?, Arc::clone(self.needle_readers));
+        let needle = Needle::new(self.dealt(kept, file), self.schema()?, Arc::clone(self.needles));
         Ok(DataSourceExec::from_data_source(needle))
     }
 

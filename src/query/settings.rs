@@ -10,6 +10,9 @@ use crate::telemetry;
 /// The footer cache has one byte in so many of the machine's memory, and at least the smallest that is of use.
 const FOOTER_CACHE_ONE_IN: u64 = 40;
 const FOOTER_CACHE_BYTES_MIN: u64 = 64 << 20;
+/// The same of the cache of blocks.
+const BLOCK_CACHE_ONE_IN: u64 = 80;
+const BLOCK_CACHE_BYTES_MIN: u64 = 16 << 20;
 
 /// Limits of queries that an operator may change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +41,9 @@ pub struct Settings {
     /// Memory for Parquet footers and page indexes, shared by all queries; by default a part of the machine's, 640 MB of
     /// 24 GiB. A cache of 50 MB, the usual default, thrashes on wide tables (apache/datafusion#21968).
     pub footer_cache_bytes: usize,
+    /// Memory for blocks of rows that needles have read, shared by all queries; by default a part of the machine's, 320 MB of
+    /// 24 GiB. With 0 none are kept.
+    pub block_cache_bytes: u64,
     /// How filters are handed to the Parquet reader.
     pub pushdown: Pushdown,
     /// Skip files by the Delta log's statistics; off only to check answers.
@@ -61,7 +67,8 @@ impl Default for Settings {
             spill_bytes_max: 1 << 30,
             spill_folder: None,
             rows_max: 10_000_000,
-            footer_cache_bytes: default_footer_cache_bytes(),
+            footer_cache_bytes: part_of_memory(FOOTER_CACHE_ONE_IN, FOOTER_CACHE_BYTES_MIN) as usize,
+            block_cache_bytes: part_of_memory(BLOCK_CACHE_ONE_IN, BLOCK_CACHE_BYTES_MIN),
             pushdown: Pushdown::default(),
             pruning: true,
             skip_index: true,
@@ -82,6 +89,6 @@ impl Settings {
     }
 }
 
-fn default_footer_cache_bytes() -> usize {
-    (telemetry::memory_bytes() / FOOTER_CACHE_ONE_IN).max(FOOTER_CACHE_BYTES_MIN) as usize
+fn part_of_memory(one_in: u64, bytes_min: u64) -> u64 {
+    (telemetry::memory_bytes() / one_in).max(bytes_min)
 }

@@ -1,20 +1,19 @@
 //! Reads the rows of one file that may match, and gives those that do.
 //!
-//! In: a file and its rows, the columns wanted, the filter. Out: batches of the columns wanted. Guaranteed: a column that the
-//! file does not have is null, the day is the one of its folder, and text comes as views.
+//! In: a file and its rows, the columns wanted, the filter. Out: batches of the columns wanted. Guaranteed: of a few blocks the
+//! columns of the filter are looked at first, and others only where a row passes; of many, what a stream of the file reads is
+//! given, with the same rows.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array},
-    compute::cast,
+    array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions},
     datatypes::{Schema, SchemaRef},
     error::ArrowError,
 };
 use chrono::NaiveDate;
 use datafusion::{
     common::cast::as_boolean_array,
-    datasource::physical_plan::ParquetFileReaderFactory,
     error::{DataFusionError, Result},
     physical_expr::{
         PhysicalExpr, conjunction,
@@ -23,42 +22,44 @@ use datafusion::{
     physical_plan::metrics::ExecutionPlanMetricsSet,
 };
 use futures::TryStreamExt;
-use parquet::{
-    arrow::{
-        ParquetRecordBatchStreamBuilder, ProjectionMask,
-        arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, RowFilter},
-        async_reader::AsyncFileReader,
-    },
-    file::metadata::ParquetMetaData,
-};
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, RowFilter};
 
-use super::NeedleFile;
-use crate::{
-    event::schema::DAY,
-    query::{
-        columns,
-        prune::day_scalar,
-        readers::Reader,
-        scan::{FOOTER_BYTES_HINT, selection},
-    },
+use super::{
+    Access, NeedleFile,
+    opened::{Opened, as_wanted},
+    source::Source,
+};
+use crate::query::{
+    blocks::{Block, chosen},
+    columns,
+    prune::day_scalar,
+    scan::selection,
 };
 
 /// What all files of one partition have in common.
 #[derive(Debug)]
 pub(super) struct Reading {
     partition: usize,
-    columns: SchemaRef,
+    columns: Columns,
     filter: Option<Filter>,
     batch_rows: usize,
-    readers: Arc<dyn ParquetFileReaderFactory>,
+    access: Arc<Access>,
     metrics: ExecutionPlanMetricsSet,
+}
+
+/// Some columns of the table.
+#[derive(Clone, Debug)]
+struct Columns {
+    schema: SchemaRef,
+    /// Where a file has them; the day has no place.
+    places: Vec<Option<usize>>,
 }
 
 /// A filter over columns of its own.
 #[derive(Clone, Debug)]
 struct Filter {
     expr: Arc<dyn PhysicalExpr>,
-    columns: SchemaRef,
+    columns: Columns,
 }
 
 impl Reading {
@@ -67,42 +68,112 @@ impl Reading {
         columns: &SchemaRef,
         filters: &[Arc<dyn PhysicalExpr>],
         batch_rows: usize,
-        (readers, metrics): (&Arc<dyn ParquetFileReaderFactory>, &ExecutionPlanMetricsSet),
+        (access, metrics): (&Arc<Access>, &ExecutionPlanMetricsSet),
     ) -> Result<Self> {
         Ok(Self {
             partition,
-            columns: Arc::clone(columns),
+            columns: Columns::of(columns),
             filter: Filter::of(filters, columns)?,
             batch_rows,
-            readers: Arc::clone(readers),
+            access: Arc::clone(access),
             metrics: metrics.clone(),
         })
     }
 
     /// The rows of `file` that pass.
     pub(super) async fn read(&self, file: &NeedleFile) -> Result<Vec<RecordBatch>> {
+        // What is in memory is never waited for, and others want to run too.
+        tokio::task::consume_budget().await;
+        let mut source = Source::new(&self.access, file, (self.partition, &self.metrics));
+        let Some(parts) = source.parts() else { return self.stream(file).await };
+        let mut batches = Vec::new();
+        for part in parts {
+            let matched = self.matches(&mut source, &part, file.kept.file.day).await?;
+            let numbers: Vec<u64> = matched.iter().map(|(number, _)| *number).collect();
+            let blocks = source.fetch(&numbers, &self.columns.in_file()).await?;
+            for ((_, passed), block) in matched.iter().zip(blocks) {
+                batches.push(self.columns.some(&block, passed, file.kept.file.day)?);
+            }
+        }
+        Ok(batches)
+    }
+
+    /// Those of these blocks in which a row passes, and which rows do.
+    async fn matches(
+        &self,
+        source: &mut Source<'_>,
+        numbers: &[u64],
+        day: NaiveDate,
+    ) -> Result<Vec<(u64, BooleanArray)>> {
+        let Some(filter) = &self.filter else {
+            let all = |number: &u64| (*number, BooleanArray::from(vec![true; source.rows(*number)]));
+            return Ok(numbers.iter().map(all).collect());
+        };
+        let mut matched = Vec::new();
+        let blocks = source.fetch(numbers, &filter.columns.in_file()).await?;
+        for (number, block) in numbers.iter().zip(blocks) {
+            let passed = filter.passes(&filter.columns.all(&block, source.rows(*number), day)?)?;
+            if passed.has_true() {
+                matched.push((*number, passed));
+            }
+        }
+        Ok(matched)
+    }
+
+    /// The same of a file of which too much may match to be kept.
+    async fn stream(&self, file: &NeedleFile) -> Result<Vec<RecordBatch>> {
         let day = file.kept.file.day;
-        let (object, hint) = (file.file.clone(), Some(FOOTER_BYTES_HINT));
-        let reader = self.readers.create_reader(self.partition, object, hint, &self.metrics)?;
-        let mut reader = Reader(reader);
-        let metadata = with_views(reader.get_metadata(None).await?)?;
-        let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata.clone())
-            .with_batch_size(self.batch_rows)
-            .with_projection(mask(&metadata, &self.columns));
+        let opened = Opened::open(&self.access, file, (self.partition, &self.metrics)).await?;
+        let mut builder = opened.stream(&self.columns.schema).with_batch_size(self.batch_rows);
         if let Some(rows) = &file.kept.rows {
             builder = builder.with_row_selection(selection(rows, file.kept.file.rows));
         }
         if let Some(filter) = self.filter.clone() {
-            builder = builder.with_row_filter(filter.for_file(&metadata, day));
+            builder = builder.with_row_filter(filter.for_file(&opened, day));
         }
         let batches: Vec<RecordBatch> = builder.build()?.try_collect().await?;
-        batches.iter().map(|batch| as_wanted(batch, &self.columns, day)).collect()
+        batches.iter().map(|batch| as_wanted(batch, &self.columns.schema, day)).collect()
+    }
+}
+
+impl Columns {
+    fn of(schema: &SchemaRef) -> Self {
+        let file = columns::file_columns();
+        let places = schema.fields().iter().map(|field| file.index_of(field.name()).ok()).collect();
+        Self { schema: Arc::clone(schema), places }
+    }
+
+    fn in_file(&self) -> Vec<usize> {
+        self.places.iter().flatten().copied().collect()
+    }
+
+    /// All rows of a block.
+    fn all(&self, block: &Block, rows: usize, day: NaiveDate) -> Result<RecordBatch> {
+        self.batch(rows, |place| match place {
+            Some(place) => Ok(block.all(place, rows)),
+            None => day_scalar(day).to_array_of_size(rows),
+        })
+    }
+
+    /// Those rows of a block that pass.
+    fn some(&self, block: &Block, passed: &BooleanArray, day: NaiveDate) -> Result<RecordBatch> {
+        let chosen = chosen(passed);
+        self.batch(chosen.count(), |place| match place {
+            Some(place) => block.some(place, &chosen).map_err(DataFusionError::from),
+            None => day_scalar(day).to_array_of_size(chosen.count()),
+        })
+    }
+
+    fn batch(&self, rows: usize, column: impl Fn(Option<usize>) -> Result<ArrayRef>) -> Result<RecordBatch> {
+        let arrays = self.places.iter().map(|place| column(*place)).collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
     }
 }
 
 impl Filter {
     /// `None` if there is no filter.
-    fn of(filters: &[Arc<dyn PhysicalExpr>], columns: &SchemaRef) -> Result<Option<Self>> {
+    fn of(filters: &[Arc<dyn PhysicalExpr>], columns: &Schema) -> Result<Option<Self>> {
         if filters.is_empty() {
             return Ok(None);
         }
@@ -111,48 +182,20 @@ impl Filter {
         used.sort_unstable();
         used.dedup();
         let columns = Arc::new(columns.project(&used)?);
-        Ok(Some(Self { expr: reassign_expr_columns(expr, &columns)?, columns }))
+        Ok(Some(Self { expr: reassign_expr_columns(expr, &columns)?, columns: Columns::of(&columns) }))
     }
 
-    fn for_file(self, metadata: &ArrowReaderMetadata, day: NaiveDate) -> RowFilter {
-        let mask = mask(metadata, &self.columns);
-        let passes = move |batch: RecordBatch| self.passes(&batch, day).map_err(ArrowError::from);
+    fn for_file(self, opened: &Opened, day: NaiveDate) -> RowFilter {
+        let mask = opened.mask(&self.columns.schema);
+        let passes = move |batch: RecordBatch| {
+            let batch = as_wanted(&batch, &self.columns.schema, day)?;
+            self.passes(&batch).map_err(ArrowError::from)
+        };
         RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, passes))])
     }
 
-    fn passes(&self, batch: &RecordBatch, day: NaiveDate) -> Result<BooleanArray> {
-        let batch = as_wanted(batch, &self.columns, day)?;
-        let passed = self.expr.evaluate(&batch)?.into_array(batch.num_rows())?;
+    fn passes(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        let passed = self.expr.evaluate(batch)?.into_array(batch.num_rows())?;
         as_boolean_array(&passed).cloned()
     }
-}
-
-/// A file's metadata with which its text is read as views.
-fn with_views(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata> {
-    let wanted = ArrowReaderOptions::new().with_schema(columns::file_columns());
-    match ArrowReaderMetadata::try_new(Arc::clone(&metadata), wanted) {
-        Ok(metadata) => Ok(metadata),
-        // A file with other columns, as another version may write it: what comes out is converted.
-        Err(_) => Ok(ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())?),
-    }
-}
-
-/// Those columns of `columns` that the file has.
-fn mask(metadata: &ArrowReaderMetadata, columns: &Schema) -> ProjectionMask {
-    let has = columns.fields().iter().filter_map(|field| metadata.schema().index_of(field.name()).ok());
-    ProjectionMask::roots(metadata.parquet_schema(), has)
-}
-
-/// What was read as the columns wanted.
-fn as_wanted(batch: &RecordBatch, columns: &SchemaRef, day: NaiveDate) -> Result<RecordBatch> {
-    let rows = batch.num_rows();
-    let arrays = columns.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-        Some(array) if array.data_type() == field.data_type() => Ok(Arc::clone(array)),
-        Some(array) => cast(array, field.data_type()).map_err(DataFusionError::from),
-        None if field.name() == DAY => day_scalar(day).to_array_of_size(rows),
-        None => Ok(new_null_array(field.data_type(), rows)),
-    });
-    let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(columns), arrays, &options)?)
 }

@@ -73,7 +73,7 @@ async fn the_newest_needles_are_read_from_the_newest_files() {
 /// Would catch a small file far away that is fetched in parts, or again for each of them.
 #[tokio::test]
 async fn a_small_file_far_away_is_fetched_once() {
-    let engine = lake().await.engine(Settings::default());
+    let engine = lake().await.engine(Settings { block_cache_bytes: 0, ..Settings::default() });
     for time in ["the first time", "with its footer in memory"] {
         let mut running =
             engine.run(request("SELECT * FROM events WHERE actor_id = 'single'")).await.unwrap();
@@ -81,6 +81,28 @@ async fn a_small_file_far_away_is_fetched_once() {
         let statistics = running.statistics();
         assert_eq!((statistics.files_kept, statistics.rows_returned), (1, 1));
         assert_eq!(statistics.bytes_read, statistics.bytes_kept, "{time}");
+    }
+}
+
+/// Would catch blocks that are read again although they are in memory, columns of another block or file, and a column that was
+/// not asked for the first time and is then missing.
+#[tokio::test]
+async fn what_was_read_is_not_read_again() {
+    let lake = lake().await;
+    let engine = lake.engine(Settings::default());
+    let without = lake.engine(Settings { block_cache_bytes: 0, ..Settings::default() });
+    let few = "SELECT seq, id FROM events WHERE actor_id IN ('single', 'rare') ORDER BY seq";
+    let all = "SELECT * FROM events WHERE actor_id IN ('single', 'rare') ORDER BY seq";
+    for (sql, is_read) in [(few, true), (few, false), (all, true), (all, false), (few, false)] {
+        let mut running = engine.run(request(sql)).await.unwrap();
+        let mut answer = Vec::new();
+        while let Some(batch) = futures::StreamExt::next(&mut running).await {
+            answer.push(batch.unwrap());
+        }
+        assert_eq!(running.statistics().bytes_read > 0, is_read, "{sql}");
+        let expected = batches(&without, request(sql)).await.unwrap();
+        let whole = |batches: &[_]| arrow::compute::concat_batches(&running.schema(), batches).unwrap();
+        assert_eq!(whole(&answer), whole(&expected), "{sql}");
     }
 }
 
