@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, new_null_array},
+    buffer::Buffer,
     compute::FilterPredicate,
     datatypes::DataType,
     error::ArrowError,
@@ -129,11 +130,13 @@ fn type_of(column: usize) -> &'static DataType {
     columns::type_of_file_column(column)
 }
 
-/// The same values without texts that none of them is.
+/// The same values, without texts that none of them is if these are most of what they keep in memory.
 fn compact(values: &ArrayRef) -> ArrayRef {
-    match values.as_string_view_opt() {
-        Some(views) => Arc::new(views.gc()),
-        None => Arc::clone(values),
+    let Some(views) = values.as_string_view_opt() else { return Arc::clone(values) };
+    let kept: usize = views.data_buffers().iter().map(Buffer::len).sum();
+    match kept > 2 * views.total_buffer_bytes_used() {
+        true => Arc::new(views.gc()),
+        false => Arc::clone(values),
     }
 }
 
