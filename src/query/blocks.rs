@@ -30,13 +30,20 @@ const BLOCK_BYTES_ESTIMATE: u64 = 128 * 1024;
 pub(crate) struct Blocks {
     cache: Cache<(Arc<str>, u64), Arc<Block>, BySize>,
     rows: u64,
+    keeps: bool,
 }
 
 impl Blocks {
     /// Keeps blocks of so many rows within so many bytes; none if there are no bytes.
     pub(crate) fn new(rows: u64, bytes_max: u64) -> Self {
         let items = (bytes_max / BLOCK_BYTES_ESTIMATE).max(16) as usize;
-        Self { cache: Cache::with_weighter(items, bytes_max, BySize), rows: rows.max(1) }
+        let cache = Cache::with_weighter(items, bytes_max, BySize);
+        Self { cache, rows: rows.max(1), keeps: bytes_max > 0 }
+    }
+
+    /// Whether anything is kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// Rows of a block; a file's last one may have fewer.

@@ -47,7 +47,7 @@ impl<'a> Source<'a> {
     }
 
     /// The blocks with rows that may match, in parts that are small enough to be in memory at the same time; `None` if they are too
-    /// many, or too large, to be kept.
+    /// many, or too large, to be kept, or none are.
     pub(super) fn parts(&self) -> Option<Vec<Vec<u64>>> {
         let (file, rows) = (&self.file.kept.file, self.access.blocks.rows());
         let mut numbers: Vec<u64> = match &self.file.kept.rows {
@@ -59,7 +59,7 @@ impl<'a> Source<'a> {
         numbers.dedup();
         let block_bytes = file.size_bytes * DECODED_BYTES * rows.min(file.rows) / file.rows.max(1);
         let at_once = FETCHED_BYTES_MAX / block_bytes.max(1);
-        (at_once > 0 && numbers.len() <= BLOCKS_MAX)
+        (self.access.blocks.keeps() && at_once > 0 && numbers.len() <= BLOCKS_MAX)
             .then(|| numbers.chunks(at_once as usize).map(<[u64]>::to_vec).collect())
     }
 
