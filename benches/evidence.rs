@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench evidence`; `AUDITLAKE_BENCH_EVENTS` sets how many events (a million). The same file is imported by the real
 //! program into new stores, in turns with and without evidence; a turn ends when everything is committed and, with
-//! evidence, signed. The best of each is compared: whatever else the machine does only adds time.
+//! evidence, signed. The best of each is compared: whatever else the machine does only adds time. Verification is measured by the
+//! clock, on all cores, and by processor time, which is what one core does; the whole process, its start and opening the store included.
 
 use std::{
     fs,
@@ -12,7 +13,12 @@ use std::{
     time::Instant,
 };
 
+#[path = "support/processor.rs"]
+mod processor;
+
 const TURNS: usize = 5;
+/// How often a store is verified.
+const VERIFY_TURNS: usize = 3;
 
 /// Runs the program to its end; seconds, and what it said.
 fn run(arguments: &[&str], evidence: bool) -> (f64, String, String) {
@@ -71,13 +77,13 @@ fn main() {
     let proof = bytes_below(&Path::new(&store).join("proof"));
     println!("evidence, bytes an event             {:.1}", proof as f64 / count as f64);
     sealed(&place("store-sealed"), &store, &input, count);
-    println!("verify, a file a day and tenant      {:.0} events/s (all cores)", verified(&store, count));
+    verified("a file a day and tenant", &store, count);
     let large = place("store-large");
     let (_, events, _) =
         run(&["generate", "--events", &count.to_string(), "--tenants", "5", "--days", "1"], true);
     fs::write(&input, events).expect("room for the events");
     run(&["import", "--store", &large, "--format", "native", &input], true);
-    println!("verify, five files                   {:.0} events/s (all cores)", verified(&large, count));
+    verified("five files", &large, count);
 }
 
 /// Imports the same into a store whose tenants seal names.
@@ -110,9 +116,20 @@ fn sealed(store: &str, unsealed: &str, input: &str, count: u64) {
     println!("bytes of Parquet a sealed value      {:.1}", (bytes(store) - bytes(unsealed)) / values);
 }
 
-/// Compacts a store and verifies it; events a second.
-fn verified(store: &str, count: u64) -> f64 {
+/// Compacts a store and verifies it; tells the best of some turns.
+fn verified(name: &str, store: &str, count: u64) {
     run(&["compact", "--store", store], true);
-    let (seconds, ..) = run(&["verify", "--store", store], true);
-    count as f64 / seconds
+    let [mut by_clock, mut by_processor] = [f64::INFINITY; 2];
+    for _ in 0..VERIFY_TURNS {
+        let before = processor::processor_time();
+        let (seconds, ..) = run(&["verify", "--store", store], true);
+        by_clock = by_clock.min(seconds);
+        by_processor = by_processor.min((processor::processor_time() - before).as_secs_f64());
+    }
+    let count = count as f64;
+    println!(
+        "verify, {name:<23}      {:.0} events/s a core, {:.0} events/s on all",
+        count / by_processor,
+        count / by_clock
+    );
 }

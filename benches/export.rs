@@ -30,11 +30,11 @@ use auditlake::{
 mod enterprise;
 #[path = "support/link.rs"]
 mod link;
+#[path = "support/processor.rs"]
+mod processor;
 
 /// How often a process is asked for its memory.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Of the kernel's times of processes; it is 100 wherever Linux runs.
-const TICKS_A_SECOND: f64 = 100.0;
 const DUCKDB: &str = "import duckdb, sys\n\
     files = sys.stdin.read().split('\\n')\n\
     duckdb.execute(f\"COPY (SELECT * FROM read_parquet({files!r})) TO '{sys.argv[1]}' ({sys.argv[2]})\")\n";
@@ -94,7 +94,7 @@ fn files(lake: &Path, tenant: &str) -> (u64, Vec<String>) {
 
 /// Runs a command to its end, and tells what it took.
 fn measure(name: &str, rows: u64, mut command: Command, input: &str, to: &Path) {
-    let (began, before) = (Instant::now(), processor_time());
+    let (began, before) = (Instant::now(), processor::processor_time());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
     std::io::Write::write_all(&mut child.stdin.take().expect("it is piped"), input.as_bytes())
         .expect("it listens");
@@ -107,7 +107,7 @@ fn measure(name: &str, rows: u64, mut command: Command, input: &str, to: &Path) 
         }
     };
     assert!(status.success(), "{name} failed");
-    let (took, worked) = (began.elapsed(), processor_time() - before);
+    let (took, worked) = (began.elapsed(), processor::processor_time() - before);
     let bytes = size(to);
     println!(
         "{name:<22} {:>9.0} rows/s   {:>9.0} rows/s a core   {:>6.0} MB/s   {:>7.1} MB   {:>6.1} s   {:>4} MiB",
@@ -125,15 +125,6 @@ fn peak(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
-}
-
-/// What the processes that this one has waited for have used (proc(5): `cutime` and `cstime`).
-fn processor_time() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").expect("the kernel tells");
-    // The name may have spaces; what follows its bracket are fields from the third on.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: f64 = fields[13..15].iter().map(|ticks| ticks.parse::<f64>().expect("a number")).sum();
-    Duration::from_secs_f64(ticks / TICKS_A_SECOND)
 }
 
 fn size(path: &Path) -> u64 {

@@ -15,5 +15,7 @@ pub(crate) mod properties;
 pub mod schema;
 pub mod sealed;
 mod tenant;
+mod text;
 
 pub use tenant::TenantId;
+pub(crate) use text::Text;

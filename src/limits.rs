@@ -435,6 +435,8 @@ pub const EVIDENCE_WINDOW_LEAVES: u64 = 1 << 20;
 pub const VERIFY_FINDINGS_MAX: usize = 1_000;
 /// Rows of a file that a verification reads at once, whatever they hold: 16 MiB of the largest events.
 pub const VERIFY_FEW_ROWS: u64 = 256;
+/// Rows of a batch whose hashes a verification makes where it reads them; those of more go to another thread.
+pub const VERIFY_ROWS_IN_PLACE: usize = 1_024;
 /// Tiles of leaves that a verification keeps at hand: 8 KiB each.
 pub const VERIFY_TILES_MAX: usize = 2_048;
 /// Damaged tiles whose events are compared with the tree above them; events of further ones only with the tile.

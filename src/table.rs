@@ -11,7 +11,7 @@
 //! | `coalesce` | keeps uncommitted batches few |
 //! | [`commit`], `log`, `load` | writes and reads the Delta log |
 //! | `stats` | column statistics, in Parquet, memory and log |
-//! | [`layout`], [`mod@file`], [`read`] | writes and reads data files |
+//! | [`layout`], [`mod@file`], [`read`], `pages` | writes and reads data files |
 //! | [`ids`] | is this id stored already? |
 //! | [`described`] | what readers that are not ours see |
 //! | `trees` | what the log says of Merkle trees |
@@ -31,6 +31,7 @@ pub mod layout;
 mod load;
 mod log;
 mod maintain;
+mod pages;
 pub mod read;
 pub mod snapshot;
 mod stats;

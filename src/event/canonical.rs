@@ -5,10 +5,10 @@
 //! event gives the same bytes wherever its row comes from, and decoding them gives the same columns again.
 
 mod template;
+mod time;
 
 use arrow::{
-    array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
-    compute::cast,
+    array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray},
     datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType},
 };
 use twox_hash::XxHash64;
@@ -19,14 +19,18 @@ use super::{
     jcs,
     schema::{self, OCCURRED_AT, RECEIVED_AT, SEALED, SEQ},
     sealed,
+    text::{self, Text},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// Size of a usual event, to begin with.
 const EVENT_BYTES_ESTIMATE: usize = 768;
 
 /// Digits of 2^63, the largest magnitude of an integer.
 const INTEGER_DIGITS_MAX: usize = 19;
+
+/// Steps of an event with all members.
+const STEPS_ESTIMATE: usize = 44;
 
 /// Which of the server's fields a text has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,49 +45,54 @@ enum Form {
 
 /// A batch made ready to turn rows into JSON.
 pub struct Rows {
-    text: [StringArray; Column::COUNT],
-    occurred_at: TimestampMicrosecondArray,
-    received_at: TimestampMicrosecondArray,
-    version: Int32Array,
-    seq: Option<Int64Array>,
+    /// How a row is written.
+    steps: Vec<Step>,
+    sealed: Option<Text>,
+    len: usize,
+}
+
+/// One step in writing a row. Everything that is written ends in a comma; the last one is taken back.
+struct Step {
+    key: &'static str,
+    value: Value,
+}
+
+enum Value {
+    Text(Text),
+    Json(Text),
+    Sealed(Text),
+    /// What follows until [`Value::End`] is an object.
+    Begin,
+    End,
+    OccurredAt(TimestampMicrosecondArray),
+    ReceivedAt(TimestampMicrosecondArray),
+    Seq(Int64Array),
+    Version(Int32Array),
 }
 
 impl Rows {
-    /// Finds the columns by name and casts them where needed; cheap for a batch of plain Utf8.
+    /// Finds the columns by name and casts them where needed; cheap for a batch of plain Utf8 or of views.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] if a column of [`schema::accepted_schema`] is missing or of another kind.
+    /// Of kind `Internal`, if a column of [`schema::accepted_schema`] is missing or of another kind.
     pub fn new(batch: &RecordBatch) -> Result<Self> {
-        let mut text = Vec::with_capacity(Column::COUNT);
+        // Absent from what was written before fields were sealed.
+        let sealed = batch.column_by_name(SEALED).map(|array| Text::new(array, SEALED)).transpose()?;
+        let sealed = sealed.filter(Text::has_values);
+        // Those that stand in no member have to be there as well.
         for column in Column::ALL {
-            text.push(match column {
-                // Absent from what was written before fields were sealed.
-                Column::Sealed if batch.column_by_name(SEALED).is_none() => {
-                    StringArray::new_null(batch.num_rows())
-                }
-                _ => column_as(batch, column.name(), &DataType::Utf8)?.as_string::<i32>().clone(),
-            });
+            if column != Column::Sealed {
+                text::column(batch, column.name())?;
+            }
         }
-        let time = |name: &str| -> Result<TimestampMicrosecondArray> {
-            let array = column_as(batch, name, &schema::timestamp_type())?;
-            Ok(array.as_primitive::<TimestampMicrosecondType>().clone())
-        };
-        let seq = match batch.column_by_name(SEQ) {
-            Some(_) => Some(column_as(batch, SEQ, &DataType::Int64)?.as_primitive::<Int64Type>().clone()),
-            None => None,
-        };
-        Ok(Self {
-            text: text.try_into().expect("there is one array for each text column"),
-            occurred_at: time(OCCURRED_AT)?,
-            received_at: time(RECEIVED_AT)?,
-            version: column_as(batch, "version", &DataType::Int32)?.as_primitive::<Int32Type>().clone(),
-            seq,
-        })
+        let mut steps = Vec::with_capacity(STEPS_ESTIMATE);
+        add_steps(batch, EVENT, &mut steps)?;
+        Ok(Self { steps, sealed, len: batch.num_rows() })
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.occurred_at.len()
+        self.len
     }
 
     /// Whether there are no rows.
@@ -93,19 +102,19 @@ impl Rows {
 
     /// Appends the canonical form of a row: RFC 8785, with `received_at`, without `seq`.
     pub fn push_canonical(&self, row: usize, out: &mut String) {
-        self.push_object(EVENT, row, Form::Canonical, out);
+        self.push(row, Form::Canonical, out);
     }
 
     /// Appends a row as the API shows it: the canonical form with `seq`, if it has one.
     pub fn push_api(&self, row: usize, out: &mut String) {
-        self.push_object(EVENT, row, Form::Api, out);
+        self.push(row, Form::Api, out);
     }
 
     /// Appends what the leaf of a row is the hash of: the canonical form, in which digests stand for sealed values.
     pub fn push_leaf(&self, row: usize, out: &mut String) {
         let start = out.len();
         self.push_canonical(row, out);
-        if self.text[Column::Sealed as usize].is_valid(row)
+        if self.sealed.as_ref().is_some_and(|sealed| sealed.get(row).is_some())
             && let Some(committed) = sealed::committed(&out[start..])
         {
             out.truncate(start);
@@ -119,74 +128,102 @@ impl Rows {
     /// no defence against someone who wants two contents to collide. `scratch` is overwritten.
     pub fn content_hash(&self, row: usize, scratch: &mut String) -> u64 {
         scratch.clear();
-        self.push_object(EVENT, row, Form::Content, scratch);
+        self.push(row, Form::Content, scratch);
         XxHash64::oneshot(0, scratch.as_bytes())
     }
 
-    /// Writes the members that have a value; whether there was one.
-    fn push_object(&self, members: &[Member], row: usize, form: Form, out: &mut String) -> bool {
-        let start = out.len();
-        // Keys are our own names: nothing in them needs an escape.
-        let key = |member: &Member, out: &mut String| {
-            out.push(if out.len() == start { '{' } else { ',' });
-            out.push('"');
-            out.push_str(member.key);
-            out.push_str("\":");
-        };
-        for member in members {
-            // Most members have none: that is looked at before anything is written.
-            match member.slot {
-                Slot::Text(column) => {
-                    let Some(text) = self.get(column, row) else { continue };
-                    key(member, out);
-                    jcs::push_text(out, text);
+    /// Writes the members that have a value.
+    fn push(&self, row: usize, form: Form, out: &mut String) {
+        out.push('{');
+        for Step { key, value } in &self.steps {
+            match value {
+                Value::Text(text) => {
+                    let Some(text) = text.get(row) else { continue };
+                    out.push_str(key);
+                    jcs::push_escaped(out, text);
+                    out.push_str("\",");
                 }
-                Slot::Json(Column::Sealed) if form == Form::Content => {}
-                Slot::Json(column) => {
-                    let Some(json) = self.get(column, row) else { continue };
-                    key(member, out);
+                Value::Sealed(_) if form == Form::Content => {}
+                Value::Json(json) | Value::Sealed(json) => {
+                    let Some(json) = json.get(row) else { continue };
+                    out.push_str(key);
                     out.push_str(json);
+                    out.push(',');
                 }
-                Slot::Object(inner) => {
-                    let undo = out.len();
-                    key(member, out);
-                    if !self.push_object(inner, row, form, out) {
-                        out.truncate(undo);
-                    }
+                Value::Begin => {
+                    out.push_str(key);
+                    out.push('{');
                 }
-                Slot::OccurredAt => {
-                    key(member, out);
-                    push_time(out, self.occurred_at.value(row));
+                // Nothing was written in it: nothing is written of it.
+                Value::End if out.ends_with('{') => out.truncate(out.len() - key.len() - 1),
+                Value::End => {
+                    out.truncate(out.len() - 1);
+                    out.push_str("},");
                 }
-                Slot::ReceivedAt if form == Form::Content => {}
-                Slot::ReceivedAt => {
-                    key(member, out);
-                    push_time(out, self.received_at.value(row));
+                Value::ReceivedAt(_) if form == Form::Content => {}
+                Value::OccurredAt(times) | Value::ReceivedAt(times) => {
+                    out.push_str(key);
+                    time::push(out, times.value(row));
+                    out.push(',');
                 }
-                Slot::Seq => {
-                    let seq = self.seq.as_ref().filter(|seq| form == Form::Api && seq.is_valid(row));
-                    let Some(seq) = seq else { continue };
-                    key(member, out);
+                Value::Seq(seq) if form != Form::Api || seq.is_null(row) => {}
+                Value::Seq(seq) => {
+                    out.push_str(key);
                     push_integer(out, seq.value(row));
+                    out.push(',');
                 }
-                Slot::Version if self.version.is_null(row) => {}
-                Slot::Version => {
-                    key(member, out);
-                    push_integer(out, self.version.value(row).into());
+                Value::Version(version) if version.is_null(row) => {}
+                Value::Version(version) => {
+                    out.push_str(key);
+                    push_integer(out, version.value(row).into());
+                    out.push(',');
                 }
             }
         }
-        let any = out.len() > start;
-        if any {
-            out.push('}');
-        }
-        any
+        out.truncate(out.len() - 1);
+        out.push('}');
     }
+}
 
-    fn get(&self, column: Column, row: usize) -> Option<&str> {
-        let array = &self.text[column as usize];
-        array.is_valid(row).then(|| array.value(row))
+/// Adds what it takes to write `members`. Most have no value in any row of a batch: they are no step.
+fn add_steps(batch: &RecordBatch, members: &[Member], steps: &mut Vec<Step>) -> Result<()> {
+    let time = |name: &str| -> Result<TimestampMicrosecondArray> {
+        let array = text::column_as(batch, name, &schema::timestamp_type())?;
+        Ok(array.as_primitive::<TimestampMicrosecondType>().clone())
+    };
+    let text =
+        |column: Column| Text::of(batch, column.name()).map(|text| Some(text).filter(Text::has_values));
+    for Member { key, slot } in members {
+        let value = match slot {
+            Slot::Text(column) => text(*column)?.map(Value::Text),
+            Slot::Json(Column::Sealed) if batch.column_by_name(SEALED).is_none() => None,
+            Slot::Json(Column::Sealed) => text(Column::Sealed)?.map(Value::Sealed),
+            Slot::Json(column) => text(*column)?.map(Value::Json),
+            Slot::Object(inner) => {
+                steps.push(Step { key, value: Value::Begin });
+                let before = steps.len();
+                add_steps(batch, inner, steps)?;
+                if steps.len() == before {
+                    steps.pop();
+                    continue;
+                }
+                Some(Value::End)
+            }
+            Slot::OccurredAt => Some(Value::OccurredAt(time(OCCURRED_AT)?)),
+            Slot::ReceivedAt => Some(Value::ReceivedAt(time(RECEIVED_AT)?)),
+            Slot::Seq if batch.column_by_name(SEQ).is_none() => None,
+            Slot::Seq => {
+                let seq = text::column_as(batch, SEQ, &DataType::Int64)?;
+                Some(Value::Seq(seq.as_primitive::<Int64Type>().clone()))
+            }
+            Slot::Version => {
+                let version = text::column_as(batch, "version", &DataType::Int32)?;
+                Some(Value::Version(version.as_primitive::<Int32Type>().clone()))
+            }
+        };
+        steps.extend(value.map(|value| Step { key, value }));
     }
+    Ok(())
 }
 
 /// The canonical form of one row; for many rows keep a [`Rows`].
@@ -221,43 +258,6 @@ pub fn content_hashes(batch: &RecordBatch) -> Vec<u64> {
 
 fn rows(batch: &RecordBatch) -> Rows {
     Rows::new(batch).expect("the batch has the columns of an event")
-}
-
-fn column_as(batch: &RecordBatch, name: &str, wanted: &DataType) -> Result<arrow::array::ArrayRef> {
-    let Some(array) = batch.column_by_name(name) else {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            format!("column {name} is missing from a batch of events"),
-        ));
-    };
-    if array.data_type() == wanted {
-        return Ok(array.clone());
-    }
-    cast(array, wanted).map_err(|error| {
-        let found = array.data_type();
-        Error::with_source(ErrorKind::Internal, format!("column {name} is {found}, not {wanted}"), error)
-    })
-}
-
-/// Appends a time as a JSON string: RFC 3339 in UTC with six fractional digits, the only form times go out in.
-fn push_time(out: &mut String, micros: i64) {
-    use chrono::{DateTime, Datelike, Timelike};
-    let time = DateTime::from_timestamp_micros(micros).expect("event times lie within the years of RFC 3339");
-    let mut text = *b"\"0000-00-00T00:00:00.000000Z\"";
-    let mut number = |mut value: u32, digits: std::ops::Range<usize>| {
-        for digit in text[digits].iter_mut().rev() {
-            *digit += (value % 10) as u8;
-            value /= 10;
-        }
-    };
-    number(time.year() as u32, 1..5);
-    number(time.month(), 6..8);
-    number(time.day(), 9..11);
-    number(time.hour(), 12..14);
-    number(time.minute(), 15..17);
-    number(time.second(), 18..20);
-    number(time.timestamp_subsec_micros(), 21..27);
-    out.push_str(std::str::from_utf8(&text).expect("digits and signs are ASCII"));
 }
 
 fn push_integer(out: &mut String, value: i64) {

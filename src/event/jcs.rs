@@ -17,23 +17,46 @@ const EXACT_DIGITS: usize = 15;
 /// Appends `text` as a JSON string with the fewest escapes (RFC 8785, 3.2.2.2).
 pub(super) fn push_text(out: &mut String, text: &str) {
     out.push('"');
+    push_escaped(out, text);
+    out.push('"');
+}
+
+/// Appends what stands between the quotation marks of [`push_text`].
+#[inline]
+pub(super) fn push_escaped(out: &mut String, text: &str) {
+    // Most text has nothing to escape.
+    if is_clean(text.as_bytes()) { out.push_str(text) } else { push_escapes(out, text) }
+}
+
+#[cold]
+fn push_escapes(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = first_escape(rest.as_bytes()) {
+    while let Some(at) = rest.as_bytes().iter().position(needs_escape) {
         out.push_str(&rest[..at]);
         push_escape(out, rest.as_bytes()[at]);
         rest = &rest[at + 1..];
     }
     out.push_str(rest);
-    out.push('"');
 }
 
-/// Where the first byte stands that needs an escape. Most text has none: whole chunks are looked at at once.
-fn first_escape(bytes: &[u8]) -> Option<usize> {
-    let needs_escape = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let (chunks, _) = bytes.as_chunks::<16>();
-    let is_clean = |chunk: &&[u8; 16]| !chunk.iter().fold(false, |found, byte| found | needs_escape(byte));
-    let clean = 16 * chunks.iter().take_while(is_clean).count();
-    bytes[clean..].iter().position(needs_escape).map(|at| clean + at)
+fn needs_escape(byte: &u8) -> bool {
+    *byte < 0x20 || *byte == b'"' || *byte == b'\\'
+}
+
+/// Whether no byte needs an escape. Whole chunks are looked at at once; the last one reaches back to what was looked at already.
+fn is_clean(bytes: &[u8]) -> bool {
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (chunks, _) = bytes.as_chunks::<16>();
+        return chunks.iter().all(is_clean_chunk) && is_clean_chunk(last);
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => is_clean_chunk(first) && is_clean_chunk(last),
+        _ => !bytes.iter().any(needs_escape),
+    }
+}
+
+fn is_clean_chunk<const N: usize>(chunk: &[u8; N]) -> bool {
+    chunk.iter().fold(0, |found, byte| found | u8::from(needs_escape(byte))) == 0
 }
 
 fn push_escape(out: &mut String, byte: u8) {

@@ -9,12 +9,13 @@ use std::{ops::Range, sync::Arc};
 use arrow::{
     array::RecordBatch,
     datatypes::{DataType, Field, Schema, SchemaRef},
+    error::ArrowError,
 };
 use bytes::Bytes;
 use futures::{
-    FutureExt, StreamExt, TryStreamExt,
+    FutureExt, Stream, StreamExt, TryStreamExt,
     future::{self, BoxFuture},
-    stream::BoxStream,
+    stream::{self, BoxStream},
 };
 use object_store::{ObjectStore, path::Path};
 use parquet::{
@@ -24,10 +25,12 @@ use parquet::{
         async_reader::AsyncFileReader,
     },
     errors::ParquetError,
-    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
+    file::metadata::{
+        PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, ParquetStatisticsPolicy, RowGroupMetaData,
+    },
 };
 
-use super::snapshot::DataFile;
+use super::{pages, snapshot::DataFile};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{TenantId, schema},
@@ -103,9 +106,24 @@ pub async fn open(
     // It says where rows stand, and how much text they hold.
     let has_use = options.rows.is_some() || options.batch_rows.is_none();
     let page_index = if has_use { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
-    let reader_options = ArrowReaderOptions::new().with_offset_index_policy(page_index);
+    // Statistics lead to rows; which rows, the caller knows.
+    let reader_options = ArrowReaderOptions::new()
+        .with_offset_index_policy(page_index)
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
     let metadata = Source::metadata(source.clone(), reader_options, &wanted).await.map_err(&failed)?;
     let is_complete = metadata.schema().fields().len() == wanted.fields().len();
+    if let (Source::Whole(bytes), None, None) = (&source, &options.columns, &options.rows) {
+        let batch_rows = options.batch_rows.unwrap_or_else(|| batch_rows(metadata.metadata()));
+        let memory_bytes = memory_bytes(metadata.metadata(), file);
+        let batches = pages::batches(bytes.clone(), metadata.metadata(), metadata.schema(), batch_rows);
+        let batches = batches.map_err(&failed)?;
+        // All bytes are at hand: what is wrong is wrong with them.
+        let failed = move |cause: ArrowError| failed(ParquetError::ArrowError(cause.to_string()));
+        let batches = stream::iter(batches).map_err(failed);
+        return Ok(OpenFile { batches: complete(batches, is_complete, wanted, key), memory_bytes });
+    }
     let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(source, metadata);
     let memory_bytes = memory_bytes(builder.metadata(), file);
     let rows_of_batch = options.batch_rows.unwrap_or_else(|| batch_rows(builder.metadata()));
@@ -120,12 +138,21 @@ pub async fn open(
             builder.with_row_selection(RowSelection::from_consecutive_ranges(rows.iter().cloned(), total));
     }
     let batches = builder.build().map_err(&failed)?.map_err(failed);
-    if is_complete {
-        return Ok(OpenFile { batches: batches.boxed(), memory_bytes });
-    }
     let wanted = projected(wanted, options.columns.as_deref());
-    let batches = batches.and_then(move |batch| future::ready(completed(&batch, &wanted, &key)));
-    Ok(OpenFile { batches: batches.boxed(), memory_bytes })
+    Ok(OpenFile { batches: complete(batches, is_complete, wanted, key), memory_bytes })
+}
+
+/// Batches as they come, or those of a file from before there was a column, with that column.
+fn complete(
+    batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+    are_complete: bool,
+    wanted: SchemaRef,
+    key: Path,
+) -> BatchStream {
+    if are_complete {
+        return batches.boxed();
+    }
+    batches.and_then(move |batch| future::ready(completed(&batch, &wanted, &key))).boxed()
 }
 
 /// The columns wanted of `schema`.

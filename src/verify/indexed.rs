@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray, RecordBatch};
+use arrow::array::RecordBatch;
 
 use super::{Finding, Kind};
 use crate::{
-    event::schema,
+    error::Result,
+    event::{Text, schema},
     index::{Field, FileRef, Probe, TenantIndex},
     table::DataFile,
     telemetry::random_bytes,
@@ -25,27 +26,29 @@ pub(super) async fn check(
     batch: &RecordBatch,
     file: &Arc<DataFile>,
     first: u64,
-) -> Option<Finding> {
+) -> Result<Option<Finding>> {
     if batch.num_rows() == 0 {
-        return None;
+        return Ok(None);
     }
     let row = (u64::from_le_bytes(random_bytes()) % batch.num_rows() as u64) as usize;
-    let values = COLUMNS.map(|name| batch[name].as_string::<i32>());
-    let probes: Vec<Probe> = COLUMNS
-        .iter()
-        .zip(values)
-        .filter(|(_, values)| values.is_valid(row))
-        .filter_map(|(name, values)| Some(Probe::new(Field::of_column(name)?, values.value(row))))
-        .collect();
+    let probe = |name: &str| -> Result<Option<Probe>> {
+        let values = Text::of(batch, name)?;
+        Ok(values.get(row).and_then(|value| Some(Probe::new(Field::of_column(name)?, value))))
+    };
+    let probes = COLUMNS.iter().filter_map(|name| probe(name).transpose()).collect::<Result<Vec<_>>>()?;
     let found = index.find(&[FileRef { path: &file.path, rows: file.rows }], &probes).await;
     // A file that is not covered is read by every query.
     let is_covered = found.covered.first().copied().unwrap_or(false);
     let place = first + row as u64;
     let leads_to = |rows: &crate::index::Rows| rows.iter().any(|range| range.contains(&place));
     let misses = found.rows.iter().any(|by_file| !by_file.get(&0).is_some_and(leads_to));
-    (is_covered && misses).then(|| Finding {
-        id: Some(values[0].value(row).to_owned()),
+    if !is_covered || !misses {
+        return Ok(None);
+    }
+    let id = Text::of(batch, schema::ID)?.get(row).map(str::to_owned);
+    Ok(Some(Finding {
+        id,
         file: Some(file.path.clone()),
         ..Finding::new(Kind::Index, format!("the skip index does not lead to row {place}: queries miss it"))
-    })
+    }))
 }

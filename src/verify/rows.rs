@@ -14,28 +14,29 @@ use arrow::{
     datatypes::{Int64Type, TimestampMicrosecondType},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use quick_cache::sync::Cache;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
-    Finding, Kind, Progress, finding::Findings, indexed, lock, seen::Seen, tiles::Checked, unless_broken,
+    Finding, Kind, Progress,
+    finding::Findings,
+    indexed, lock,
+    seen::Seen,
+    tiles::{Checked, Leaves},
+    unless_broken,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{TenantId, derived, schema},
+    event::{TenantId, Text, derived, schema},
     evidence::{Hash, Stored, TileId, Tiles as _, leaves_of, tile::TILE_WIDTH},
     index::TenantIndex,
     limits::{
         EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FEW_ROWS, VERIFY_FINDINGS_MAX,
-        VERIFY_TILES_MAX,
+        VERIFY_ROWS_IN_PLACE,
     },
     table::{DataFile, ReadOptions, Snapshot, Table, start_micros},
 };
 
 const DAY_MICROS: i64 = 86_400_000_000;
-
-/// The leaves of one tile, as far as they can be read.
-type Leaves = Option<Arc<Vec<Hash>>>;
 
 /// The check of one tenant's rows.
 pub(super) struct RowCheck {
@@ -44,8 +45,7 @@ pub(super) struct RowCheck {
     tenant: TenantId,
     size: u64,
     next_seq: u64,
-    damaged: HashMap<u64, Option<Hash>>,
-    tiles: Cache<u64, Leaves>,
+    tiles: Checked,
     findings: Arc<Mutex<Findings>>,
     found: Mutex<Found>,
 }
@@ -63,16 +63,21 @@ struct Found {
 
 struct Changed {
     seq: u64,
-    id: String,
+    id: Option<String>,
     file: String,
     is: Hash,
     should_be: Hash,
 }
 
+/// The rows of a batch, and their ids, which only findings name.
+struct Batch {
+    rows: Vec<Row>,
+    ids: Text,
+}
+
 /// One row.
 struct Row {
     seq: u64,
-    id: String,
     leaf: Hash,
     is_misplaced: Option<&'static str>,
     /// Whether columns that are made of its targets say something else.
@@ -85,21 +90,10 @@ impl RowCheck {
         index: Option<Arc<TenantIndex>>,
         tenant: TenantId,
         (size, next_seq): (u64, u64),
-        checked: Checked,
+        tiles: Checked,
         findings: Arc<Mutex<Findings>>,
     ) -> Self {
-        let tiles = Cache::new(VERIFY_TILES_MAX);
-        Self {
-            tree,
-            index,
-            tenant,
-            size,
-            next_seq,
-            damaged: checked.damaged,
-            tiles,
-            findings,
-            found: Mutex::default(),
-        }
+        Self { tree, index, tenant, size, next_seq, tiles, findings, found: Mutex::default() }
     }
 
     /// Compares all rows of `snapshot`, a file on each core; gives how many there are. Dropped, it ends.
@@ -130,14 +124,15 @@ impl RowCheck {
         };
         // Few rows are one batch, however large they are: the page index, which tells that of others, is not looked at.
         let batch_rows = (file.rows <= VERIFY_FEW_ROWS).then_some(VERIFY_FEW_ROWS as usize);
-        let opened = table.read(file, &ReadOptions { batch_rows, ..ReadOptions::default() }).await;
+        let options = ReadOptions { batch_rows, text_views: true, ..ReadOptions::default() };
+        let opened = table.read(file, &options).await;
         let Some(mut batches) = unless_broken(opened, &add, Kind::File)? else { return Ok(0) };
         let mut rows = 0;
         loop {
             let next = batches.try_next().await;
             let Some(Some(batch)) = unless_broken(next, &add, Kind::File)? else { break };
             if let Some(index) = &self.index
-                && let Some(finding) = indexed::check(index, &batch, file, rows).await
+                && let Some(finding) = indexed::check(index, &batch, file, rows).await?
             {
                 lock(&self.findings).push(finding);
             }
@@ -155,31 +150,38 @@ impl RowCheck {
 
     async fn batch(&self, batch: RecordBatch, file: &Arc<DataFile>) -> Result<()> {
         let (tenant, start) = (self.tenant.clone(), start_micros(file.day));
-        let rows = if batch.num_rows() <= VERIFY_FEW_ROWS as usize {
+        let batch = if batch.num_rows() <= VERIFY_ROWS_IN_PLACE {
             // To hand them to another thread would take as long.
-            rows_of(&batch, &tenant, start)?
+            Batch::of(&batch, &tenant, start)?
         } else {
-            let hashing = spawn_blocking(move || rows_of(&batch, &tenant, start)).await;
+            let hashing = spawn_blocking(move || Batch::of(&batch, &tenant, start)).await;
             hashing
                 .map_err(|error| Error::with_source(ErrorKind::Internal, "hashing events failed", error))??
         };
-        let tiles = self.leaves(&rows).await?;
+        let tiles = self.leaves(&batch.rows).await?;
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        for row in rows {
+        // Rows that follow each other are mostly of one tile.
+        let mut last: (Option<u64>, Option<&Leaves>) = (None, None);
+        for (at, row) in batch.rows.iter().enumerate() {
             let tile = row.seq / TILE_WIDTH;
-            let leaf = tiles.get(&tile).and_then(Option::as_ref);
+            if last.0 != Some(tile) {
+                last = (Some(tile), tiles.get(&tile));
+            }
+            let leaf = last.1.and_then(Option::as_ref);
             let leaf = leaf.and_then(|leaves| leaves.get((row.seq % TILE_WIDTH) as usize).copied());
-            self.row(&mut found, row, leaf, &file.path);
+            self.row(&mut found, row, leaf, || batch.ids.get(at).map(str::to_owned), &file.path);
         }
         Ok(())
     }
 
     /// The tiles of leaves that rows need.
     async fn leaves(&self, rows: &[Row]) -> Result<HashMap<u64, Leaves>> {
-        let wanted: HashSet<u64> =
+        let mut wanted: Vec<u64> =
             rows.iter().filter(|row| row.seq < self.size).map(|row| row.seq / TILE_WIDTH).collect();
+        wanted.dedup();
+        let wanted: HashSet<u64> = wanted.into_iter().collect();
         let fetched = stream::iter(wanted).map(|index| async move {
-            if let Some(leaves) = self.tiles.get(&index) {
+            if let Some(leaves) = self.tiles.leaves.get(&index) {
                 return Ok::<_, Error>((index, leaves));
             }
             let leaves = match TileId::holding(0, index * TILE_WIDTH, self.size) {
@@ -189,15 +191,22 @@ impl RowCheck {
                     .map(Arc::new),
                 None => None,
             };
-            self.tiles.insert(index, leaves.clone());
+            self.tiles.leaves.insert(index, leaves.clone());
             Ok((index, leaves))
         });
         fetched.buffer_unordered(EVIDENCE_REQUESTS_MAX).try_collect().await
     }
 
-    fn row(&self, found: &mut Found, row: Row, should_be: Option<Hash>, file: &str) {
+    fn row(
+        &self,
+        found: &mut Found,
+        row: &Row,
+        should_be: Option<Hash>,
+        id: impl Fn() -> Option<String>,
+        file: &str,
+    ) {
         let about = |kind: Kind, detail: &str| Finding {
-            id: Some(row.id.clone()),
+            id: id(),
             file: Some(file.to_owned()),
             ..Finding::range(kind, row.seq, row.seq, detail)
         };
@@ -218,7 +227,7 @@ impl RowCheck {
             return;
         }
         let tile = row.seq / TILE_WIDTH;
-        if self.damaged.contains_key(&tile) {
+        if self.tiles.damaged.contains_key(&tile) {
             let room = found.behind_damage.len() < VERIFY_DAMAGED_TILES_MAX;
             if room || found.behind_damage.contains_key(&tile) {
                 let leaves =
@@ -232,8 +241,13 @@ impl RowCheck {
             found.changed_more += 1;
             return;
         }
-        let Row { seq, id, leaf: is, .. } = row;
-        found.changed.push(Changed { seq, id, file: file.to_owned(), is, should_be });
+        found.changed.push(Changed {
+            seq: row.seq,
+            id: id(),
+            file: file.to_owned(),
+            is: row.leaf,
+            should_be,
+        });
     }
 
     /// Tells what only all rows together tell; gives the numbers that were seen.
@@ -248,12 +262,12 @@ impl RowCheck {
                 None => "it is not the event that its leaf was made of".to_owned(),
             };
             let about = Finding::range(Kind::Changed, seq, seq, &detail);
-            findings.push(Finding { id: Some(id), file: Some(file), ..about });
+            findings.push(Finding { id, file: Some(file), ..about });
         }
         for _ in 0..found.changed_more {
             findings.push(Finding::new(Kind::Changed, "more events are not their leaves".to_owned()));
         }
-        for (tile, expected) in self.damaged.iter().map(|(tile, expected)| (*tile, *expected)) {
+        for (tile, expected) in self.tiles.damaged.iter().map(|(tile, expected)| (*tile, *expected)) {
             let leaves: Option<Vec<Hash>> =
                 found.behind_damage.get(&tile).and_then(|leaves| leaves.iter().copied().collect());
             let fits = expected.is_some() && leaves.map(|leaves| Hash::of_list(&leaves)) == expected;
@@ -269,23 +283,26 @@ impl RowCheck {
     }
 }
 
-fn rows_of(batch: &RecordBatch, tenant: &TenantId, day_start: i64) -> Result<Vec<Row>> {
-    let leaves = leaves_of(batch, |_| true)?;
-    let contradictory: HashSet<usize> = derived::contradictions(batch)?.into_iter().collect();
-    let seqs = batch[schema::SEQ].as_primitive::<Int64Type>();
-    let (ids, tenants) = (batch[schema::ID].as_string::<i32>(), batch[schema::TENANT_ID].as_string::<i32>());
-    let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>();
-    let row = |(row, leaf): (usize, Hash)| {
-        let is_of_day = (day_start..day_start + DAY_MICROS).contains(&times.value(row));
-        let is_misplaced = match (is_of_day, tenants.value(row) == tenant.as_str()) {
-            (false, _) => Some("it occurred on another day than its partition's"),
-            (true, false) => Some("it is another tenant's"),
-            (true, true) => None,
+impl Batch {
+    fn of(batch: &RecordBatch, tenant: &TenantId, day_start: i64) -> Result<Self> {
+        let leaves = leaves_of(batch, |_| true)?;
+        let mut contradictory = derived::contradictions(batch)?.into_iter().peekable();
+        let seqs = batch[schema::SEQ].as_primitive::<Int64Type>();
+        let tenants = Text::of(batch, schema::TENANT_ID)?;
+        let times = batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>();
+        let row = |(row, leaf): (usize, Hash)| {
+            let is_of_day = (day_start..day_start + DAY_MICROS).contains(&times.value(row));
+            let is_misplaced = match (is_of_day, tenants.get(row) == Some(tenant.as_str())) {
+                (false, _) => Some("it occurred on another day than its partition's"),
+                (true, false) => Some("it is another tenant's"),
+                (true, true) => None,
+            };
+            // A number below zero is none.
+            let seq = u64::try_from(seqs.value(row)).unwrap_or(u64::MAX);
+            let is_contradictory = contradictory.next_if_eq(&row).is_some();
+            Row { seq, leaf, is_misplaced, is_contradictory }
         };
-        // A number below zero is none.
-        let seq = u64::try_from(seqs.value(row)).unwrap_or(u64::MAX);
-        let is_contradictory = contradictory.contains(&row);
-        Row { seq, id: ids.value(row).to_owned(), leaf, is_misplaced, is_contradictory }
-    };
-    Ok(leaves.into_iter().enumerate().map(row).collect())
+        let rows = leaves.into_iter().enumerate().map(row).collect();
+        Ok(Self { rows, ids: Text::of(batch, schema::ID)? })
+    }
 }

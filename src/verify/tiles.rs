@@ -4,21 +4,33 @@
 //! Guaranteed: whatever is not named here is what the checkpoint signs. A damaged tile above the leaves is made anew from those
 //! below it, so that only itself is named.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use quick_cache::sync::Cache;
 
 use super::{Finding, Kind, unless_broken};
 use crate::{
     error::Result,
     evidence::{Checkpoint, Edge, Hash, Stored, TileId, Tiles as _, tile::TILE_WIDTH},
-    limits::EVIDENCE_REQUESTS_MAX,
+    limits::{EVIDENCE_REQUESTS_MAX, VERIFY_TILES_MAX},
 };
 
-/// Tiles of leaves that do not fit, by their place, with the hash that they should have; `None`: not known either.
-#[derive(Clone, Debug, Default)]
+/// The leaves of one tile, as far as they can be read.
+pub(super) type Leaves = Option<Arc<Vec<Hash>>>;
+
+/// What is known of the tiles of leaves, by their place.
 pub(super) struct Checked {
+    /// Those that do not fit, with the hash that they should have; `None`: not known either.
     pub(super) damaged: HashMap<u64, Option<Hash>>,
+    /// Some of those that do.
+    pub(super) leaves: Cache<u64, Leaves>,
+}
+
+impl Default for Checked {
+    fn default() -> Self {
+        Self { damaged: HashMap::new(), leaves: Cache::new(VERIFY_TILES_MAX) }
+    }
 }
 
 /// A tile that is full, and the hash that its tree needs it to have.
@@ -107,8 +119,9 @@ async fn below(
         ));
     }
     if tile.level == 0 {
-        if good.is_none() {
-            checked.damaged.insert(tile.index, expected);
+        match good {
+            Some(hashes) => checked.leaves.insert(tile.index, Some(Arc::new(hashes))),
+            None => drop(checked.damaged.insert(tile.index, expected)),
         }
         return Ok(Vec::new());
     }

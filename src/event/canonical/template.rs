@@ -4,6 +4,8 @@ use crate::event::columns::Column;
 
 /// A member of an object.
 pub(super) struct Member {
+    /// The key as it is written: in quotation marks, with the colon, and of text its first quotation mark. Keys are our own names:
+    /// nothing in them needs an escape.
     pub(super) key: &'static str,
     pub(super) slot: Slot,
 }
@@ -22,69 +24,67 @@ pub(super) enum Slot {
     Version,
 }
 
-const fn text(key: &'static str, column: Column) -> Member {
-    Member { key, slot: Slot::Text(column) }
+/// A member by its name.
+macro_rules! member {
+    ($key:literal, $slot:expr $(,)?) => {
+        Member { key: concat!("\"", $key, "\":"), slot: $slot }
+    };
 }
 
-const fn json(key: &'static str, column: Column) -> Member {
-    Member { key, slot: Slot::Json(column) }
+macro_rules! text {
+    ($key:literal, $column:ident) => {
+        Member { key: concat!("\"", $key, "\":\""), slot: Slot::Text(Column::$column) }
+    };
 }
 
-const fn member(key: &'static str, slot: Slot) -> Member {
-    Member { key, slot }
+macro_rules! json {
+    ($key:literal, $column:ident) => {
+        member!($key, Slot::Json(Column::$column))
+    };
 }
 
 /// The whole event.
 pub(super) const EVENT: &[Member] = &[
-    text("action", Column::Action),
-    member("actor", Slot::Object(ACTOR)),
-    json("changes", Column::Changes),
-    member("context", Slot::Object(CONTEXT)),
-    text("correlation_id", Column::CorrelationId),
-    text("description", Column::Description),
-    text("id", Column::Id),
-    json("metadata", Column::Metadata),
-    member("occurred_at", Slot::OccurredAt),
-    member(
-        "outcome",
-        Slot::Object(&[text("reason", Column::OutcomeReason), text("result", Column::Outcome)]),
-    ),
-    member("received_at", Slot::ReceivedAt),
-    json("sealed", Column::Sealed),
-    member("seq", Slot::Seq),
-    json("targets", Column::Targets),
-    text("tenant_id", Column::TenantId),
-    member("version", Slot::Version),
-    member(
-        "workspace",
-        Slot::Object(&[text("id", Column::WorkspaceId), text("name", Column::WorkspaceName)]),
-    ),
+    text!("action", Action),
+    member!("actor", Slot::Object(ACTOR)),
+    json!("changes", Changes),
+    member!("context", Slot::Object(CONTEXT)),
+    text!("correlation_id", CorrelationId),
+    text!("description", Description),
+    text!("id", Id),
+    json!("metadata", Metadata),
+    member!("occurred_at", Slot::OccurredAt),
+    member!("outcome", Slot::Object(&[text!("reason", OutcomeReason), text!("result", Outcome)]),),
+    member!("received_at", Slot::ReceivedAt),
+    json!("sealed", Sealed),
+    member!("seq", Slot::Seq),
+    json!("targets", Targets),
+    text!("tenant_id", TenantId),
+    member!("version", Slot::Version),
+    member!("workspace", Slot::Object(&[text!("id", WorkspaceId), text!("name", WorkspaceName)]),),
 ];
 
 const ACTOR: &[Member] = &[
-    member("credential", Slot::Object(CREDENTIAL)),
-    text("email", Column::ActorEmail),
-    text("id", Column::ActorId),
-    json("metadata", Column::ActorMetadata),
-    text("name", Column::ActorName),
-    member("on_behalf_of", Slot::Object(ON_BEHALF_OF)),
-    text("type", Column::ActorType),
+    member!("credential", Slot::Object(CREDENTIAL)),
+    text!("email", ActorEmail),
+    text!("id", ActorId),
+    json!("metadata", ActorMetadata),
+    text!("name", ActorName),
+    member!("on_behalf_of", Slot::Object(ON_BEHALF_OF)),
+    text!("type", ActorType),
 ];
 
-const CREDENTIAL: &[Member] = &[text("id", Column::CredentialId), text("type", Column::CredentialType)];
+const CREDENTIAL: &[Member] = &[text!("id", CredentialId), text!("type", CredentialType)];
 
-const ON_BEHALF_OF: &[Member] = &[
-    text("id", Column::OnBehalfOfId),
-    text("name", Column::OnBehalfOfName),
-    text("type", Column::OnBehalfOfType),
-];
+const ON_BEHALF_OF: &[Member] =
+    &[text!("id", OnBehalfOfId), text!("name", OnBehalfOfName), text!("type", OnBehalfOfType)];
 
 const CONTEXT: &[Member] = &[
-    text("country", Column::Country),
-    text("ip_address", Column::IpAddress),
-    text("request_id", Column::RequestId),
-    text("session_id", Column::SessionId),
-    text("user_agent", Column::UserAgent),
+    text!("country", Country),
+    text!("ip_address", IpAddress),
+    text!("request_id", RequestId),
+    text!("session_id", SessionId),
+    text!("user_agent", UserAgent),
 ];
 
 #[cfg(test)]
