@@ -24,6 +24,7 @@ mod erasures;
 mod etag;
 mod events;
 mod exports;
+mod files;
 mod gate;
 mod health;
 mod idempotency;
