@@ -338,6 +338,11 @@ pub fn delivered_files(id: &str) -> Path {
     Path::from(format!("deliveries/{id}/files"))
 }
 
+/// What is said of the files that a delivery of a tenant's log has left there.
+pub fn delivered_list(id: &str, tenant: &TenantId, number: u64) -> Path {
+    Path::from(format!("deliveries/{id}/listed/tenant={}/{number:020}.json", tenant.to_key()))
+}
+
 /// Where a stream began: created once, never changed.
 pub fn delivery_origin(stream: &Path) -> Path {
     stream.clone().join("origin.json")

@@ -3,6 +3,8 @@
 //! In: what, in which form, how often, where to. Out: a continuous export and its state. Guaranteed: a key bound to a tenant sees that
 //! tenant's; another's is 404 in the same words as one that does not exist; each change is recorded.
 
+pub(super) mod files;
+
 use axum::{
     Json,
     body::Body,

@@ -18,6 +18,7 @@ use super::{
     deliver::{Delivered, Delivery},
     delta,
     ledger::{Begun, Ledger, Totals},
+    listed::{self, ListedFile},
     window::{self, Rules, Stand},
 };
 use crate::{
@@ -25,9 +26,11 @@ use crate::{
     error::Result,
     event::TenantId,
     export::{
-        destination::Open,
+        destination::{Destination, Open},
+        job::File,
         run::{Broken, Means},
     },
+    paths,
     store::Store,
     table::Snapshot,
 };
@@ -46,6 +49,8 @@ pub(super) struct Health {
     /// The number after the last event that is delivered; `None`: its ledger was not read yet.
     pub(super) position: Option<i64>,
     pub(super) totals: Totals,
+    /// Of this delivery and those before it is noted which files there are; `None` as for `position`.
+    pub(super) noted: Option<u64>,
     /// When it last had its turn.
     pub(super) turn_ms: i64,
     /// When the last delivery was done.
@@ -101,6 +106,16 @@ impl Stream {
         Ok(replays || ledger.under_way().is_some() || next(ledger, with, committed).is_some())
     }
 
+    /// The number of the last delivery of which it is noted which files there are, or may be.
+    pub(super) async fn noted(&self, with: With<'_>, folder: &Path) -> Result<u64> {
+        let noted = self.health().noted;
+        if let Some(noted) = noted {
+            return Ok(noted);
+        }
+        self.opened(&mut *self.ledger.lock().await, with, folder).await?;
+        Ok(self.health().noted.unwrap_or(0))
+    }
+
     /// Delivers what is due, if anything is and nobody does: one window, or one that is to be delivered again.
     pub(super) async fn deliver(&self, with: With<'_>, folder: &Path) -> Result<bool, Broken> {
         // Whoever holds it delivers; a second one would only keep a place.
@@ -146,6 +161,9 @@ impl Stream {
                 let mut health = self.health();
                 health.position = Some(ledger.position());
                 health.totals = ledger.totals();
+                // Of one that is under way the files may be complete.
+                let last = ledger.under_way().map(|begun| begun.number);
+                health.noted = last.or(ledger.last().map(|done| done.number)).or(Some(0));
                 health.delivered_ms = ledger.last().map(|done| done.at_ms);
                 ledger
             }
@@ -237,10 +255,29 @@ impl Stream {
             stop: with.stop,
         };
         let delivered = delivery.files(snapshot).await?;
+        if with.definition.destination == Destination::Managed {
+            self.note(with, window, &delivered, again).await?;
+        }
         if let Some(target) = target {
             target.commit(window, &delivered, has).await?;
         }
         Ok(totals(&delivered))
+    }
+
+    /// Notes which files of a window are there, for whoever fetches them.
+    async fn note(&self, with: With<'_>, window: Begun, delivered: &[Delivered], again: bool) -> Result<()> {
+        let root = with.definition.root(&self.tenant, with.one_of_all);
+        let at_ms = with.means.clock.now_millis();
+        let below = |name: &str| root.parts().chain(Path::from(name).parts()).collect::<Path>().to_string();
+        let written = delivered.iter().map(|Delivered { file, .. }| {
+            let file = File { name: below(&file.name), ..file.clone() };
+            ListedFile { file, at_ms }
+        });
+        let path = paths::delivered_list(with.id, &self.tenant, window.number);
+        listed::note(with.store, &path, written.collect(), again).await?;
+        let mut health = self.health();
+        health.noted = health.noted.max(Some(window.number));
+        Ok(())
     }
 
     /// Notes that it failed, and when it is tried again.
