@@ -229,8 +229,10 @@ impl Walk {
 /// The place of a name below the folder of an export; `None` if it is none that a file there can have.
 fn below(name: &str) -> Option<Path> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=".contains(&byte);
-    let folders = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(letter);
-    name.split('/').all(folders).then(|| Path::from_iter(name.split('/')))
+    let is_part = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(letter);
+    // What is named `day=…` is a folder.
+    let is_file = !name.rsplit('/').next()?.contains('=');
+    (is_file && name.split('/').all(is_part)).then(|| Path::from_iter(name.split('/')))
 }
 
 /// Whether it is of a Delta table's log, and not a checkpoint, which is Parquet.
@@ -250,8 +252,10 @@ mod tests {
         for name in ["day=2026-10-01/0-1-a.parquet", "tenant=a_c.me/_delta_log/_last_checkpoint", "a..b"] {
             assert_eq!(below(name).unwrap().as_ref(), name);
         }
-        let outside =
-            ["", "/", "..", "a/../b", "./a", "/a", "a/", "a//b", "a\\..\\b", "%2e%2e/a", "a#1", "a\0", "é"];
+        let outside = [
+            "", "/", "..", "a/../b", "./a", "/a", "a/", "a//b", "a\\..\\b", "%2e%2e/a", "day=1", "a/day=1",
+            "a#1", "a\0", "é",
+        ];
         for name in outside {
             assert_eq!(below(name), None, "{name}");
         }

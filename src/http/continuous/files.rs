@@ -11,6 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    error::{Error, ErrorKind},
     export::{
         KeptFile,
         continuous::{DeliveredFile, FilesAt, FilesPage},
@@ -64,7 +65,13 @@ pub(in crate::http) async fn list(
     let id = in_path(id)?;
     let signer = api.auth.signer();
     let walk = LIST.walk::<End>(signer, &caller.principal, &params)?;
-    let after = params.count("after_delivery", i64::MAX.unsigned_abs())?;
+    let number = |text: &str| {
+        let wrong = || {
+            Error::new(ErrorKind::Invalid, format!("it is {text:?}; it is the number of a delivery, or 0"))
+        };
+        text.parse::<u64>().map_err(|_| wrong())
+    };
+    let after = params.parsed("after_delivery", number)?;
     let at = match &walk.after {
         None => FilesAt::after_delivery(after.unwrap_or(0)),
         Some(_) if after.is_some() => return Err(wrong("after_delivery", "the cursor says from where on")),

@@ -158,7 +158,7 @@ fn files() -> Operation {
         "next_cursor": {"type": ["string", "null"], "description":
             "What `cursor` takes for the next ones; null: there are no more for now. There may be more even if these are few."},
     }));
-    let after = json!({"type": "integer", "minimum": 1});
+    let after = json!({"type": "integer", "minimum": 0});
     new("get", "/v1/exports/continuous/{id}/files", "listDeliveredFiles")
         .says(
             TAG,

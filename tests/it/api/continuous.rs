@@ -32,7 +32,7 @@ fn to_bucket(customer: &S3Server) -> Value {
 }
 
 /// Waits until `looked` says so of the export.
-async fn until(server: &Server, key: &str, id: &str, looked: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(server: &Server, key: &str, id: &str, looked: impl Fn(&Value) -> bool) -> Value {
     let waited = async {
         loop {
             let (_, status) = ask(with_key(server, key, Method::GET, &format!("{AT}/{id}"))).await;
@@ -80,6 +80,10 @@ async fn a_table_in_the_customers_bucket_follows_the_log() {
         state.log_data().iter().map(|file| file.num_records().unwrap()).sum::<usize>()
     };
     assert_eq!(table().await as u64, status["rows"].as_u64().unwrap());
+    for kept in ["files", "files/day=2025-03-01/x.parquet", "file-urls/day=2025-03-01/x.parquet"] {
+        refused(with_key(&server, &key, Method::GET, &format!("{AT}/{id}/{kept}")), 409, "conflict").await;
+        refused(with_key(&server, &other, Method::GET, &format!("{AT}/{id}/{kept}")), 404, "not-found").await;
+    }
 
     for (method, path) in [(Method::GET, format!("{AT}/{id}")), (Method::DELETE, format!("{AT}/{id}"))] {
         refused(with_key(&server, &other, method, &path), 404, "not-found").await;
