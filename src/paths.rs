@@ -352,6 +352,8 @@ pub fn delivery_origin(stream: &Path) -> Path {
 pub const BEGUN: &str = "begun";
 /// Deliveries that are done.
 pub const DONE: &str = "done";
+/// Replays that are under way.
+pub const REPLAYING: &str = "replaying";
 /// Replays that are done.
 pub const REPLAYED: &str = "replayed";
 

@@ -2,6 +2,7 @@
 
 mod ended;
 mod opened;
+mod replayed;
 
 use std::{collections::BTreeMap, sync::Arc};
 

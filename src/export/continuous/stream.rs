@@ -185,7 +185,7 @@ impl Stream {
         self.health().replaying = true;
         let mut left = match ledger.replaying.take() {
             Some((number, left)) if number == replay.number => left,
-            _ => ledger.windows(replay.from).await?.into(),
+            _ => ledger.left(replay).await?,
         };
         if let Some(begun) = left.front().copied() {
             if let Some(snapshot) = self.snapshot(with).await? {
@@ -196,6 +196,7 @@ impl Stream {
                 }
             }
             left.pop_front();
+            ledger.made_again(replay.number, begun).await?;
         }
         let is_done = left.is_empty();
         ledger.replaying = Some((replay.number, left));
