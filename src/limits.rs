@@ -399,6 +399,10 @@ pub const CONTINUOUS_ROWS: u64 = 1_000_000;
 pub const CONTINUOUS_ROWS_MIN: u64 = 1_000;
 /// The most.
 pub const CONTINUOUS_ROWS_MAX: u64 = 5_000_000;
+/// The fewest bytes of the log at which a delivery can be said to end.
+pub const CONTINUOUS_BYTES_MIN: u64 = 64 << 10;
+/// The most.
+pub const CONTINUOUS_BYTES_MAX: u64 = 4 << 30;
 /// Continuous exports in a page, if nothing is said.
 pub const CONTINUOUS_PAGE: u64 = 100;
 /// And at most.

@@ -3,6 +3,7 @@
 mod ended;
 mod opened;
 mod replayed;
+mod sized;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -60,6 +61,7 @@ fn all(layout: Layout) -> NewContinuous {
         destination: Asked::Managed,
         interval_seconds: Some(60),
         rows: Some(1_000),
+        bytes: None,
         from: Some("2026-10-01".parse().unwrap()),
         by: "test".to_owned(),
     }

@@ -6,7 +6,8 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::NaiveDate;
@@ -19,7 +20,7 @@ use super::{
     delta,
     ledger::{Begun, Ledger, Totals},
     listed::{self, ListedFile},
-    window::{self, Rules, Stand},
+    window::{self, Extent, Rules, Stand},
 };
 use crate::{
     control::Replay,
@@ -32,7 +33,7 @@ use crate::{
     },
     paths,
     store::Store,
-    table::Snapshot,
+    table::{DataFile, Snapshot},
 };
 
 /// One stream. Whoever delivers holds its ledger.
@@ -97,13 +98,15 @@ impl Stream {
     pub(super) async fn is_due(&self, with: With<'_>, folder: &Path) -> Result<bool> {
         let Ok(mut held) = self.ledger.try_lock() else { return Ok(false) };
         let ledger = self.opened(&mut held, with, folder).await?;
-        let committed = self.committed(with).await?;
+        let snapshot = self.snapshot(with).await?;
+        let committed = snapshot.as_ref().map_or(0, |snapshot| snapshot.next_seq);
         let now_ms = with.means.clock.now_millis();
         if ledger.position() >= committed {
             self.health().caught_up_ms = Some(now_ms);
         }
         let replays = with.replay.is_some_and(|replay| ledger.replayed < replay.number);
-        Ok(replays || ledger.under_way().is_some() || next(ledger, with, committed).is_some())
+        let next = snapshot.and_then(|snapshot| self.next(ledger, with, &snapshot));
+        Ok(replays || ledger.under_way().is_some() || next.is_some())
     }
 
     /// The number of the last delivery of which it is noted which files there are, or may be.
@@ -129,7 +132,7 @@ impl Stream {
         let Some(snapshot) = self.snapshot(with).await? else { return Ok(false) };
         let begun = match ledger.under_way() {
             Some(begun) => begun,
-            None => match next(ledger, with, snapshot.next_seq) {
+            None => match self.next(ledger, with, &snapshot) {
                 Some(window) => ledger.begin(window, with.means.clock.now_millis()).await?,
                 None => return Ok(false),
             },
@@ -171,13 +174,40 @@ impl Stream {
         Ok(held.insert(ledger))
     }
 
-    async fn snapshot(&self, with: With<'_>) -> Result<Option<std::sync::Arc<Snapshot>>> {
+    async fn snapshot(&self, with: With<'_>) -> Result<Option<Arc<Snapshot>>> {
         Ok(with.means.tables.get(&self.tenant).await?.map(|table| table.snapshot()))
     }
 
-    /// The number after the last event that is committed.
-    async fn committed(&self, with: With<'_>) -> Result<i64> {
-        Ok(self.snapshot(with).await?.map_or(0, |snapshot| snapshot.next_seq))
+    /// The window to deliver now.
+    fn next(&self, ledger: &Ledger, with: With<'_>, snapshot: &Snapshot) -> Option<Range<i64>> {
+        let position = ledger.position();
+        let stand = Stand {
+            origin: ledger.origin,
+            position,
+            committed: snapshot.next_seq,
+            last_ms: ledger.last_begun_ms().unwrap_or(with.created_ms),
+        };
+        let millis = with.definition.interval_seconds.saturating_mul(1_000);
+        let rules = Rules {
+            interval_ms: i64::try_from(millis).unwrap_or(i64::MAX),
+            rows: i64::try_from(with.definition.rows).unwrap_or(i64::MAX),
+            bytes: with.definition.bytes,
+        };
+        let extents = match rules.bytes {
+            Some(_) => extents(snapshot, position, self.first_day(ledger, with, position)),
+            None => Vec::new(),
+        };
+        window::next(stand, rules, &extents, with.means.clock.now_millis())
+    }
+
+    /// The first day that is delivered of a window that begins there.
+    fn first_day(&self, ledger: &Ledger, with: With<'_>, from: i64) -> NaiveDate {
+        let kept = with.means.control.first_day(&self.tenant).unwrap_or(NaiveDate::MIN);
+        let wanted = match from < ledger.origin.before {
+            true => with.definition.from.unwrap_or(NaiveDate::MIN),
+            false => NaiveDate::MIN,
+        };
+        wanted.max(kept)
     }
 
     /// Makes the next delivery again, from there on: one at a time, so that others have their turns.
@@ -225,11 +255,6 @@ impl Stream {
     ) -> Result<Totals, Broken> {
         let root = with.definition.root(&self.tenant, with.one_of_all);
         let destination = with.destination.within(&root);
-        let kept = with.means.control.first_day(&self.tenant).unwrap_or(NaiveDate::MIN);
-        let wanted = match window.from < ledger.origin.before {
-            true => with.definition.from.unwrap_or(NaiveDate::MIN),
-            false => NaiveDate::MIN,
-        };
         let target = match with.definition.layout {
             Layout::Delta => Some(delta::Target::open(&destination, with.id, self.tenant.as_str()).await?),
             Layout::Files | Layout::SecurityLake(_) => None,
@@ -252,7 +277,7 @@ impl Stream {
             destination: &destination,
             window,
             there: &there,
-            first_day: wanted.max(kept),
+            first_day: self.first_day(ledger, with, window.from),
             stop: with.stop,
         };
         let delivered = delivery.files(snapshot).await?;
@@ -290,19 +315,17 @@ impl Stream {
     }
 }
 
-fn next(ledger: &Ledger, with: With<'_>, committed: i64) -> Option<std::ops::Range<i64>> {
-    let stand = Stand {
-        origin: ledger.origin,
-        position: ledger.position(),
-        committed,
-        last_ms: ledger.last_begun_ms().unwrap_or(with.created_ms),
+/// What is committed from a number on, of days from this one on, and how large it is.
+fn extents(snapshot: &Snapshot, from: i64, first_day: NaiveDate) -> Vec<Extent> {
+    let wanted = from..snapshot.next_seq;
+    let files = snapshot.files.iter().filter(|file| first_day <= file.day && file.may_have(&wanted));
+    let extent = |file: &Arc<DataFile>| {
+        // A file that does not say is taken to have them all.
+        let (first, last) = file.seqs();
+        let seqs = first.unwrap_or(0)..last.map_or(wanted.end, |last| last.saturating_add(1));
+        Extent { seqs, bytes: file.size_bytes }
     };
-    let millis = with.definition.interval_seconds.saturating_mul(1_000);
-    let rules = Rules {
-        interval_ms: i64::try_from(millis).unwrap_or(i64::MAX),
-        rows: i64::try_from(with.definition.rows).unwrap_or(i64::MAX),
-    };
-    window::next(stand, rules, with.means.clock.now_millis())
+    files.map(extent).collect()
 }
 
 fn totals(delivered: &[Delivered]) -> Totals {

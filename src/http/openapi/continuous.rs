@@ -77,6 +77,7 @@ fn make() -> Operation {
             "destination": {"oneOf": [destination(), {"type": "null"}]},
             "interval_seconds": whole(limits::CONTINUOUS_INTERVAL_SECONDS_MIN, limits::CONTINUOUS_INTERVAL_SECONDS_MAX),
             "rows_max": whole(limits::CONTINUOUS_ROWS_MIN, limits::CONTINUOUS_ROWS_MAX),
+            "bytes_max": whole(limits::CONTINUOUS_BYTES_MIN, limits::CONTINUOUS_BYTES_MAX),
             "from": {"type": ["string", "null"], "format": "date", "description":
                 "The first day whose events are delivered of those that are there already; if not given, none of these are."},
         },
@@ -88,7 +89,7 @@ fn make() -> Operation {
             TAG,
             "Deliver a log as it grows",
             "Every event that is committed from now on is delivered once in effect, late ones in their day, after `interval_seconds` or once \
-             `rows_max` wait. A key of all tenants that names none has all tenants' logs delivered, each to a folder of its own.",
+             `rows_max` events, or `bytes_max` bytes of the log's files, wait. A key of all tenants that names none has all tenants' logs delivered, each to a folder of its own.",
         )
         .takes([parameters::tenant()])
         .reads(true, &[(JSON, wanted)])
@@ -274,6 +275,7 @@ fn export() -> Value {
         "destination": {"type": "object"},
         "interval_seconds": whole,
         "rows_max": whole,
+        "bytes_max": {"type": "integer", "minimum": 0, "description": "Bytes of the log's files, about, not of what is delivered."},
         "from": {"type": "string", "format": "date"},
         "position": {"type": "integer", "minimum": 0, "description": "The `seq` of the next event to deliver."},
         "delivered_at": time,

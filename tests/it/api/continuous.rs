@@ -149,6 +149,8 @@ async fn what_cannot_be_delivered_is_told() {
         ("/format", json!({"layout": {"type": "files"}})),
         ("/format", json!({"layout": {"type": "delta"}, "format": "csv"})),
         ("/rows_max", json!({"layout": {"type": "delta"}, "rows_max": 1})),
+        ("/bytes_max", json!({"layout": {"type": "delta"}, "bytes_max": 65_535})),
+        ("/bytes_max", json!({"layout": {"type": "delta"}, "bytes_max": (4_u64 << 30) + 1})),
         ("/interval_seconds", json!({"layout": {"type": "delta"}, "interval_seconds": 59})),
         ("/filter", json!({"layout": {"type": "delta"}, "filter": {"from": "2026-01-01T00:00:00Z"}})),
         (
