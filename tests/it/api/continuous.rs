@@ -11,7 +11,7 @@ use crate::{
     support::{
         place::Place,
         s3::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY},
-        server::{ROOT_KEY, Server},
+        server::{LOOK_EVERY, ROOT_KEY, Server},
     },
 };
 
@@ -39,7 +39,8 @@ pub(super) async fn until(server: &Server, key: &str, id: &str, looked: impl Fn(
             if looked(&status) {
                 return status;
             }
-            tokio::task::yield_now().await;
+            // Whoever asks without a pause takes the time that deliveries need.
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(90), waited).await.expect("it gets there")

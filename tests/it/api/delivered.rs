@@ -19,7 +19,7 @@ use crate::{
     continuous::ids_of,
     support::{
         place::{Place, in_every_place},
-        server::Server,
+        server::{LOOK_EVERY, Server},
     },
 };
 
@@ -140,7 +140,7 @@ async fn follow(mirror: &mut Mirror<'_>, done: impl Fn(&Mirror<'_>) -> bool) {
     let followed = async {
         while !done(mirror) {
             mirror.advance().await;
-            tokio::task::yield_now().await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(90), followed).await.expect("it gets there");
@@ -261,6 +261,7 @@ async fn a_delta_table_is_mirrored(place: &Place) {
                 objects.put(&path, entry.clone().into()).await.unwrap();
             }
             if log.is_empty() {
+                tokio::time::sleep(LOOK_EVERY).await;
                 continue;
             }
             let root = Url::parse("memory:///").unwrap();
@@ -276,6 +277,7 @@ async fn a_delta_table_is_mirrored(place: &Place) {
             if ids.len() == (1 + BATCHES) * BATCH {
                 return ids;
             }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     let patience = std::time::Duration::from_secs(90);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ask, event, refused, store};
 use crate::support::{
     place::Place,
-    server::{Launch, ROOT_KEY, Server},
+    server::{LOOK_EVERY, Launch, ROOT_KEY, Server},
 };
 
 fn recording(mut launch: Launch) -> Launch {
@@ -362,7 +362,7 @@ async fn fetching_delivered_files_is_recorded() {
             let (_, page) = ask(with(&server, ROOT_KEY, Method::GET, &format!("{at}/{id}/files"))).await;
             match page["files"][0]["name"].as_str() {
                 Some(name) => return name.to_owned(),
-                None => tokio::task::yield_now().await,
+                None => tokio::time::sleep(LOOK_EVERY).await,
             }
         }
     };
