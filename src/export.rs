@@ -12,6 +12,7 @@
 //! | `run` | carries one export out; `writing` and `output` write its files, to a `destination`; [`mod@manifest`] says what they are |
 //! | `records` | what is stored of an export: `job` |
 //! | `queue` | which export of a server is next; `status` and `progress` tell how far it is |
+//! | `kept` | a file that stays in the store, for whoever may fetch it |
 //! | `folder` | an export to a folder, without a server |
 //! | [`continuous`] | exports that follow the log |
 
@@ -23,6 +24,7 @@ pub mod encode;
 mod fixture;
 mod folder;
 mod job;
+mod kept;
 pub mod manifest;
 pub mod ocsf;
 mod output;
@@ -39,20 +41,18 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use futures::future::BoxFuture;
-use object_store::{GetOptions, GetResult, ObjectStore as _, ObjectStoreExt as _, path::Path};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 pub use self::{
     destination::{Access, Asked, AskedAccess, AskedBucket, Destination, InBucket},
     folder::{Advance, to_folder},
     job::{End, EndState, ExportId, File, Job, Pinned, What},
+    kept::KeptFile,
     status::Status,
 };
 use self::{
@@ -329,45 +329,12 @@ impl Exports {
         self.get(tenant, id).map(Some)
     }
 
-    /// Size of a file of an export that is kept here and complete.
+    /// A file of a complete export that is kept here.
     ///
     /// # Errors
-    /// As [`Exports::file`].
-    pub async fn file_bytes(&self, tenant: Option<&TenantId>, id: &ExportId, name: &str) -> Result<u64> {
-        let (path, _) = self.with(tenant, id, |entry| entry.file(name))?;
-        let found = self.shared.store.object_store().head(&path).await;
-        found.map(|object| object.size).map_err(|error| unread(id, name, error))
-    }
-
-    /// A URL of the store that gives the file to whoever has it, for so long; `None` if the store makes none.
-    ///
-    /// # Errors
-    /// As [`Exports::file`].
-    pub async fn file_url(
-        &self,
-        tenant: Option<&TenantId>,
-        id: &ExportId,
-        name: &str,
-        holds: Duration,
-    ) -> Result<Option<Url>> {
-        let (path, _) = self.with(tenant, id, |entry| entry.file(name))?;
-        self.shared.store.signed_url(&path, holds).await
-    }
-
-    /// The file, and its media type.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] if there is none of that name, or the export is not complete; as the store.
-    pub async fn file(
-        &self,
-        tenant: Option<&TenantId>,
-        id: &ExportId,
-        name: &str,
-        options: GetOptions,
-    ) -> Result<(GetResult, &'static str)> {
-        let (path, media) = self.with(tenant, id, |entry| entry.file(name))?;
-        let got = self.shared.store.object_store().get_opts(&path, options).await;
-        got.map(|got| (got, media)).map_err(|error| unread(id, name, error))
+    /// [`ErrorKind::NotFound`] if there is none of that name, or the export is not complete.
+    pub fn kept(&self, tenant: Option<&TenantId>, id: &ExportId, name: &str) -> Result<KeptFile> {
+        self.with(tenant, id, |entry| entry.kept(name, &self.shared.store))
     }
 
     fn with<T>(
@@ -405,32 +372,20 @@ impl Entry {
         status(&self.job, &self.state, &self.progress)
     }
 
-    /// Where a file is, and its media type: of the file as it is, whatever is inside, as its hash is that of the manifest.
-    fn file(&self, name: &str) -> Result<(Path, &'static str)> {
-        let State::Ended(end) = &self.state else { return Err(not_there(&self.job.id, name)) };
+    fn kept(&self, name: &str, store: &Store) -> Result<KeptFile> {
+        let of = format!("export '{}'", self.job.id);
+        let State::Ended(end) = &self.state else { return Err(kept::not_there(&of, name)) };
         let named = name == manifest::NAME || end.files.iter().any(|file| file.name == name);
         if !named || end.state != EndState::Completed || self.job.destination != Destination::Managed {
-            return Err(not_there(&self.job.id, name));
+            return Err(kept::not_there(&of, name));
         }
-        let media = match self.job.compression {
-            _ if name == manifest::NAME => "application/json",
-            Compression::None => self.job.format.content_type(),
-            Compression::Gzip => "application/gzip",
-            Compression::Zstd => "application/zstd",
+        let media = match name == manifest::NAME {
+            true => "application/json",
+            false => kept::media(self.job.format, self.job.compression),
         };
-        Ok((Open::managed_key(&self.job, name), media))
+        let path = Open::managed_key(&self.job, name);
+        Ok(KeptFile { store: store.clone(), path, of, name: name.to_owned(), media })
     }
-}
-
-fn unread(id: &ExportId, name: &str, error: object_store::Error) -> Error {
-    match error {
-        object_store::Error::NotFound { .. } => not_there(id, name),
-        error => Error::with_source(ErrorKind::Unavailable, format!("read {name} of export {id}"), error),
-    }
-}
-
-fn not_there(id: &ExportId, name: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("export '{id}' has no file '{name}' here"))
 }
 
 /// An error about a member of `parent`, as one about a member of what `parent` is in.

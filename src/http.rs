@@ -24,6 +24,7 @@ mod erasures;
 mod etag;
 mod events;
 mod exports;
+mod files;
 mod gate;
 mod health;
 mod idempotency;
@@ -273,6 +274,9 @@ impl Api {
             .route("/v1/exports/continuous/{id}", get(continuous::get).patch(continuous::patch))
             .route("/v1/exports/continuous/{id}", delete(continuous::delete))
             .route("/v1/exports/continuous/{id}/replay", post(continuous::replay))
+            .route("/v1/exports/continuous/{id}/files", get(continuous::files::list))
+            .route("/v1/exports/continuous/{id}/files/{*name}", get(continuous::files::get))
+            .route("/v1/exports/continuous/{id}/file-urls/{*name}", get(continuous::files::url))
             .route("/v1/exports/{id}", get(exports::get).delete(exports::delete))
             .route("/v1/exports/{id}/files/{name}", get(exports::file))
             .route("/v1/exports/{id}/files/{name}/url", get(exports::file_url));

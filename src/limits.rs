@@ -399,10 +399,22 @@ pub const CONTINUOUS_ROWS: u64 = 1_000_000;
 pub const CONTINUOUS_ROWS_MIN: u64 = 1_000;
 /// The most.
 pub const CONTINUOUS_ROWS_MAX: u64 = 5_000_000;
+/// The fewest bytes of the log at which a delivery can be said to end.
+pub const CONTINUOUS_BYTES_MIN: u64 = 64 << 10;
+/// The most.
+pub const CONTINUOUS_BYTES_MAX: u64 = 4 << 30;
 /// Continuous exports in a page, if nothing is said.
 pub const CONTINUOUS_PAGE: u64 = 100;
 /// And at most.
 pub const CONTINUOUS_PAGE_MAX: u64 = 1_000;
+/// Files of a continuous export in a page, if nothing is said.
+pub const CONTINUOUS_FILES_PAGE: u64 = 100;
+/// And at most.
+pub const CONTINUOUS_FILES_PAGE_MAX: u64 = 1_000;
+/// Deliveries that are looked at for one page: many may have no files.
+pub const CONTINUOUS_FILES_LOOKED_AT_MAX: usize = 1_000;
+/// Of which so many are read at the same time.
+pub const CONTINUOUS_FILES_READ_AT_ONCE: usize = 16;
 
 // Sealed fields.
 

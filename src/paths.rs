@@ -338,6 +338,11 @@ pub fn delivered_files(id: &str) -> Path {
     Path::from(format!("deliveries/{id}/files"))
 }
 
+/// What is said of the files that a delivery of a tenant's log has left there.
+pub fn delivered_list(id: &str, tenant: &TenantId, number: u64) -> Path {
+    Path::from(format!("deliveries/{id}/listed/tenant={}/{number:020}.json", tenant.to_key()))
+}
+
 /// Where a stream began: created once, never changed.
 pub fn delivery_origin(stream: &Path) -> Path {
     stream.clone().join("origin.json")
@@ -347,6 +352,8 @@ pub fn delivery_origin(stream: &Path) -> Path {
 pub const BEGUN: &str = "begun";
 /// Deliveries that are done.
 pub const DONE: &str = "done";
+/// Replays that are under way.
+pub const REPLAYING: &str = "replaying";
 /// Replays that are done.
 pub const REPLAYED: &str = "replayed";
 

@@ -10,6 +10,7 @@
 //! | `window` | which events are delivered next |
 //! | `ledger` | what was delivered, as documents in the store |
 //! | `deliver` | writes the files of one delivery; `delta` commits them |
+//! | `listed` | what is said of files that stay in the store; `files` gives them to whoever fetches them |
 //! | `live` | the exports there are; `stream`: one tenant's log on its way; `work` sends all that is due; `status` tells how far it is |
 //!
 //! That there is an export, and whether it is paused, stands in the [control log](crate::control).
@@ -17,7 +18,9 @@
 mod definition;
 mod deliver;
 mod delta;
+mod files;
 mod ledger;
+mod listed;
 mod live;
 mod status;
 mod stream;
@@ -34,6 +37,7 @@ use tokio::sync::watch;
 use self::{definition::Definition, live::Shared};
 pub use self::{
     definition::{Layout, NewContinuous, SecurityLake, SourceClass},
+    files::{DeliveredFile, FilesAt, FilesPage},
     ledger::Totals,
     status::{ContinuousStatus, Delivers},
 };

@@ -3,6 +3,8 @@
 //! In: what, in which form, how often, where to. Out: a continuous export and its state. Guaranteed: a key bound to a tenant sees that
 //! tenant's; another's is 404 in the same words as one that does not exist; each change is recorded.
 
+pub(super) mod files;
+
 use axum::{
     Json,
     body::Body,
@@ -37,7 +39,7 @@ use crate::{
 };
 
 const FORM: &str = "{\"tenant_id\"?, \"filter\"?, \"layout\", \"format\"?, \"compression\"?, \"destination\"?, \
-                    \"interval_seconds\"?, \"rows_max\"?, \"from\"?}";
+                    \"interval_seconds\"?, \"rows_max\"?, \"bytes_max\"?, \"from\"?}";
 const PATCH_FORM: &str = "{\"paused\"}";
 const REPLAY_FORM: &str = "{\"seq\" | \"since\"}";
 
@@ -53,6 +55,7 @@ struct Wanted {
     destination: Option<Asked>,
     interval_seconds: Option<u64>,
     rows_max: Option<u64>,
+    bytes_max: Option<u64>,
     from: Option<NaiveDate>,
 }
 
@@ -106,6 +109,7 @@ pub(super) async fn post(
         destination: wanted.destination.unwrap_or_default(),
         interval_seconds: wanted.interval_seconds,
         rows: wanted.rows_max,
+        bytes: wanted.bytes_max,
         from: wanted.from,
         by: caller.principal.id().to_owned(),
     };

@@ -10,12 +10,9 @@ use axum::{
     Json,
     body::Body,
     extract::{Path, RawQuery, State, rejection::PathRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use chrono::SecondsFormat;
-use futures::TryStreamExt as _;
-use object_store::{GetOptions, GetRange};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
@@ -23,6 +20,7 @@ use tokio::time::timeout;
 use super::{
     Api,
     caller::Caller,
+    files,
     pages::List,
     params::{Params, in_path},
     problem::{Problem, ProblemType},
@@ -33,7 +31,7 @@ use crate::{
     auth::{Principal, Reach},
     event::TenantId,
     export::{
-        Asked, ExportId, ExportPage, NewExport, Status, What,
+        Asked, ExportId, ExportPage, KeptFile, NewExport, Status, What,
         encode::{Compression, Format},
         manifest,
     },
@@ -115,7 +113,8 @@ pub(super) async fn post(
     let location = HeaderValue::try_from(format!("/v1/exports/{}", status.id))
         .map_err(|error| Problem::internal(error.to_string()))?;
     let mut response =
-        (StatusCode::ACCEPTED, [(header::LOCATION, location), no_store()], Json(status)).into_response();
+        (StatusCode::ACCEPTED, [(header::LOCATION, location), files::no_store()], Json(status))
+            .into_response();
     sql::tell_tenant(&mut response, &scope);
     Ok(response)
 }
@@ -192,7 +191,7 @@ pub(super) async fn delete(
     })
 }
 
-/// A file of a complete one that is kept here, or a range of its bytes (RFC 9110, 14.2).
+/// A file of a complete one that is kept here, or a range of its bytes.
 pub(super) async fn file(
     State(api): State<Api>,
     caller: Caller,
@@ -201,36 +200,8 @@ pub(super) async fn file(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Params::parse(query.as_deref(), &[])?;
-    let (id, name) = in_path(path)?;
-    let id = ExportId::parse(&id)?;
-    let tenant = reached(&caller.principal);
-    let size = api.exports.file_bytes(tenant, &id, &name).await?;
-    let of = TenantId::parse(&api.exports.get(tenant, &id)?.tenant_id)?;
-    let range = range(&headers, size)?;
-    let record = Record::of(&api, &caller, "auditlog.export.download", &Scope::Tenant(of))
-        .target("export", id.as_str())
-        .with(json!({"file": name, "range": range.as_ref().map(|range| json!([range.start, range.end]))}));
-    record.done(None).await?;
-    let options = GetOptions { range: range.clone().map(GetRange::Bounded), ..GetOptions::default() };
-    let (got, content_type) = api.exports.file(tenant, &id, &name, options).await?;
-    let length = got.range.end - got.range.start;
-    let mut response = Response::new(Body::from_stream(got.into_stream().map_err(std::io::Error::other)));
-    let headers = response.headers_mut();
-    let number =
-        |text: String| HeaderValue::try_from(text).map_err(|error| Problem::internal(error.to_string()));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CONTENT_LENGTH, number(length.to_string())?);
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let (name, value) = no_store();
-    headers.insert(name, value);
-    if let Some(range) = range {
-        headers.insert(
-            header::CONTENT_RANGE,
-            number(format!("bytes {}-{}/{size}", range.start, range.end - 1))?,
-        );
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
-    Ok(response)
+    let (file, record) = kept(&api, &caller, path)?;
+    files::answer(&file, record, &headers).await
 }
 
 /// A URL of the store that gives a file of a complete one to whoever has it.
@@ -241,51 +212,23 @@ pub(super) async fn file_url(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let params = Params::parse(query.as_deref(), &["seconds"])?;
+    let (file, record) = kept(&api, &caller, path)?;
+    files::url(&api, &file, record, &params).await
+}
+
+/// A file, and the record of its being fetched.
+fn kept(
+    api: &Api,
+    caller: &Caller,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<(KeptFile, Record), Problem> {
     let (id, name) = in_path(path)?;
     let id = ExportId::parse(&id)?;
     let tenant = reached(&caller.principal);
-    let seconds =
-        params.count("seconds", limits::EXPORT_URL_SECONDS_MAX)?.unwrap_or(limits::EXPORT_URL_SECONDS);
-    let holds = Duration::from_secs(seconds);
-    api.exports.file_bytes(tenant, &id, &name).await?;
-    let expires_at = (api.clock.now() + holds).to_rfc3339_opts(SecondsFormat::Secs, true);
-    let Some(url) = api.exports.file_url(tenant, &id, &name, holds).await? else {
-        let detail =
-            "the store is not a bucket, so it has no URLs of its own: fetch the file from this server";
-        return Err(Problem::new(ProblemType::Invalid, detail));
-    };
+    let file = api.exports.kept(tenant, &id, &name)?;
     let of = TenantId::parse(&api.exports.get(tenant, &id)?.tenant_id)?;
-    let record = Record::of(&api, &caller, "auditlog.export.download", &Scope::Tenant(of))
-        .target("export", id.as_str())
-        .with(json!({"file": name, "url_expires_at": expires_at}));
-    record.done(None).await?;
-    Ok(([no_store()], Json(json!({"url": url.as_str(), "expires_at": expires_at}))).into_response())
-}
-
-/// The one range that is asked for, as offsets; `None` for the whole. Several ranges, and units that are not bytes, are answered by
-/// the whole, as RFC 9110 allows.
-fn range(headers: &HeaderMap, size: u64) -> Result<Option<std::ops::Range<u64>>, Problem> {
-    let Some(text) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
-        return Ok(None);
-    };
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Ok(None);
-    };
-    let number = |text: &str| text.trim().parse::<u64>().ok();
-    let range = match (number(first), number(last)) {
-        (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(size),
-        (Some(first), None) if last.trim().is_empty() => first..size,
-        (None, Some(last)) if first.trim().is_empty() => size.saturating_sub(last)..size,
-        _ => return Ok(None),
-    };
-    match range.is_empty() {
-        false => Ok(Some(range)),
-        true => Err(Problem::new(
-            ProblemType::RangeNotSatisfiable,
-            format!("the file has {size} bytes, and none of them is in '{text}'"),
-        )
-        .of_header("range")),
-    }
+    let record = Record::of(api, caller, "auditlog.export.download", &Scope::Tenant(of));
+    Ok((file, record.target("export", id.as_str())))
 }
 
 /// The tenant whose exports the principal sees; `None`: all.
@@ -293,35 +236,5 @@ pub(super) fn reached(principal: &Principal) -> Option<&TenantId> {
     match principal.reach() {
         Reach::Tenant(tenant) => Some(tenant),
         Reach::All => None,
-    }
-}
-
-fn no_store() -> (HeaderName, HeaderValue) {
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Would catch a download that goes on at the wrong byte.
-    #[test]
-    fn ranges_are_of_bytes() {
-        let of = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RANGE, HeaderValue::try_from(text).unwrap());
-            range(&headers, 100).map_err(|problem| problem.kind().status())
-        };
-        assert_eq!(of("bytes=0-9"), Ok(Some(0..10)));
-        assert_eq!(of("bytes=90-"), Ok(Some(90..100)));
-        assert_eq!(of("bytes=90-1000"), Ok(Some(90..100)));
-        assert_eq!(of("bytes=-30"), Ok(Some(70..100)));
-        assert_eq!(of("bytes=-300"), Ok(Some(0..100)));
-        for whole in ["bytes=0-9,20-29", "lines=0-9", "bytes=9-0", "bytes=x-"] {
-            assert_eq!(of(whole), Ok(None), "{whole}");
-        }
-        assert_eq!(of("bytes=100-"), Err(416));
-        assert_eq!(of("bytes=-0"), Err(416));
-        assert_eq!(range(&HeaderMap::new(), 0).map_err(drop), Ok(None));
     }
 }

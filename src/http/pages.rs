@@ -85,12 +85,24 @@ impl List {
         end: Option<P>,
         page: impl FnOnce(Option<String>) -> B,
     ) -> Result<Response, Problem> {
+        self.answer_at(self.path, signer, walk, end, page)
+    }
+
+    /// The same of a list whose path has a variable part, which stands in `path`.
+    pub(super) fn answer_at<P: Serialize, B: Serialize>(
+        &self,
+        path: &str,
+        signer: &Signer,
+        walk: Walk<P>,
+        end: Option<P>,
+        page: impl FnOnce(Option<String>) -> B,
+    ) -> Result<Response, Problem> {
         let Some(end) = end else { return Ok(Json(page(None)).into_response()) };
         let Walk { tenant, limit, .. } = walk;
         let document = Document { version: VERSION, tenant, limit: limit as u64, end };
         let json = serde_json::to_vec(&document).map_err(|error| Problem::internal(error.to_string()))?;
         let next = signer.sign(self.purpose, &json);
-        let link = link(self.path, &next)?;
+        let link = link(path, &next)?;
         Ok(([(header::LINK, link)], Json(page(Some(next)))).into_response())
     }
 }

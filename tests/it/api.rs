@@ -4,6 +4,7 @@ mod answers;
 mod browse;
 mod buckets;
 mod continuous;
+mod delivered;
 mod events;
 mod exports;
 mod idempotency;

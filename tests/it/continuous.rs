@@ -2,6 +2,8 @@
 
 mod ended;
 mod opened;
+mod replayed;
+mod sized;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,7 +14,7 @@ use auditlake::{
     event::TenantId,
     export::{
         Asked,
-        continuous::{Continuous, Layout, NewContinuous, SecurityLake, SourceClass},
+        continuous::{Continuous, FilesAt, Layout, NewContinuous, SecurityLake, SourceClass},
         encode::{Compression, Format},
     },
     query::Filter,
@@ -25,6 +27,7 @@ use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -58,6 +61,7 @@ fn all(layout: Layout) -> NewContinuous {
         destination: Asked::Managed,
         interval_seconds: Some(60),
         rows: Some(1_000),
+        bytes: None,
         from: Some("2026-10-01".parse().unwrap()),
         by: "test".to_owned(),
     }
@@ -65,8 +69,16 @@ fn all(layout: Layout) -> NewContinuous {
 
 /// Events of a day, committed.
 async fn fill(lake: &Lake, clock: &Clock, day: u32, name: &str) {
+    fill_with(lake, clock, day, name, name).await;
+}
+
+/// The same, with a description; of `"large"` ones it is a few kilobytes that cannot be compressed to less than half.
+async fn fill_with(lake: &Lake, clock: &Clock, day: u32, name: &str, text: &str) {
     let on_day = |number: usize| {
-        let mut event = event(Some(&format!("{name}-{day}-{number}")), name);
+        let id = format!("{name}-{day}-{number}");
+        let noise = || (0..120).map(|part| hash(format!("{id} {part}").as_bytes())).collect::<String>();
+        let text = if text == "large" { noise() } else { text.to_owned() };
+        let mut event = event(Some(&id), &text);
         event["occurred_at"] = format!("2026-10-{day:02}T{:02}:00:00Z", number % 24).into();
         event
     };
@@ -104,6 +116,31 @@ async fn files(objects: &dyn ObjectStore, id: &str) -> BTreeMap<String, Bytes> {
     files
 }
 
+/// Size and SHA-256 of each file, as the list of them says.
+async fn listed(continuous: &Continuous, id: &str) -> BTreeMap<String, (u64, String)> {
+    let (mut listed, mut at) = (BTreeMap::new(), Some(FilesAt::after_delivery(0)));
+    while let Some(from) = at {
+        let page = continuous.files(None, id, None, from, 3).await.unwrap();
+        for file in page.files {
+            let member = |name: &str| file.file[name].clone();
+            let told = (member("bytes").as_u64().unwrap(), member("sha256").as_str().unwrap().to_owned());
+            listed.insert(member("name").as_str().unwrap().to_owned(), told);
+        }
+        at = page.end;
+    }
+    listed
+}
+
+/// The same of the files that there are; of a Delta table, without its log.
+async fn there(objects: &dyn ObjectStore, id: &str) -> BTreeMap<String, (u64, String)> {
+    let files = files(objects, id).await.into_iter().filter(|(name, _)| !name.contains("_delta_log/"));
+    files.map(|(name, bytes)| (name, (bytes.len() as u64, hash(&bytes)))).collect()
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Ids in NDJSON files, each in the folder of its day.
 async fn in_files(objects: &dyn ObjectStore, id: &str) -> Vec<String> {
     let mut ids = Vec::new();
@@ -120,7 +157,7 @@ async fn in_files(objects: &dyn ObjectStore, id: &str) -> Vec<String> {
 }
 
 /// Ids in a Parquet file.
-fn ids_of(file: Bytes) -> Vec<String> {
+pub(crate) fn ids_of(file: Bytes) -> Vec<String> {
     let batches = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
     let mut ids = Vec::new();
     for batch in batches {
@@ -227,8 +264,15 @@ async fn what_waits_is_told_and_not_delivered_too_early() {
 /// Would catch an event that is lost or doubled when the process dies at any write of a delivery, and one that is not taken up again.
 #[test]
 fn a_crash_anywhere_delivers_once() {
+    let crashes = crashes_deliver_once(&[all(Layout::Delta), all(Layout::Files)], "small");
+    assert!(crashes > 30, "only {crashes} crashes");
+}
+
+/// Lets the process die at each write of deliveries of each of these exports, and tells how often.
+fn crashes_deliver_once(exports: &[NewContinuous], text: &str) -> usize {
     let mut crashes = 0;
-    for layout in [Layout::Delta, Layout::Files] {
+    for new in exports {
+        let layout = &new.layout;
         for operation in [Operation::Put, Operation::Create] {
             for position in 0.. {
                 let clock = Clock::manual(START_MICROS);
@@ -236,17 +280,17 @@ fn a_crash_anywhere_delivers_once() {
                 let objects = faulty.inner();
                 let (id, died) = life(async {
                     let lake = open(Arc::new(faulty.clone()), &clock, settings()).await.unwrap();
-                    fill(&lake, &clock, 1, "a").await;
+                    fill_with(&lake, &clock, 1, "a", text).await;
                     let continuous = lake.continuous().unwrap();
-                    let made = continuous.create(all(layout.clone())).await.unwrap();
+                    let made = continuous.create(new.clone()).await.unwrap();
                     let gate = Gate::new();
                     let at = if position % 2 == 0 { Action::HoldBefore } else { Action::HoldAfter };
                     let of_it = |path: &str| path.starts_with("deliveries/");
                     faulty.plan(operation, of_it, position / 2, at(gate.clone()));
                     let delivering = async {
                         deliver(&continuous, &clock).await;
-                        fill(&lake, &clock, 2, "b").await;
-                        fill(&lake, &clock, 1, "c").await;
+                        fill_with(&lake, &clock, 2, "b", text).await;
+                        fill_with(&lake, &clock, 1, "c", text).await;
                         deliver(&continuous, &clock).await;
                     };
                     let died = tokio::select! {
@@ -262,7 +306,7 @@ fn a_crash_anywhere_delivers_once() {
                 life(async {
                     let lake = open(Arc::clone(&objects), &clock, settings()).await.unwrap();
                     compact(&lake).await;
-                    fill(&lake, &clock, 3, "d").await;
+                    fill_with(&lake, &clock, 3, "d", text).await;
                     let continuous = lake.continuous().unwrap();
                     deliver_all(&continuous, &clock, &id).await;
                     let delivered = match layout {
@@ -271,12 +315,13 @@ fn a_crash_anywhere_delivers_once() {
                     };
                     let what = format!("{layout:?} {operation:?} {position}");
                     assert_eq!(delivered, stored(&lake, "true").await, "{what}");
+                    assert_eq!(listed(&continuous, &id).await, there(&*objects, &id).await, "{what}");
                     lake.close().await.unwrap();
                 });
             }
         }
     }
-    assert!(crashes > 30, "only {crashes} crashes");
+    crashes
 }
 
 /// Would catch an event that is lost or doubled, or an export that rests for ever, because a request failed, done or not.
@@ -310,6 +355,14 @@ fn whatever_fails_is_delivered_once() {
                 };
                 let what = format!("{layout:?} {operation:?} {action:?} {position}");
                 assert_eq!(delivered, stored(&lake, "true").await, "{what}");
+                // A fault that did not happen yet would meet the list.
+                if faulty.faults_left() == 0 {
+                    assert_eq!(
+                        listed(&continuous, &made.id).await,
+                        there(&*objects, &made.id).await,
+                        "{what}"
+                    );
+                }
                 lake.close().await.unwrap();
             });
         }
@@ -357,6 +410,9 @@ async fn it_rests_goes_on_delivers_again_and_ends() {
         assert_eq!(deliver(&continuous, &clock).await, 0);
     }
     assert_eq!(files(&*objects, &made[0]).await, before);
+    for id in &made {
+        assert_eq!(listed(&continuous, id).await, there(&*objects, id).await);
+    }
     let expected = stored(&lake, "true").await;
     assert_eq!(in_delta(&objects, &format!("deliveries/{}/files", made[1])).await, expected);
 
@@ -398,6 +454,14 @@ async fn an_operator_has_all_tenants_delivered() {
     let folder = |tenant: &str| format!("deliveries/{}/files/tenant={tenant}", made.id);
     assert_eq!(in_delta(&objects, &folder("acme")).await, stored(&lake, "description = 'x'").await);
     assert_eq!(in_delta(&objects, &folder("other")).await, ["y-3-0"]);
+    assert_eq!(listed(&continuous, &made.id).await, there(&*objects, &made.id).await);
+    let theirs = TenantId::parse("other").unwrap();
+    let page = continuous.files(None, &made.id, Some(&theirs), FilesAt::after_delivery(0), 9).await.unwrap();
+    let [file] = &page.files[..] else { panic!("{page:?}") };
+    let name = file.file["name"].as_str().unwrap();
+    assert!(name.starts_with("tenant=other/day=2026-10-03/"), "{name}");
+    assert_eq!(continuous.kept(None, &made.id, name).unwrap().1, Some(theirs.clone()));
+    assert!(continuous.kept(Some(&theirs), &made.id, name).is_err(), "it is the operator's");
     assert!(continuous.get(acme().as_ref(), &made.id).await.is_err(), "it is the operator's");
     lake.close().await.unwrap();
 }

@@ -18,8 +18,9 @@ use crate::{
         ocsf::mapping::Class,
     },
     limits::{
-        CONTINUOUS_INTERVAL_SECONDS, CONTINUOUS_INTERVAL_SECONDS_MAX, CONTINUOUS_INTERVAL_SECONDS_MIN,
-        CONTINUOUS_ROWS, CONTINUOUS_ROWS_MAX, CONTINUOUS_ROWS_MIN, SECURITY_LAKE_INTERVAL_SECONDS_MIN,
+        CONTINUOUS_BYTES_MAX, CONTINUOUS_BYTES_MIN, CONTINUOUS_INTERVAL_SECONDS,
+        CONTINUOUS_INTERVAL_SECONDS_MAX, CONTINUOUS_INTERVAL_SECONDS_MIN, CONTINUOUS_ROWS,
+        CONTINUOUS_ROWS_MAX, CONTINUOUS_ROWS_MIN, SECURITY_LAKE_INTERVAL_SECONDS_MIN,
     },
     query::Filter,
     telemetry,
@@ -49,6 +50,8 @@ pub struct NewContinuous {
     pub interval_seconds: Option<u64>,
     /// Events at which it does not wait any longer, and that one delivery has at most; `None`: a million.
     pub rows: Option<u64>,
+    /// Bytes of the log, about, at which it does not wait any longer, and that one delivery has at most; `None`: however many.
+    pub bytes: Option<u64>,
     /// The first day whose events are delivered of what is there already; `None`: nothing of it.
     pub from: Option<NaiveDate>,
     /// Who asks: the id of a principal.
@@ -117,6 +120,8 @@ pub(super) struct Definition {
     pub(super) interval_seconds: u64,
     pub(super) rows: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<NaiveDate>,
 }
 
@@ -139,7 +144,10 @@ impl Definition {
         within("interval_seconds", interval_seconds, shortest, CONTINUOUS_INTERVAL_SECONDS_MAX)?;
         let rows = new.rows.unwrap_or(CONTINUOUS_ROWS);
         within("rows_max", rows, CONTINUOUS_ROWS_MIN, CONTINUOUS_ROWS_MAX)?;
-        let (filter, layout, from) = (new.filter.clone(), new.layout.clone(), new.from);
+        if let Some(bytes) = new.bytes {
+            within("bytes_max", bytes, CONTINUOUS_BYTES_MIN, CONTINUOUS_BYTES_MAX)?;
+        }
+        let (filter, layout, bytes, from) = (new.filter.clone(), new.layout.clone(), new.bytes, new.from);
         Ok(Self {
             version: VERSION,
             filter,
@@ -149,6 +157,7 @@ impl Definition {
             destination,
             interval_seconds,
             rows,
+            bytes,
             from,
         })
     }

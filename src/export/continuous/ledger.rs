@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::Origin;
 use crate::{
-    control::ReplayFrom,
+    control::{Replay, ReplayFrom},
     error::{Error, ErrorKind, Result},
     paths,
     store::{Store, documents},
@@ -70,7 +70,7 @@ pub(super) struct Ledger {
     done: Option<Done>,
     /// The number of the last replay that is done.
     pub(super) replayed: u64,
-    /// The number of the one that is under way, and what is left of it; a start begins it anew.
+    /// The number of the one that is under way, and what is left of it.
     pub(super) replaying: Option<(u64, VecDeque<Begun>)>,
 }
 
@@ -155,6 +155,20 @@ impl Ledger {
         let path = paths::delivery(&self.folder, paths::DONE, begun.number);
         self.done = Some(documents::create(&self.store, &path, &done).await?);
         self.fold().await
+    }
+
+    /// What is left of a replay, in order.
+    pub(super) async fn left(&self, replay: Replay) -> Result<VecDeque<Begun>> {
+        let path = paths::delivery(&self.folder, paths::REPLAYING, replay.number);
+        let through: u64 = documents::get(&self.store, &path).await?.unwrap_or(0);
+        let windows = self.windows(replay.from).await?;
+        Ok(windows.into_iter().filter(|begun| through < begun.number).collect())
+    }
+
+    /// Notes that a replay has made a delivery again, so that a start goes on after it.
+    pub(super) async fn made_again(&self, number: u64, begun: Begun) -> Result<()> {
+        let path = paths::delivery(&self.folder, paths::REPLAYING, number);
+        self.store.put(&path, begun.number.to_string().into()).await
     }
 
     /// Notes that a replay is done.

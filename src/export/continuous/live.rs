@@ -174,7 +174,7 @@ impl Shared {
         found
     }
 
-    fn live_one(&self, subscription: &Subscription) -> Result<Arc<Live>> {
+    pub(super) fn live_one(&self, subscription: &Subscription) -> Result<Arc<Live>> {
         if let Some(live) = self.live().get(&subscription.id) {
             return Ok(Arc::clone(live));
         }

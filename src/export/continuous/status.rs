@@ -71,6 +71,9 @@ pub struct Delivers {
     pub interval_seconds: u64,
     /// Events of a delivery, at most.
     pub rows_max: u64,
+    /// Bytes of the log that a delivery has at most, about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_max: Option<u64>,
     /// The first day of what was there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<NaiveDate>,
@@ -147,6 +150,7 @@ pub(super) fn status(
             destination: definition.destination.shown(),
             interval_seconds: definition.interval_seconds,
             rows_max: definition.rows,
+            bytes_max: definition.bytes,
             from: definition.from,
         }),
         created_at: manifest::millis(subscription.created_ms),

@@ -6,7 +6,8 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::NaiveDate;
@@ -18,18 +19,21 @@ use super::{
     deliver::{Delivered, Delivery},
     delta,
     ledger::{Begun, Ledger, Totals},
-    window::{self, Rules, Stand},
+    listed::{self, ListedFile},
+    window::{self, Extent, Rules, Stand},
 };
 use crate::{
     control::Replay,
     error::Result,
     event::TenantId,
     export::{
-        destination::Open,
+        destination::{Destination, Open},
+        job::File,
         run::{Broken, Means},
     },
+    paths,
     store::Store,
-    table::Snapshot,
+    table::{DataFile, Snapshot},
 };
 
 /// One stream. Whoever delivers holds its ledger.
@@ -46,6 +50,8 @@ pub(super) struct Health {
     /// The number after the last event that is delivered; `None`: its ledger was not read yet.
     pub(super) position: Option<i64>,
     pub(super) totals: Totals,
+    /// Of this delivery and those before it is noted which files there are; `None` as for `position`.
+    pub(super) noted: Option<u64>,
     /// When it last had its turn.
     pub(super) turn_ms: i64,
     /// When the last delivery was done.
@@ -92,13 +98,25 @@ impl Stream {
     pub(super) async fn is_due(&self, with: With<'_>, folder: &Path) -> Result<bool> {
         let Ok(mut held) = self.ledger.try_lock() else { return Ok(false) };
         let ledger = self.opened(&mut held, with, folder).await?;
-        let committed = self.committed(with).await?;
+        let snapshot = self.snapshot(with).await?;
+        let committed = snapshot.as_ref().map_or(0, |snapshot| snapshot.next_seq);
         let now_ms = with.means.clock.now_millis();
         if ledger.position() >= committed {
             self.health().caught_up_ms = Some(now_ms);
         }
         let replays = with.replay.is_some_and(|replay| ledger.replayed < replay.number);
-        Ok(replays || ledger.under_way().is_some() || next(ledger, with, committed).is_some())
+        let next = snapshot.and_then(|snapshot| self.next(ledger, with, &snapshot));
+        Ok(replays || ledger.under_way().is_some() || next.is_some())
+    }
+
+    /// The number of the last delivery of which it is noted which files there are, or may be.
+    pub(super) async fn noted(&self, with: With<'_>, folder: &Path) -> Result<u64> {
+        let noted = self.health().noted;
+        if let Some(noted) = noted {
+            return Ok(noted);
+        }
+        self.opened(&mut *self.ledger.lock().await, with, folder).await?;
+        Ok(self.health().noted.unwrap_or(0))
     }
 
     /// Delivers what is due, if anything is and nobody does: one window, or one that is to be delivered again.
@@ -114,7 +132,7 @@ impl Stream {
         let Some(snapshot) = self.snapshot(with).await? else { return Ok(false) };
         let begun = match ledger.under_way() {
             Some(begun) => begun,
-            None => match next(ledger, with, snapshot.next_seq) {
+            None => match self.next(ledger, with, &snapshot) {
                 Some(window) => ledger.begin(window, with.means.clock.now_millis()).await?,
                 None => return Ok(false),
             },
@@ -146,6 +164,9 @@ impl Stream {
                 let mut health = self.health();
                 health.position = Some(ledger.position());
                 health.totals = ledger.totals();
+                // Of one that is under way the files may be complete.
+                let last = ledger.under_way().map(|begun| begun.number);
+                health.noted = last.or(ledger.last().map(|done| done.number)).or(Some(0));
                 health.delivered_ms = ledger.last().map(|done| done.at_ms);
                 ledger
             }
@@ -153,13 +174,40 @@ impl Stream {
         Ok(held.insert(ledger))
     }
 
-    async fn snapshot(&self, with: With<'_>) -> Result<Option<std::sync::Arc<Snapshot>>> {
+    async fn snapshot(&self, with: With<'_>) -> Result<Option<Arc<Snapshot>>> {
         Ok(with.means.tables.get(&self.tenant).await?.map(|table| table.snapshot()))
     }
 
-    /// The number after the last event that is committed.
-    async fn committed(&self, with: With<'_>) -> Result<i64> {
-        Ok(self.snapshot(with).await?.map_or(0, |snapshot| snapshot.next_seq))
+    /// The window to deliver now.
+    fn next(&self, ledger: &Ledger, with: With<'_>, snapshot: &Snapshot) -> Option<Range<i64>> {
+        let position = ledger.position();
+        let stand = Stand {
+            origin: ledger.origin,
+            position,
+            committed: snapshot.next_seq,
+            last_ms: ledger.last_begun_ms().unwrap_or(with.created_ms),
+        };
+        let millis = with.definition.interval_seconds.saturating_mul(1_000);
+        let rules = Rules {
+            interval_ms: i64::try_from(millis).unwrap_or(i64::MAX),
+            rows: i64::try_from(with.definition.rows).unwrap_or(i64::MAX),
+            bytes: with.definition.bytes,
+        };
+        let extents = match rules.bytes {
+            Some(_) => extents(snapshot, position, self.first_day(ledger, with, position)),
+            None => Vec::new(),
+        };
+        window::next(stand, rules, &extents, with.means.clock.now_millis())
+    }
+
+    /// The first day that is delivered of a window that begins there.
+    fn first_day(&self, ledger: &Ledger, with: With<'_>, from: i64) -> NaiveDate {
+        let kept = with.means.control.first_day(&self.tenant).unwrap_or(NaiveDate::MIN);
+        let wanted = match from < ledger.origin.before {
+            true => with.definition.from.unwrap_or(NaiveDate::MIN),
+            false => NaiveDate::MIN,
+        };
+        wanted.max(kept)
     }
 
     /// Makes the next delivery again, from there on: one at a time, so that others have their turns.
@@ -167,7 +215,7 @@ impl Stream {
         self.health().replaying = true;
         let mut left = match ledger.replaying.take() {
             Some((number, left)) if number == replay.number => left,
-            _ => ledger.windows(replay.from).await?.into(),
+            _ => ledger.left(replay).await?,
         };
         if let Some(begun) = left.front().copied() {
             if let Some(snapshot) = self.snapshot(with).await? {
@@ -178,6 +226,7 @@ impl Stream {
                 }
             }
             left.pop_front();
+            ledger.made_again(replay.number, begun).await?;
         }
         let is_done = left.is_empty();
         ledger.replaying = Some((replay.number, left));
@@ -206,11 +255,6 @@ impl Stream {
     ) -> Result<Totals, Broken> {
         let root = with.definition.root(&self.tenant, with.one_of_all);
         let destination = with.destination.within(&root);
-        let kept = with.means.control.first_day(&self.tenant).unwrap_or(NaiveDate::MIN);
-        let wanted = match window.from < ledger.origin.before {
-            true => with.definition.from.unwrap_or(NaiveDate::MIN),
-            false => NaiveDate::MIN,
-        };
         let target = match with.definition.layout {
             Layout::Delta => Some(delta::Target::open(&destination, with.id, self.tenant.as_str()).await?),
             Layout::Files | Layout::SecurityLake(_) => None,
@@ -233,14 +277,33 @@ impl Stream {
             destination: &destination,
             window,
             there: &there,
-            first_day: wanted.max(kept),
+            first_day: self.first_day(ledger, with, window.from),
             stop: with.stop,
         };
         let delivered = delivery.files(snapshot).await?;
+        if with.definition.destination == Destination::Managed {
+            self.note(with, window, &delivered, again).await?;
+        }
         if let Some(target) = target {
             target.commit(window, &delivered, has).await?;
         }
         Ok(totals(&delivered))
+    }
+
+    /// Notes which files of a window are there, for whoever fetches them.
+    async fn note(&self, with: With<'_>, window: Begun, delivered: &[Delivered], again: bool) -> Result<()> {
+        let root = with.definition.root(&self.tenant, with.one_of_all);
+        let at_ms = with.means.clock.now_millis();
+        let below = |name: &str| root.parts().chain(Path::from(name).parts()).collect::<Path>().to_string();
+        let written = delivered.iter().map(|Delivered { file, .. }| {
+            let file = File { name: below(&file.name), ..file.clone() };
+            ListedFile { file, at_ms }
+        });
+        let path = paths::delivered_list(with.id, &self.tenant, window.number);
+        listed::note(with.store, &path, written.collect(), again).await?;
+        let mut health = self.health();
+        health.noted = health.noted.max(Some(window.number));
+        Ok(())
     }
 
     /// Notes that it failed, and when it is tried again.
@@ -252,19 +315,17 @@ impl Stream {
     }
 }
 
-fn next(ledger: &Ledger, with: With<'_>, committed: i64) -> Option<std::ops::Range<i64>> {
-    let stand = Stand {
-        origin: ledger.origin,
-        position: ledger.position(),
-        committed,
-        last_ms: ledger.last_begun_ms().unwrap_or(with.created_ms),
+/// What is committed from a number on, of days from this one on, and how large it is.
+fn extents(snapshot: &Snapshot, from: i64, first_day: NaiveDate) -> Vec<Extent> {
+    let wanted = from..snapshot.next_seq;
+    let files = snapshot.files.iter().filter(|file| first_day <= file.day && file.may_have(&wanted));
+    let extent = |file: &Arc<DataFile>| {
+        // A file that does not say is taken to have them all.
+        let (first, last) = file.seqs();
+        let seqs = first.unwrap_or(0)..last.map_or(wanted.end, |last| last.saturating_add(1));
+        Extent { seqs, bytes: file.size_bytes }
     };
-    let millis = with.definition.interval_seconds.saturating_mul(1_000);
-    let rules = Rules {
-        interval_ms: i64::try_from(millis).unwrap_or(i64::MAX),
-        rows: i64::try_from(with.definition.rows).unwrap_or(i64::MAX),
-    };
-    window::next(stand, rules, with.means.clock.now_millis())
+    files.map(extent).collect()
 }
 
 fn totals(delivered: &[Delivered]) -> Totals {

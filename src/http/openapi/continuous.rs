@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    exports::destination,
+    exports::{destination, export_file, gives_file, gives_url, name},
     operation::Operation,
-    parameters::{self, in_path},
+    parameters::{self, in_path, in_query},
     questions::or_null,
     schemas::{object, reference},
 };
@@ -21,12 +21,12 @@ const JSON: &str = "application/json";
 
 /// All of them.
 pub(super) fn operations() -> Vec<Operation> {
-    vec![list(), make(), get(), change(), replay(), delete()]
+    vec![list(), make(), get(), change(), replay(), delete(), files(), file(), file_url()]
 }
 
 /// The schemas that they refer to.
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
-    vec![("Layout", layout()), ("ContinuousExport", export())]
+    vec![("Layout", layout()), ("ContinuousExport", export()), ("DeliveredFile", delivered_file())]
 }
 
 fn new(method: &'static str, path: &'static str, id: &'static str) -> Operation {
@@ -77,6 +77,7 @@ fn make() -> Operation {
             "destination": {"oneOf": [destination(), {"type": "null"}]},
             "interval_seconds": whole(limits::CONTINUOUS_INTERVAL_SECONDS_MIN, limits::CONTINUOUS_INTERVAL_SECONDS_MAX),
             "rows_max": whole(limits::CONTINUOUS_ROWS_MIN, limits::CONTINUOUS_ROWS_MAX),
+            "bytes_max": whole(limits::CONTINUOUS_BYTES_MIN, limits::CONTINUOUS_BYTES_MAX),
             "from": {"type": ["string", "null"], "format": "date", "description":
                 "The first day whose events are delivered of those that are there already; if not given, none of these are."},
         },
@@ -88,7 +89,7 @@ fn make() -> Operation {
             TAG,
             "Deliver a log as it grows",
             "Every event that is committed from now on is delivered once in effect, late ones in their day, after `interval_seconds` or once \
-             `rows_max` wait. A key of all tenants that names none has all tenants' logs delivered, each to a folder of its own.",
+             `rows_max` events, or `bytes_max` bytes of the log's files, wait. A key of all tenants that names none has all tenants' logs delivered, each to a folder of its own.",
         )
         .takes([parameters::tenant()])
         .reads(true, &[(JSON, wanted)])
@@ -152,6 +153,76 @@ fn delete() -> Operation {
         .answers(204, "It is ended.", &[], &[])
 }
 
+fn files() -> Operation {
+    let page = object(json!({
+        "files": {"type": "array", "items": reference("DeliveredFile")},
+        "next_cursor": {"type": ["string", "null"], "description":
+            "What `cursor` takes for the next ones; null: there are no more for now. There may be more even if these are few."},
+    }));
+    let after = json!({"type": "integer", "minimum": 0});
+    new("get", "/v1/exports/continuous/{id}/files", "listDeliveredFiles")
+        .says(
+            TAG,
+            "List delivered files",
+            "The files of a continuous export that are kept here (`managed`), the first delivery first: what is delivered meanwhile comes at \
+             the end. Of an export that delivers to a bucket: 409.",
+        )
+        .takes([
+            id(),
+            parameters::tenant(),
+            in_query("after_delivery", "Only files of deliveries after this one, such as the last `delivery` that is known.", after),
+            parameters::count(
+                "limit",
+                "Files, at most.",
+                limits::CONTINUOUS_FILES_PAGE,
+                limits::CONTINUOUS_FILES_PAGE_MAX,
+            ),
+            parameters::cursor("`next_cursor` of the page before. It holds the whole question."),
+        ])
+        .answers(200, "Some files.", &["Link"], &[(JSON, page)])
+        .refuses(&[ProblemType::Invalid, ProblemType::Conflict])
+}
+
+fn file() -> Operation {
+    let operation = new("get", "/v1/exports/continuous/{id}/files/{name}", "getDeliveredFile")
+        .says(
+            TAG,
+            "Fetch a delivered file",
+            "A file that is kept here (`managed`), by its name, slashes included; of a Delta table also the files of its `_delta_log/`. `Range` \
+             gives a part of it, so that a download can go on. Of an export that delivers to a bucket: 409.",
+        )
+        .takes([id(), name("The file's name, as the list has it.")])
+        .refuses(&[ProblemType::Conflict]);
+    gives_file(operation, "The file, as it is hashed in the list.")
+}
+
+fn file_url() -> Operation {
+    let operation = new("get", "/v1/exports/continuous/{id}/file-urls/{name}", "getDeliveredFileUrl")
+        .says(
+            TAG,
+            "Get a URL of a delivered file",
+            "A presigned URL of the bucket that the store is in: it gives the file to whoever has it. A store in a folder has none (422).",
+        )
+        .takes([id(), name("The file's name, as the list has it.")])
+        .refuses(&[ProblemType::Conflict]);
+    gives_url(operation)
+}
+
+fn delivered_file() -> Value {
+    let mut file = export_file();
+    let more = object(json!({
+        "tenant_id": parameters::tenant_id(),
+        "delivery": {"type": "integer", "minimum": 1, "description": "The number of the delivery, of those of this tenant's log."},
+        "delivered_at": {"type": "string", "format": "date-time"},
+    }));
+    for (name, schema) in more["properties"].as_object().into_iter().flatten() {
+        file["properties"][name] = schema.clone();
+    }
+    let required = [&file, &more].map(|part| part["required"].as_array().cloned().unwrap_or_default());
+    file["required"] = required.concat().into();
+    file
+}
+
 fn layout() -> Value {
     let plain = |name: &str, says: &str| {
         json!({
@@ -204,6 +275,7 @@ fn export() -> Value {
         "destination": {"type": "object"},
         "interval_seconds": whole,
         "rows_max": whole,
+        "bytes_max": {"type": "integer", "minimum": 0, "description": "Bytes of the log's files, about, not of what is delivered."},
         "from": {"type": "string", "format": "date"},
         "position": {"type": "integer", "minimum": 0, "description": "The `seq` of the next event to deliver."},
         "delivered_at": time,

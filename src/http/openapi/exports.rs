@@ -109,41 +109,55 @@ fn delete() -> Operation {
 }
 
 fn file() -> Operation {
-    let bytes = json!({"description": "The bytes of the file."});
-    let media = ["application/octet-stream"].map(|media| (media, bytes.clone()));
-    let range = json!({"name": "Range", "in": "header", "schema": {"type": "string"}, "description":
-        "`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT` (RFC 9110, 14.2); anything else is answered by the whole file."});
-    let headers = &["Cache-Control", "Accept-Ranges"];
-    new("get", "/v1/exports/{id}/files/{name}", "getExportFile")
+    let operation = new("get", "/v1/exports/{id}/files/{name}", "getExportFile")
         .says(
             TAG,
             "Fetch a file",
             "A file of a complete export that is kept here, or `manifest.json`. `Range` gives a part of it, so that a download can go on.",
         )
-        .takes([id(), in_path("name", "The file's name, as `files` of the export has it.", json!({"type": "string", "minLength": 1})), range])
-        .answers(200, "The file, as it is hashed in the manifest.", headers, &media)
+        .takes([id(), name("The file's name, as `files` of the export has it.")]);
+    gives_file(operation, "The file, as it is hashed in the manifest.")
+}
+
+/// The name of a file, in the path.
+pub(super) fn name(about: &str) -> Value {
+    in_path("name", about, json!({"type": "string", "minLength": 1}))
+}
+
+/// An operation that gives a file, whole or in part.
+pub(super) fn gives_file(operation: Operation, about: &str) -> Operation {
+    let bytes = json!({"description": "The bytes of the file."});
+    let media = ["application/octet-stream"].map(|media| (media, bytes.clone()));
+    let range = json!({"name": "Range", "in": "header", "schema": {"type": "string"}, "description":
+        "`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT` (RFC 9110, 14.2); anything else is answered by the whole file."});
+    operation
+        .takes([range])
+        .answers(200, about, &["Cache-Control", "Accept-Ranges"], &media)
         .answers(206, "The part asked for.", &["Cache-Control", "Accept-Ranges", "Content-Range"], &media)
         .refuses(&[ProblemType::RangeNotSatisfiable])
 }
 
 fn file_url() -> Operation {
+    let operation = new("get", "/v1/exports/{id}/files/{name}/url", "getExportFileUrl")
+        .says(
+            TAG,
+            "Get a URL of a file",
+            "A presigned URL of the bucket that the store is in: it gives the file to whoever has it. A store in a folder has none (422).",
+        )
+        .takes([id(), name("The file's name.")]);
+    gives_url(operation)
+}
+
+/// An operation that gives a URL of a file.
+pub(super) fn gives_url(operation: Operation) -> Operation {
     let seconds = json!({"type": "integer", "minimum": 1, "maximum": limits::EXPORT_URL_SECONDS_MAX,
         "default": limits::EXPORT_URL_SECONDS});
     let url = object(json!({
         "url": {"type": "string", "format": "uri"},
         "expires_at": {"type": "string", "format": "date-time"},
     }));
-    new("get", "/v1/exports/{id}/files/{name}/url", "getExportFileUrl")
-        .says(
-            TAG,
-            "Get a URL of a file",
-            "A presigned URL of the bucket that the store is in: it gives the file to whoever has it. A store in a folder has none (422).",
-        )
-        .takes([
-            id(),
-            in_path("name", "The file's name.", json!({"type": "string", "minLength": 1})),
-            in_query("seconds", "For how long it holds.", seconds),
-        ])
+    operation
+        .takes([in_query("seconds", "For how long it holds.", seconds)])
         .answers(200, "The URL.", &["Cache-Control"], &[(JSON, url)])
         .refuses(&[ProblemType::Invalid])
 }
@@ -213,7 +227,8 @@ fn filter() -> Value {
     })
 }
 
-fn export_file() -> Value {
+/// A file as a manifest has it.
+pub(super) fn export_file() -> Value {
     let mut file = object(json!({
         "name": {"type": "string"},
         "rows": {"type": "integer", "minimum": 0},

@@ -11,7 +11,7 @@ use crate::{
     support::{
         place::Place,
         s3::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY},
-        server::{ROOT_KEY, Server},
+        server::{LOOK_EVERY, ROOT_KEY, Server},
     },
 };
 
@@ -32,14 +32,15 @@ fn to_bucket(customer: &S3Server) -> Value {
 }
 
 /// Waits until `looked` says so of the export.
-async fn until(server: &Server, key: &str, id: &str, looked: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(server: &Server, key: &str, id: &str, looked: impl Fn(&Value) -> bool) -> Value {
     let waited = async {
         loop {
             let (_, status) = ask(with_key(server, key, Method::GET, &format!("{AT}/{id}"))).await;
             if looked(&status) {
                 return status;
             }
-            tokio::task::yield_now().await;
+            // Whoever asks without a pause takes the time that deliveries need.
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(90), waited).await.expect("it gets there")
@@ -80,6 +81,10 @@ async fn a_table_in_the_customers_bucket_follows_the_log() {
         state.log_data().iter().map(|file| file.num_records().unwrap()).sum::<usize>()
     };
     assert_eq!(table().await as u64, status["rows"].as_u64().unwrap());
+    for kept in ["files", "files/day=2025-03-01/x.parquet", "file-urls/day=2025-03-01/x.parquet"] {
+        refused(with_key(&server, &key, Method::GET, &format!("{AT}/{id}/{kept}")), 409, "conflict").await;
+        refused(with_key(&server, &other, Method::GET, &format!("{AT}/{id}/{kept}")), 404, "not-found").await;
+    }
 
     for (method, path) in [(Method::GET, format!("{AT}/{id}")), (Method::DELETE, format!("{AT}/{id}"))] {
         refused(with_key(&server, &other, method, &path), 404, "not-found").await;
@@ -145,6 +150,8 @@ async fn what_cannot_be_delivered_is_told() {
         ("/format", json!({"layout": {"type": "files"}})),
         ("/format", json!({"layout": {"type": "delta"}, "format": "csv"})),
         ("/rows_max", json!({"layout": {"type": "delta"}, "rows_max": 1})),
+        ("/bytes_max", json!({"layout": {"type": "delta"}, "bytes_max": 65_535})),
+        ("/bytes_max", json!({"layout": {"type": "delta"}, "bytes_max": (4_u64 << 30) + 1})),
         ("/interval_seconds", json!({"layout": {"type": "delta"}, "interval_seconds": 59})),
         ("/filter", json!({"layout": {"type": "delta"}, "filter": {"from": "2026-01-01T00:00:00Z"}})),
         (

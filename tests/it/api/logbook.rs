@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ask, event, refused, store};
 use crate::support::{
     place::Place,
-    server::{Launch, ROOT_KEY, Server},
+    server::{LOOK_EVERY, Launch, ROOT_KEY, Server},
 };
 
 fn recording(mut launch: Launch) -> Launch {
@@ -341,4 +341,41 @@ async fn exports_are_recorded() {
     for record in &of_exports[..3] {
         assert_eq!(record["targets"][1], json!({"type": "export", "id": id}), "{record}");
     }
+}
+
+/// Would catch a delivered file, or a URL of one, that somebody gets without a record of who.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fetching_delivered_files_is_recorded() {
+    let place = Place::folder();
+    let server = Server::start(&recording(place.busy()), &[]).await;
+    store(&server, &[event("acme", "e")]).await;
+    let wanted = json!({
+        "tenant_id": "acme", "layout": {"type": "files"}, "format": "csv", "compression": "none",
+        "from": "2025-01-01", "filter": {"actor_id": "u_1"},
+    });
+    let at = "/v1/exports/continuous";
+    let (status, made) = ask(with(&server, ROOT_KEY, Method::POST, at).json(&wanted)).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["id"].as_str().unwrap();
+    let listed = async {
+        loop {
+            let (_, page) = ask(with(&server, ROOT_KEY, Method::GET, &format!("{at}/{id}/files"))).await;
+            match page["files"][0]["name"].as_str() {
+                Some(name) => return name.to_owned(),
+                None => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    };
+    let patience = std::time::Duration::from_secs(60);
+    let name = tokio::time::timeout(patience, listed).await.expect("it is delivered");
+    let path = format!("{at}/{id}/files/{name}");
+    let part = with(&server, ROOT_KEY, Method::GET, &path).header("range", "bytes=0-9").send().await.unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(ask(with(&server, ROOT_KEY, Method::GET, &format!("{path}-none"))).await.0, 404);
+
+    let mut told = records(&server, "acme").await;
+    told.retain(|record| record["action"] == "auditlog.continuous_export.download");
+    let [record] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(record["targets"][1], json!({"type": "continuous_export", "id": id}), "{record}");
+    assert_eq!(record["metadata"]["parameters"], json!({"file": name, "range": [0, 10]}), "{record}");
 }

@@ -22,7 +22,7 @@ pub(crate) const SIGNING_KEY: &str = "alsk_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBA
 /// than an ordered end may take if every wait in it lasts as long as it can.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a condition that cannot be waited for is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What to serve: the store and the environment it needs.
 #[derive(Clone, Debug, Default)]
