@@ -232,13 +232,16 @@ mod tests {
     use super::*;
 
     fn rows(count: usize) -> RecordBatch {
-        let text = |row: usize| (row % 3 > 0).then(|| format!("value {} of a dozen", row % 12));
+        let text = |row: usize| (!row.is_multiple_of(3)).then(|| format!("value {} of a dozen", row % 12));
         let mut lists = ListBuilder::new(StringBuilder::new());
-        (0..count).for_each(|row| lists.append_option((row % 5 > 0).then(|| vec![text(row); row % 4])));
+        (0..count)
+            .for_each(|row| lists.append_option((!row.is_multiple_of(5)).then(|| vec![text(row); row % 4])));
         let columns: [(&str, ArrayRef); 4] = [
             (
                 "number",
-                Arc::new(Int64Array::from_iter((0..count).map(|row| (row % 7 > 0).then_some(row as i64)))),
+                Arc::new(Int64Array::from_iter(
+                    (0..count).map(|row| (!row.is_multiple_of(7)).then_some(row as i64)),
+                )),
             ),
             ("text", Arc::new(StringViewArray::from_iter((0..count).map(text)))),
             ("nothing", Arc::new(StringViewArray::from_iter((0..count).map(|_| None::<&str>)))),
