@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,7 +14,7 @@ use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::{Int64Type, TimestampMicrosecondType},
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
@@ -108,7 +109,9 @@ impl RowCheck {
         loop {
             for file in files.by_ref().take(cores - under_way.len()) {
                 let (check, table, file) = (Arc::clone(self), Arc::clone(table), Arc::clone(file));
-                under_way.spawn(async move { check.file(&table, &file).await });
+                under_way.spawn(async move {
+                    survived(&check.findings, &file.path, check.file(&table, &file)).await
+                });
             }
             let Some(ended) = under_way.join_next().await else { return Ok(sum) };
             let rows = ended
@@ -304,5 +307,35 @@ impl Batch {
         };
         let rows = leaves.into_iter().enumerate().map(row).collect();
         Ok(Self { rows, ids: Text::of(batch, schema::ID)? })
+    }
+}
+
+/// The rows that `check` counts in the file at `path`. If it panics, as decoders do over some damaged pages, that is a finding about the
+/// file and not the end of all checks.
+async fn survived(
+    findings: &Mutex<Findings>,
+    path: &str,
+    check: impl Future<Output = Result<u64>>,
+) -> Result<u64> {
+    AssertUnwindSafe(check).catch_unwind().await.unwrap_or_else(|_| {
+        lock(findings).push(Finding::file(path, "it cannot be decoded: its pages are damaged".to_owned()));
+        Ok(0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a damaged page that ends the check of a whole store, instead of being told with its file.
+    #[tokio::test]
+    async fn a_file_that_brings_its_decoder_down_is_named() {
+        let findings = Mutex::default();
+        let panics = async { panic!("a level is larger than the largest") };
+        assert_eq!(survived(&findings, "day=2026-10-28/a.parquet", panics).await.unwrap(), 0);
+        assert_eq!(survived(&findings, "day=2026-10-28/b.parquet", async { Ok(7) }).await.unwrap(), 7);
+        let (found, more) = lock(&findings).take();
+        assert_eq!((found.len(), more, found[0].kind), (1, 0, Kind::File));
+        assert_eq!(found[0].file.as_deref(), Some("day=2026-10-28/a.parquet"));
     }
 }
