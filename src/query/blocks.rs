@@ -14,8 +14,8 @@ use arrow::{
     buffer::Buffer,
     compute::FilterPredicate,
     datatypes::DataType,
-    error::ArrowError,
 };
+use datafusion::{common::internal_err, error::Result};
 use quick_cache::{Weighter, sync::Cache};
 
 use super::columns;
@@ -107,20 +107,28 @@ impl Block {
         self
     }
 
-    /// A column's values; all `rows` of them null if that is all that is known.
-    pub(crate) fn all(&self, column: usize, rows: usize) -> ArrayRef {
-        match &self.columns[column] {
-            Some(Values::These(values)) => Arc::clone(values),
-            Some(Values::Null) | None => new_null_array(type_of(column), rows),
+    /// The values of a column that it has, for all of its `rows`.
+    pub(crate) fn all(&self, column: usize, rows: usize) -> Result<ArrayRef> {
+        match self.values(column)? {
+            Values::These(values) => Ok(Arc::clone(values)),
+            Values::Null => Ok(new_null_array(type_of(column), rows)),
         }
     }
 
-    /// Those values of a column that `chosen` says.
-    pub(crate) fn some(&self, column: usize, chosen: &FilterPredicate) -> Result<ArrayRef, ArrowError> {
-        match &self.columns[column] {
+    /// Those values of a column that it has that `chosen` says.
+    pub(crate) fn some(&self, column: usize, chosen: &FilterPredicate) -> Result<ArrayRef> {
+        match self.values(column)? {
             // A few texts would keep those of the whole block in memory for as long as the answer is on its way.
-            Some(Values::These(values)) => chosen.filter(values).map(|values| compact(&values)),
-            Some(Values::Null) | None => Ok(new_null_array(type_of(column), chosen.count())),
+            Values::These(values) => Ok(compact(&chosen.filter(values)?)),
+            Values::Null => Ok(new_null_array(type_of(column), chosen.count())),
+        }
+    }
+
+    /// What was not read is no null.
+    fn values(&self, column: usize) -> Result<&Values> {
+        match &self.columns[column] {
+            Some(values) => Ok(values),
+            None => internal_err!("a block is asked for column {column}, which was not read"),
         }
     }
 
@@ -196,8 +204,9 @@ mod tests {
         blocks.put(&name, 7, Arc::new(block));
         assert!(blocks.get(&name, 6).is_none() && blocks.get(&Arc::from("b"), 7).is_none());
         let block = blocks.get(&Arc::from("a"), 7).unwrap();
-        assert_eq!((&block.all(id, 3), &block.all(seq, 3)), (&texts(3), &seqs));
-        assert_eq!(&block.all(place("user_agent"), 3), &nulls);
+        assert_eq!((&block.all(id, 3).unwrap(), &block.all(seq, 3).unwrap()), (&texts(3), &seqs));
+        assert_eq!(&block.all(place("user_agent"), 3).unwrap(), &nulls);
+        assert!(block.all(place(OCCURRED_AT), 3).is_err(), "what was not read is not null");
         let second = chosen(&BooleanArray::from(vec![false, true, false]));
         assert_eq!(&block.some(id, &second).unwrap(), &texts(3).slice(1, 1));
         assert_eq!(block.some(place("user_agent"), &second).unwrap().len(), 1);

@@ -14,7 +14,7 @@ use arrow::{
 use chrono::NaiveDate;
 use datafusion::{
     common::cast::as_boolean_array,
-    error::{DataFusionError, Result},
+    error::Result,
     physical_expr::{
         PhysicalExpr, conjunction,
         utils::{collect_columns, reassign_expr_columns},
@@ -150,7 +150,7 @@ impl Columns {
     /// All rows of a block.
     fn all(&self, block: &Block, rows: usize, day: NaiveDate) -> Result<RecordBatch> {
         self.batch(rows, |place| match place {
-            Some(place) => Ok(block.all(place, rows)),
+            Some(place) => block.all(place, rows),
             None => day_scalar(day).to_array_of_size(rows),
         })
     }
@@ -159,7 +159,7 @@ impl Columns {
     fn some(&self, block: &Block, passed: &BooleanArray, day: NaiveDate) -> Result<RecordBatch> {
         let chosen = chosen(passed);
         self.batch(chosen.count(), |place| match place {
-            Some(place) => block.some(place, &chosen).map_err(DataFusionError::from),
+            Some(place) => block.some(place, &chosen),
             None => day_scalar(day).to_array_of_size(chosen.count()),
         })
     }
