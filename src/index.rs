@@ -52,7 +52,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     catalog::{FileRef, Found, Probe, Rows, TenantIndex, join_ranges},
-    counts::{Count, FileCounts, PieceCounts},
+    counts::{FileCounts, SegmentCounts},
     field::Field,
     indexer::Indexer,
     maintain::{Report, Size, Swept},

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{
     Shared,
     builder::{Builder, Done},
-    counts::{FileCounts, PieceCounts},
+    counts::{FileCounts, SegmentCounts},
     field::Field,
     format::Piece,
     segment::{Cost, Segment},
@@ -251,14 +251,13 @@ impl TenantIndex {
                 }
                 known &= all.add(&by_segment[at], *piece);
             }
-            let sum = || all.iter().map(|count| count.2).sum::<u64>();
-            by_file[number] = (known && sum() == file.rows).then_some(all);
+            by_file[number] = (known && all.total() == file.rows).then_some(all);
         }
         (by_file, cost)
     }
 
     /// The counts of a segment's pieces; none if they cannot be read.
-    async fn counts_of(&self, segment: &Segment, cost: &Cost) -> Arc<Vec<PieceCounts>> {
+    async fn counts_of(&self, segment: &Segment, cost: &Cost) -> Arc<SegmentCounts> {
         match segment.counts(&self.shared.access, cost).await {
             Ok(counts) => counts,
             Err(cause) => {

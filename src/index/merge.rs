@@ -107,7 +107,7 @@ impl Kept {
         for input in inputs {
             by_input.push(input.segment.counts(access, &Cost::default()).await?);
         }
-        Ok(self.pieces.iter().map(|(input, number, _)| by_input[*input][*number].clone()).collect())
+        Ok(self.pieces.iter().map(|(input, number, _)| by_input[*input].stored(*number)).collect())
     }
 }
 

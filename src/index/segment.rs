@@ -18,7 +18,7 @@ use quick_cache::{Weighter, sync::Cache};
 use uuid::Uuid;
 
 use super::{
-    counts::{self, PieceCounts},
+    counts::{PieceCounts, SegmentCounts},
     field::Field,
     format::{self, DIRECTORY_ENTRY_BYTES, FieldEntry, Footer, Piece, Section},
     postings::{ChunkReader, Damaged},
@@ -43,7 +43,7 @@ pub(crate) enum Part {
     /// As it is stored.
     Bytes(Bytes),
     /// The counts, unpacked: that takes longer than to add them up.
-    Counts(Arc<Vec<PieceCounts>>),
+    Counts(Arc<SegmentCounts>),
 }
 
 /// Weighs cached parts by the memory they take.
@@ -54,7 +54,7 @@ impl Weighter<(Uuid, u64), Part> for BySize {
     fn weight(&self, _: &(Uuid, u64), part: &Part) -> u64 {
         let bytes = match part {
             Part::Bytes(bytes) => bytes.len() as u64,
-            Part::Counts(counts) => counts.iter().map(counts::memory_bytes).sum(),
+            Part::Counts(counts) => counts.memory_bytes(),
         };
         bytes + ENTRY_BYTES
     }
@@ -168,7 +168,7 @@ impl Segment {
     }
 
     /// The counts of each piece.
-    pub(crate) async fn counts(&self, access: &Access, cost: &Cost) -> Result<Arc<Vec<PieceCounts>>> {
+    pub(crate) async fn counts(&self, access: &Access, cost: &Cost) -> Result<Arc<SegmentCounts>> {
         let section = self.footer.counts;
         let key = (self.id, section.offset);
         if let Some(Part::Counts(counts)) = access.cache.get(&key) {
@@ -179,7 +179,7 @@ impl Segment {
         if counts.len() != self.footer.pieces.len() {
             return Err(named(&self.key, format::damaged("it does not count all its pieces")));
         }
-        let counts = Arc::new(counts);
+        let counts = Arc::new(SegmentCounts::new(counts));
         access.cache.insert(key, Part::Counts(Arc::clone(&counts)));
         Ok(counts)
     }

@@ -33,12 +33,13 @@ use datafusion::{
 
 use super::{
     columns,
+    partition::of_days,
     provider::EventsTable,
     prune::{self, Kept, KeptFile},
 };
 use crate::{
     event::schema::{DAY, TENANT_ID},
-    index::{Count, FileCounts, FileRef},
+    index::{FileCounts, FileRef, SegmentCounts},
 };
 
 /// What counts can be asked by.
@@ -89,17 +90,21 @@ fn counted(plan: &LogicalPlan) -> Result<Option<LogicalPlanBuilder>> {
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(_));
     Ok(match plan {
         LogicalPlan::TableScan(scan) => {
-            let Some(counts) = counts_of(scan).filter(|_| scan.filters.iter().all(is_counted)) else {
+            let filters: Vec<Expr> = scan.filters.iter().map(of_days).collect();
+            let Some(counts) = counts_of(scan).filter(|_| filters.iter().all(is_counted)) else {
                 return Ok(None);
             };
             let source = provider_as_source(Arc::new(counts));
             let plan = LogicalPlanBuilder::scan(scan.table_name.clone(), source, None)?;
-            Some(scan.filters.iter().try_fold(plan, |plan, filter| plan.filter(filter.clone()))?)
+            Some(filters.into_iter().try_fold(plan, LogicalPlanBuilder::filter)?)
         }
-        LogicalPlan::Filter(filter) if is_counted(&filter.predicate) => match counted(&filter.input)? {
-            Some(plan) => Some(plan.filter(filter.predicate.clone())?),
-            None => None,
-        },
+        LogicalPlan::Filter(filter) => {
+            let predicate = of_days(&filter.predicate);
+            match counted(&filter.input)?.filter(|_| is_counted(&predicate)) {
+                Some(plan) => Some(plan.filter(predicate)?),
+                None => None,
+            }
+        }
         LogicalPlan::SubqueryAlias(named) => match counted(&named.input)? {
             Some(plan) => Some(plan.alias(named.alias.clone())?),
             None => None,
@@ -247,14 +252,16 @@ fn project(plan: Arc<dyn ExecutionPlan>, indexes: &[usize]) -> Result<Arc<dyn Ex
     Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), plan)?))
 }
 
-/// What is counted by: tenant, day, action and outcome; the same value for all where a column is not asked for.
-type Kind<'a> = (&'a str, i32, &'a str, Option<&'a str>);
-
 /// Counts added up by the columns that are asked for, so that what comes after has little to do.
 struct Sums<'a> {
     /// Whether each of [`COUNTED_BY`] is asked for.
     asked: [bool; COUNTED_BY.len()],
-    counts: HashMap<Kind<'a>, u64>,
+    /// The place of each action and outcome in a row of `counts`; one place for all where a column is not asked for.
+    places: HashMap<(&'a str, Option<&'a str>), usize>,
+    /// For each segment, the places of its kinds.
+    by_segment: HashMap<*const SegmentCounts, Vec<usize>>,
+    /// For each tenant and day, what is counted at each place.
+    counts: HashMap<(&'a str, i32), Vec<u64>>,
 }
 
 impl<'a> Sums<'a> {
@@ -263,28 +270,49 @@ impl<'a> Sums<'a> {
             let index = schema.index_of(name).ok();
             projection.is_none_or(|projection| index.is_some_and(|index| projection.contains(&index)))
         });
-        Self { asked, counts: HashMap::new() }
+        Self { asked, places: HashMap::new(), by_segment: HashMap::new(), counts: HashMap::new() }
     }
 
-    fn add(&mut self, tenant: &'a str, day: NaiveDate, counts: &'a FileCounts) {
+    fn add(&mut self, tenant: &'a str, day: NaiveDate, file: &'a FileCounts) {
         let [by_tenant, by_day, by_action, by_outcome] = self.asked;
         let tenant = if by_tenant { tenant } else { "" };
         let day = if by_day { Date32Type::from_naive_date(day) } else { 0 };
-        for Count(action, outcome, count) in counts.iter() {
-            let action = if by_action { action } else { "" };
-            let outcome = outcome.as_deref().filter(|_| by_outcome);
-            *self.counts.entry((tenant, day, action, outcome)).or_default() += count;
+        let row = self.counts.entry((tenant, day)).or_default();
+        for (segment, counts) in file.pieces() {
+            let places = self.by_segment.entry(Arc::as_ptr(segment)).or_insert_with(|| {
+                let kinds = segment.kinds().map(|(action, outcome)| {
+                    (if by_action { action } else { "" }, outcome.filter(|_| by_outcome))
+                });
+                let place = |kind| {
+                    let next = self.places.len();
+                    *self.places.entry(kind).or_insert(next)
+                };
+                kinds.map(place).collect()
+            });
+            row.resize(self.places.len(), 0);
+            for (kind, count) in counts {
+                row[places[*kind as usize]] += count;
+            }
         }
     }
 
     fn finish(self, schema: SchemaRef) -> Result<RecordBatch> {
-        let (kinds, counts): (Vec<Kind<'_>>, Vec<u64>) = self.counts.into_iter().unzip();
-        let counts = counts.into_iter().map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        let mut kinds: Vec<_> = self.places.into_iter().collect();
+        kinds.sort_by_key(|(_, place)| *place);
+        let rows: Vec<_> = self
+            .counts
+            .iter()
+            .flat_map(|((tenant, day), row)| {
+                let counted = row.iter().zip(&kinds).filter(|(count, _)| **count > 0);
+                counted.map(|(count, ((action, outcome), _))| (*tenant, *day, *action, *outcome, *count))
+            })
+            .collect();
+        let counts = rows.iter().map(|row| i64::try_from(row.4).unwrap_or(i64::MAX));
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringViewArray::from_iter_values(kinds.iter().map(|kind| kind.0))),
-            Arc::new(Date32Array::from_iter_values(kinds.iter().map(|kind| kind.1))),
-            Arc::new(StringViewArray::from_iter_values(kinds.iter().map(|kind| kind.2))),
-            Arc::new(StringViewArray::from_iter(kinds.iter().map(|kind| kind.3))),
+            Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.0))),
+            Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| row.1))),
+            Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.2))),
+            Arc::new(StringViewArray::from_iter(rows.iter().map(|row| row.3))),
             Arc::new(Int64Array::from_iter_values(counts)),
         ];
         RecordBatch::try_new(schema, columns).map_err(DataFusionError::from)

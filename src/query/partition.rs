@@ -1,6 +1,6 @@
-//! Filters on `tenant_id` and `day` alone: decided once for each file instead of for each row.
+//! Filters on tenant and day alone: decided once for each file instead of for each row.
 //!
-//! In: such filters. Out: which files, and which uncommitted rows, they let through. Guaranteed: exact, because
+//! In: filters that ask for `tenant_id`, `day`, or for a time since or before a midnight (UTC), which asks for days. Out: which files, and which uncommitted rows, they let through. Guaranteed: exact, because
 //! all rows of a file have one tenant and one day. The plan needs no filter of its own for them, so that counts
 //! by day come from the Delta log and `LIMIT` reaches the scan.
 
@@ -14,22 +14,59 @@ use arrow::{
 use chrono::NaiveDate;
 use datafusion::{
     catalog::Session,
-    common::DFSchema,
+    common::{
+        Column, DFSchema,
+        tree_node::{Transformed, TreeNode},
+    },
     error::{DataFusionError, Result},
-    logical_expr::{Expr, utils::conjunction},
+    logical_expr::{BinaryExpr, Expr, Operator, binary_expr, utils::conjunction},
     physical_expr::PhysicalExpr,
     scalar::ScalarValue,
 };
 
-use super::{columns, prune::Kept};
-use crate::event::schema::{DAY, TENANT_ID};
+use super::{
+    columns,
+    prune::{Kept, MICROS_PER_DAY},
+};
+use crate::event::schema::{DAY, OCCURRED_AT, TENANT_ID};
 
 /// Whether `filter` depends on nothing but the tenant and the day.
 pub(crate) fn by_partition(filter: &Expr) -> bool {
+    let filter = of_days(filter);
     let columns = filter.column_refs();
     !columns.is_empty()
         && columns.iter().all(|column| column.name == TENANT_ID || column.name == DAY)
         && !filter.is_volatile()
+}
+
+/// `filter` with `day` in the place of `occurred_at` wherever that is compared with a midnight, so that whole days pass:
+/// `occurred_at >= '2026-01-01T00:00:00Z'` is `day >= '2026-01-01'`. It lets the same rows through.
+pub(crate) fn of_days(filter: &Expr) -> Expr {
+    let rewritten = filter.clone().transform_up(|expr| {
+        Ok(match since_or_before_midnight(&expr) {
+            Some(of_days) => Transformed::yes(of_days),
+            None => Transformed::no(expr),
+        })
+    });
+    rewritten.map_or_else(|_| filter.clone(), |rewritten| rewritten.data)
+}
+
+/// `expr` by days, if it is `occurred_at >= …` or `occurred_at < …` with a midnight. (`>` and `<=` part a day.)
+fn since_or_before_midnight(expr: &Expr) -> Option<Expr> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
+    let (column, op, time) = match (left.as_ref(), right.as_ref()) {
+        (Expr::Column(column), Expr::Literal(time, _)) => (column, *op, time),
+        (Expr::Literal(time, _), Expr::Column(column)) => (column, op.swap()?, time),
+        _ => return None,
+    };
+    let ScalarValue::TimestampMicrosecond(Some(micros), _) = time else { return None };
+    let parts_no_day = micros % MICROS_PER_DAY == 0 && matches!(op, Operator::GtEq | Operator::Lt);
+    if column.name != OCCURRED_AT || !parts_no_day {
+        return None;
+    }
+    let midnight = ScalarValue::Date32(Some(i32::try_from(micros / MICROS_PER_DAY).ok()?));
+    let day = Column::new(column.relation.clone(), DAY);
+    Some(binary_expr(Expr::Column(day), op, Expr::Literal(midnight, None)))
 }
 
 /// Filters on tenant and day, compiled.
@@ -41,7 +78,8 @@ pub(crate) struct Partition {
 impl Partition {
     /// Those of `filters` that are [`by_partition`]; `None` if there are none.
     pub(crate) fn of(filters: &[Expr], state: &dyn Session) -> Result<Option<Self>> {
-        let Some(filter) = conjunction(filters.iter().filter(|filter| by_partition(filter)).cloned()) else {
+        let of_partition = filters.iter().filter(|filter| by_partition(filter)).map(of_days);
+        let Some(filter) = conjunction(of_partition) else {
             return Ok(None);
         };
         let table = columns::table_columns();

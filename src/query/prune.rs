@@ -29,7 +29,8 @@ use crate::{
     table::snapshot::{DataFile, Snapshot},
 };
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// What `day` counts in, in what `occurred_at` counts in.
+pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// What is left to read after pruning.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ use super::{
     columns, log_order,
     needle::{Access, Needle, NeedleFile},
     partition::Partition,
-    prune::{Kept, KeptFile, day_scalar},
+    prune::{Kept, KeptFile, MICROS_PER_DAY, day_scalar},
 };
 use crate::{
     event::schema::{DAY, OCCURRED_AT, SEQ},
@@ -49,7 +49,6 @@ use crate::{
     table::snapshot::{DataFile, Snapshot},
 };
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// What is read from a file's end at first: the footer of a large file, in one request.
 pub(crate) const FOOTER_BYTES_HINT: usize = 128 * 1024;
 

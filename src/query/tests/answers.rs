@@ -127,6 +127,18 @@ async fn statistics_tell_what_was_pruned() {
     assert_eq!((count.bytes_read, count.files_pruned_by_day), (0, 8));
     let by_day = statistics("SELECT day, count(*) FROM events WHERE action <> 'x' GROUP BY day").await;
     assert_eq!((by_day.bytes_read, by_day.files_counted, by_day.files_kept), (0, 20, 0));
+
+    // Since a midnight is since a day, so that nobody looks at times; since noon is not.
+    let since = async |time: &str| {
+        let sql =
+            format!("SELECT action, count(*) FROM events WHERE occurred_at >= '{time}' GROUP BY action");
+        statistics(&sql).await.files_counted
+    };
+    assert_eq!((since("2026-11-05T00:00:00Z").await, since("2026-11-05T12:00:00Z").await), (12, 0));
+    let by_time = statistics("SELECT id FROM events WHERE occurred_at < '2026-11-05T00:00:00Z'").await;
+    let by_day = statistics("SELECT id FROM events WHERE day < '2026-11-05'").await;
+    assert_eq!((by_time.bytes_read, by_time.rows_returned), (by_day.bytes_read, by_day.rows_returned));
+
     let by_actor = statistics("SELECT actor_id, count(*) FROM events GROUP BY actor_id").await;
     assert_eq!((by_actor.files_counted, by_actor.files_kept), (0, 20));
     let range = statistics("SELECT min(occurred_at), max(occurred_at) FROM events").await;

@@ -60,7 +60,11 @@ fn random_term(random: &mut StdRng) -> String {
     let number = random.random_range(0..220);
     let event = Event::numbered(number);
     let compare = ["=", "!=", "<", "<=", ">", ">="].choose(random).unwrap();
-    let hours = random.random_range(-72..120_i64);
+    // A midnight parts no day and is answered by days.
+    let hours = match random.random_bool(0.5) {
+        true => random.random_range(-3..5_i64) * 24,
+        false => random.random_range(-72..120_i64),
+    };
     let time = chrono::DateTime::from_timestamp_micros(START + hours * 3_600_000_000).unwrap();
     let day = time.date_naive();
     let tenant = ["acme", "bolt", "coda", "none"].choose(random).unwrap();
@@ -125,7 +129,10 @@ fn random_predicate(random: &mut StdRng, depth: usize) -> String {
 /// Counts by what is counted in the index, with filters that leave it so and others that do not.
 fn counts(random: &mut StdRng) -> String {
     let by = ["day", "action", "outcome", "tenant_id, day", "day, action, outcome"].choose(random).unwrap();
-    let filter = match random.random_range(0..6) {
+    let filter = match random.random_range(0..8) {
+        5 => "occurred_at >= '2026-11-01T00:00:00Z' AND occurred_at < '2026-11-03T00:00:00Z'".to_string(),
+        6 => "NOT (occurred_at < '2026-11-02T00:00:00Z' OR action = 'user.login')".to_string(),
+        7 => "occurred_at > '2026-11-01T00:00:00Z' AND occurred_at <= '2026-11-02T12:00:00Z'".to_string(),
         0 => "day >= '2026-11-02'".to_string(),
         1 => "action LIKE 'document.%' AND tenant_id <> 'bolt'".to_string(),
         2 => "outcome IS NULL".to_string(),
