@@ -1,18 +1,20 @@
-//! Blocks of files that needles have read, kept as decoded columns.
+//! What needles have read of files, kept as decoded columns.
 //!
-//! In: a block of rows of a file, as it was decoded. Out: the same, for whoever asks for that block of that file next. Guaranteed:
+//! In: a block of rows of a file, or a few rows of one, as they were decoded. Out: the same, for whoever asks for them next. Guaranteed:
 //! what is kept is what is stored, because files never change and each has a name of its own; it takes no more memory than was
 //! said; what is asked for once does not push out what is asked for often (S3-FIFO, by `quick_cache`).
 //!
 //! To find a page, unpack and decode it takes some twenty times as long as to look at its rows. Who investigates asks about the
-//! same actors, addresses and days again and again, one page after the other.
+//! same actors, addresses and days again and again, one page after the other. A filter's columns are kept for whole blocks, because
+//! the next value is looked for in the same; of the other columns, those few rows that the filter left, which take some hundredth
+//! of the memory.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, new_null_array},
+    array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array, new_null_array},
     buffer::Buffer,
-    compute::FilterPredicate,
+    compute::{FilterPredicate, take},
     datatypes::DataType,
 };
 use datafusion::{common::internal_err, error::Result};
@@ -20,15 +22,50 @@ use quick_cache::{Weighter, sync::Cache};
 
 use super::columns;
 
+/// One row in so many, or fewer, are few.
+const FEW: usize = 4;
 /// What a block takes beside its columns' values, about.
 const ENTRY_BYTES: usize = 1024;
 /// A block of a few columns, to begin with.
 const BLOCK_BYTES_ESTIMATE: u64 = 128 * 1024;
 
-/// Blocks in memory, of all files.
+/// Rows of a file that are kept together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Piece {
+    /// All of the block of this number.
+    Block(u64),
+    /// These of a block, by their places in it.
+    Rows(u64, Arc<[u32]>),
+}
+
+impl Piece {
+    /// The rows of a block that passed a filter: all of it unless they are few.
+    pub(crate) fn of(number: u64, passed: &BooleanArray) -> Self {
+        match passed.true_count() * FEW <= passed.len() {
+            true => Self::Rows(number, passed.values().set_indices_u32().collect()),
+            false => Self::Block(number),
+        }
+    }
+
+    /// Which block.
+    pub(crate) fn number(&self) -> u64 {
+        match self {
+            Self::Block(number) | Self::Rows(number, _) => *number,
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Block(_) => 0,
+            Self::Rows(_, places) => size_of_val::<[u32]>(places),
+        }
+    }
+}
+
+/// Pieces in memory, of all files.
 #[derive(Debug)]
 pub(crate) struct Blocks {
-    cache: Cache<(Arc<str>, u64), Arc<Block>, BySize>,
+    cache: Cache<(Arc<str>, Piece), Arc<Block>, BySize>,
     rows: u64,
     keeps: bool,
 }
@@ -51,27 +88,27 @@ impl Blocks {
         self.rows
     }
 
-    /// What is known of block `number` of the file at `location`.
-    pub(crate) fn get(&self, location: &Arc<str>, number: u64) -> Option<Arc<Block>> {
-        self.cache.get(&(Arc::clone(location), number))
+    /// What is known of a piece of the file at `location`.
+    pub(crate) fn get(&self, location: &Arc<str>, piece: &Piece) -> Option<Arc<Block>> {
+        self.cache.get(&(Arc::clone(location), piece.clone()))
     }
 
     /// Keeps it, in the place of what was known.
-    pub(crate) fn put(&self, location: &Arc<str>, number: u64, block: Arc<Block>) {
-        self.cache.insert((Arc::clone(location), number), block);
+    pub(crate) fn put(&self, location: &Arc<str>, piece: &Piece, block: Arc<Block>) {
+        self.cache.insert((Arc::clone(location), piece.clone()), block);
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct BySize;
 
-impl Weighter<(Arc<str>, u64), Arc<Block>> for BySize {
-    fn weight(&self, _: &(Arc<str>, u64), block: &Arc<Block>) -> u64 {
-        block.memory_bytes() as u64
+impl Weighter<(Arc<str>, Piece), Arc<Block>> for BySize {
+    fn weight(&self, (_, piece): &(Arc<str>, Piece), block: &Arc<Block>) -> u64 {
+        (piece.memory_bytes() + block.memory_bytes()) as u64
     }
 }
 
-/// Some rows of a file that follow one another, in those columns that were asked for so far.
+/// The rows of a piece, in those columns that were asked for so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     /// By their places in [`columns::file_columns`].
@@ -98,13 +135,12 @@ impl Block {
     }
 
     /// With one column more.
-    #[must_use]
-    pub(crate) fn with(mut self, column: usize, values: &ArrayRef) -> Self {
+    pub(crate) fn with(mut self, column: usize, values: &ArrayRef) -> Result<Self> {
         self.columns[column] = Some(match values.null_count() == values.len() {
             true => Values::Null,
-            false => Values::These(compact(values)),
+            false => Values::These(compact(&on_its_own(values)?)),
         });
-        self
+        Ok(self)
     }
 
     /// The values of a column that it has, for all of its `rows`.
@@ -145,6 +181,18 @@ fn type_of(column: usize) -> &'static DataType {
     columns::type_of_file_column(column)
 }
 
+/// The same values, without what they were cut out of. (Of texts, `compact` sees to that.)
+fn on_its_own(values: &ArrayRef) -> Result<ArrayRef> {
+    if values.data_type() == &DataType::Utf8View {
+        return Ok(Arc::clone(values));
+    }
+    let all = UInt32Array::from_iter_values(0..values.len() as u32);
+    let mut taken = take(values, &all, None)?;
+    // Of lists it makes room for the items of all that they were cut out of.
+    taken.shrink_to_fit();
+    Ok(taken)
+}
+
 /// The same values, without texts that none of them is if these are most of what they keep in memory.
 fn compact(values: &ArrayRef) -> ArrayRef {
     let Some(views) = values.as_string_view_opt() else { return Arc::clone(values) };
@@ -162,10 +210,10 @@ pub(crate) fn chosen(passed: &BooleanArray) -> FilterPredicate {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, StringViewArray};
+    use arrow::array::{Int64Array, ListBuilder, StringBuilder, StringViewArray};
 
     use super::*;
-    use crate::event::schema::{OCCURRED_AT, SEQ};
+    use crate::event::schema::{OCCURRED_AT, SEQ, TARGET_IDS};
 
     fn place(name: &str) -> usize {
         columns::file_columns().index_of(name).unwrap()
@@ -183,12 +231,12 @@ mod tests {
         let (name, id) = (Arc::<str>::from("a"), place("id"));
         let wide = texts(10_000);
         for number in 0..200 {
-            let block = Block::empty().with(id, &wide.slice(number * 8, 8));
+            let block = Block::empty().with(id, &wide.slice(number * 8, 8)).unwrap();
             assert!(block.memory_bytes() < 4 * ENTRY_BYTES, "{} bytes", block.memory_bytes());
-            blocks.put(&name, number as u64, Arc::new(block));
+            blocks.put(&name, &Piece::Block(number as u64), Arc::new(block));
         }
         assert!(blocks.cache.weight() <= 64 * 1024);
-        let kept = (0..200).filter(|number| blocks.get(&name, *number).is_some()).count();
+        let kept = (0..200).filter(|number| blocks.get(&name, &Piece::Block(*number)).is_some()).count();
         assert!((8..100).contains(&kept), "{kept} of 200 blocks are kept");
     }
 
@@ -199,11 +247,15 @@ mod tests {
         let (name, id, seq) = (Arc::<str>::from("a"), place("id"), place(SEQ));
         let seqs: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
         let nulls = new_null_array(type_of(place("user_agent")), 3);
-        let block = Block::empty().with(id, &texts(3)).with(seq, &seqs).with(place("user_agent"), &nulls);
+        let block = [(id, &texts(3)), (seq, &seqs), (place("user_agent"), &nulls)]
+            .into_iter()
+            .fold(Block::empty(), |block, (column, values)| block.with(column, values).unwrap());
         assert!(block.has(id) && block.has(place("user_agent")) && !block.has(place(OCCURRED_AT)));
-        blocks.put(&name, 7, Arc::new(block));
-        assert!(blocks.get(&name, 6).is_none() && blocks.get(&Arc::from("b"), 7).is_none());
-        let block = blocks.get(&Arc::from("a"), 7).unwrap();
+        blocks.put(&name, &Piece::Block(7), Arc::new(block));
+        let known = |name: &str, piece| blocks.get(&Arc::from(name), &piece);
+        assert!(known("a", Piece::Block(6)).is_none() && known("b", Piece::Block(7)).is_none());
+        assert!(known("a", Piece::Rows(7, Arc::new([0, 1, 2]))).is_none());
+        let block = known("a", Piece::Block(7)).unwrap();
         assert_eq!((&block.all(id, 3).unwrap(), &block.all(seq, 3).unwrap()), (&texts(3), &seqs));
         assert_eq!(&block.all(place("user_agent"), 3).unwrap(), &nulls);
         assert!(block.all(place(OCCURRED_AT), 3).is_err(), "what was not read is not null");
@@ -212,11 +264,32 @@ mod tests {
         assert_eq!(block.some(place("user_agent"), &second).unwrap().len(), 1);
     }
 
+    /// Would catch few rows that keep all in memory that they were read with, and many that are kept one by one.
+    #[test]
+    fn few_rows_are_kept_without_the_others() {
+        let passed = |every: usize| BooleanArray::from_iter((0..100).map(|row| Some(row % every == 1)));
+        assert_eq!(Piece::of(3, &passed(2)), Piece::Block(3));
+        let few = Piece::of(3, &passed(40));
+        assert_eq!(few, Piece::Rows(3, Arc::new([1, 41, 81])));
+        let mut ids = ListBuilder::new(StringBuilder::new());
+        (0..10_000).for_each(|number| ids.append_value([Some(format!("target {number}"))]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000));
+        let columns: [(&str, ArrayRef); 3] =
+            [(TARGET_IDS, Arc::new(ids.finish())), (SEQ, numbers), ("id", texts(10_000))];
+        let block = columns.iter().fold(Block::empty(), |block, (name, values)| {
+            block.with(place(name), &values.slice(5_000, 3)).unwrap()
+        });
+        assert!(block.memory_bytes() < 3 * ENTRY_BYTES, "{} bytes", block.memory_bytes());
+        for (name, values) in &columns {
+            assert_eq!(&block.all(place(name), 3).unwrap(), &values.slice(5_000, 3), "{name}");
+        }
+    }
+
     /// Would catch blocks that are kept although there is no room for any.
     #[test]
     fn without_room_nothing_is_kept() {
         let blocks = Blocks::new(8, 0);
-        blocks.put(&Arc::from("a"), 0, Arc::new(Block::empty()));
-        assert!(blocks.get(&Arc::from("a"), 0).is_none());
+        blocks.put(&Arc::from("a"), &Piece::Block(0), Arc::new(Block::empty()));
+        assert!(blocks.get(&Arc::from("a"), &Piece::Block(0)).is_none());
     }
 }

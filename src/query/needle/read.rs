@@ -1,7 +1,8 @@
 //! Reads the rows of one file that may match, and gives those that do.
 //!
 //! In: a file and its rows, the columns wanted, the filter. Out: batches of the columns wanted. Guaranteed: of a few blocks the
-//! columns of the filter are looked at first, and others only where a row passes; of many, what a stream of the file reads is
+//! columns of the filter are looked at first, and others only of rows that pass, or of their blocks where that is much of them; of
+//! many, what a stream of the file reads is
 //! given, with the same rows.
 
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use super::{
     source::Source,
 };
 use crate::query::{
-    blocks::{Block, chosen},
+    blocks::{Block, Piece, chosen},
     columns,
     prune::day_scalar,
     scan::selection,
@@ -89,10 +90,14 @@ impl Reading {
         let mut batches = Vec::new();
         for part in parts {
             let matched = self.matches(&mut source, &part, file.kept.file.day).await?;
-            let numbers: Vec<u64> = matched.iter().map(|(number, _)| *number).collect();
-            let blocks = source.fetch(&numbers, &self.columns.in_file()).await?;
-            for ((_, passed), block) in matched.iter().zip(blocks) {
-                batches.push(self.columns.some(&block, passed, file.kept.file.day)?);
+            let pieces: Vec<Piece> =
+                matched.iter().map(|(number, passed)| Piece::of(*number, passed)).collect();
+            let found = source.fetch(&pieces, &self.columns.in_file()).await?;
+            for ((_, passed), (piece, block)) in matched.iter().zip(found) {
+                batches.push(match piece {
+                    Piece::Block(_) => self.columns.some(&block, passed, file.kept.file.day)?,
+                    Piece::Rows(_, places) => self.columns.all(&block, places.len(), file.kept.file.day)?,
+                });
             }
         }
         Ok(batches)
@@ -110,8 +115,9 @@ impl Reading {
             return Ok(numbers.iter().map(all).collect());
         };
         let mut matched = Vec::new();
-        let blocks = source.fetch(numbers, &filter.columns.in_file()).await?;
-        for (number, block) in numbers.iter().zip(blocks) {
+        let pieces: Vec<Piece> = numbers.iter().map(|number| Piece::Block(*number)).collect();
+        let blocks = source.fetch(&pieces, &filter.columns.in_file()).await?;
+        for (number, (_, block)) in numbers.iter().zip(blocks) {
             let passed = filter.passes(&filter.columns.all(&block, source.rows(*number), day)?)?;
             if passed.has_true() {
                 matched.push((*number, passed));

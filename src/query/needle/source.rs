@@ -1,6 +1,6 @@
-//! Blocks of one file, from memory or, what is not there, from the file.
+//! Pieces of one file, from memory or, what is not there, from the file.
 //!
-//! In: a file, which rows of it may match, and the columns wanted. Out: its blocks with these columns. Guaranteed: the file is
+//! In: a file, which rows of it may match, and the columns wanted. Out: its pieces with these columns. Guaranteed: the file is
 //! opened only if something is missing; what is missing is fetched together, and is in memory from then on.
 
 use std::{ops::Range, sync::Arc};
@@ -15,7 +15,11 @@ use super::{
 };
 use crate::{
     index::{Rows, join_ranges},
-    query::{blocks::Block, columns, scan::selection},
+    query::{
+        blocks::{Block, Piece},
+        columns,
+        scan::selection,
+    },
 };
 
 /// Blocks of one file that are looked at one by one; of more it is quicker to read what the filter leaves.
@@ -74,35 +78,71 @@ impl<'a> Source<'a> {
         (number * rows).min(total)..((number + 1) * rows).min(total)
     }
 
-    /// Blocks that have these columns, given by their places in a file.
-    pub(super) async fn fetch(&mut self, numbers: &[u64], columns: &[usize]) -> Result<Vec<Arc<Block>>> {
-        let known = |number: &u64| self.access.blocks.get(&self.location, *number);
-        let mut blocks: Vec<Arc<Block>> =
-            numbers.iter().map(|number| known(number).unwrap_or_else(|| Arc::new(Block::empty()))).collect();
-        let missing = |column: &&usize| blocks.iter().any(|block| !block.has(**column));
-        let missing: Vec<usize> = columns.iter().filter(missing).copied().collect();
-        let lacking = |place: &usize| missing.iter().any(|column| !blocks[*place].has(*column));
-        let lacking: Vec<usize> = (0..blocks.len()).filter(lacking).collect();
-        if lacking.is_empty() {
-            return Ok(blocks);
-        }
-        let wanted: Vec<u64> = lacking.iter().map(|place| numbers[*place]).collect();
-        for (place, batch) in lacking.into_iter().zip(self.decode(&wanted, &missing).await?) {
-            let mut block = Block::clone(&blocks[place]);
-            for (column, values) in missing.iter().zip(batch.columns()) {
-                block = block.with(*column, values);
+    fn ranges(&self, piece: &Piece) -> Rows {
+        let block = self.range(piece.number());
+        match piece {
+            Piece::Block(_) => vec![block],
+            Piece::Rows(_, places) => {
+                let row = |place: &u32| block.start + u64::from(*place);
+                places.iter().map(|place| row(place)..row(place) + 1).collect()
             }
-            blocks[place] = Arc::new(block);
-            self.access.blocks.put(&self.location, numbers[place], Arc::clone(&blocks[place]));
         }
-        Ok(blocks)
     }
 
-    /// The same, from the file: a batch for each block.
-    async fn decode(&mut self, numbers: &[u64], columns: &[usize]) -> Result<Vec<RecordBatch>> {
+    fn rows_of(&self, piece: &Piece) -> usize {
+        match piece {
+            Piece::Block(number) => self.rows(*number),
+            Piece::Rows(_, places) => places.len(),
+        }
+    }
+
+    /// Pieces that have these columns, given by their places in a file: those asked for, which are in ascending order and of
+    /// different blocks, or, of those whose whole block is known, that.
+    pub(super) async fn fetch(
+        &mut self,
+        pieces: &[Piece],
+        columns: &[usize],
+    ) -> Result<Vec<(Piece, Arc<Block>)>> {
+        let mut found: Vec<_> = pieces.iter().map(|piece| self.known(piece, columns)).collect();
+        let missing = |column: &&usize| found.iter().any(|(_, block)| !block.has(**column));
+        let missing: Vec<usize> = columns.iter().filter(missing).copied().collect();
+        let lacking = |place: &usize| missing.iter().any(|column| !found[*place].1.has(*column));
+        let lacking: Vec<usize> = (0..found.len()).filter(lacking).collect();
+        if lacking.is_empty() {
+            return Ok(found);
+        }
+        let wanted: Vec<Piece> = lacking.iter().map(|place| found[*place].0.clone()).collect();
+        for (place, batch) in lacking.into_iter().zip(self.decode(&wanted, &missing).await?) {
+            let (piece, block) = &mut found[place];
+            let filled = missing
+                .iter()
+                .zip(batch.columns())
+                .try_fold(Block::clone(block), |block, (column, values)| block.with(*column, values))?;
+            *block = Arc::new(filled);
+            self.access.blocks.put(&self.location, piece, Arc::clone(block));
+        }
+        Ok(found)
+    }
+
+    /// What is in memory of a piece, or of its whole block if that has all `columns`.
+    fn known(&self, piece: &Piece, columns: &[usize]) -> (Piece, Arc<Block>) {
+        let blocks = &self.access.blocks;
+        let whole = Piece::Block(piece.number());
+        let has_all = |block: &Arc<Block>| columns.iter().all(|column| block.has(*column));
+        match blocks.get(&self.location, &whole).filter(has_all) {
+            Some(block) => (whole, block),
+            None => {
+                let known = blocks.get(&self.location, piece);
+                (piece.clone(), known.unwrap_or_else(|| Arc::new(Block::empty())))
+            }
+        }
+    }
+
+    /// The same, from the file: a batch for each piece.
+    async fn decode(&mut self, pieces: &[Piece], columns: &[usize]) -> Result<Vec<RecordBatch>> {
         let file = &self.file.kept.file;
         let columns = Arc::new(columns::file_columns().project(columns)?);
-        let mut ranges: Rows = numbers.iter().map(|number| self.range(*number)).collect();
+        let mut ranges: Rows = pieces.iter().flat_map(|piece| self.ranges(piece)).collect();
         join_ranges(&mut ranges);
         let opened = match self.opened.take() {
             Some(opened) => opened,
@@ -117,11 +157,11 @@ impl<'a> Source<'a> {
             stream.map_err(Into::into).and_then(async |batch| as_wanted(&batch, &columns, file.day));
         let batches: Vec<RecordBatch> = batches.try_collect().await?;
         self.opened = Some(opened);
-        let sizes: Vec<usize> = numbers.iter().map(|number| self.rows(*number)).collect();
+        let sizes: Vec<usize> = pieces.iter().map(|piece| self.rows_of(piece)).collect();
         if batches.iter().map(RecordBatch::num_rows).eq(sizes.iter().copied()) {
             return Ok(batches);
         }
-        // Blocks across the borders of row groups.
+        // Blocks across the borders of row groups, or few rows of several blocks.
         let whole = concat_batches(&columns, &batches)?;
         if whole.num_rows() != sizes.iter().sum::<usize>() {
             return internal_err!("{} has other rows than its table says", self.location);
