@@ -4,7 +4,8 @@
 //! visible; then, per tenant and by rows, bytes or age, one Delta commit. Guaranteed:
 //!
 //! - Order: durable → visible → acknowledged. No acknowledged event is lost, whatever dies when.
-//! - An event of a day that its tenant no longer keeps is refused; one that waits when its day's time is over is not committed.
+//! - An event of a day that its tenant no longer keeps is refused; one that waits when its day's time is over is not committed, and
+//!   the commit tells of it.
 //! - An `id` is accepted once: the same content again is a duplicate, whether it is committed or not.
 //! - Memory for uncommitted events is bounded in real bytes; past the cap a request is refused with
 //!   [`ErrorKind::Busy`] and nothing of it is kept.
@@ -40,6 +41,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use answers::IdempotencyKey;
 pub use open::{Parts, read_uncommitted};
 pub use settings::Settings;
+pub use window::{LeftOut, OnLeftOut};
 
 use crate::{
     control::Control,
@@ -117,6 +119,7 @@ pub(crate) struct Shared {
     clock: Clock,
     settings: Settings,
     metrics: Metrics,
+    on_left_out: window::OnLeftOut,
     /// Written by the writer task, and by `open` and `close`.
     state: watch::Sender<State>,
     budget: budget::Budget,

@@ -24,7 +24,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{
         TenantId,
-        decode::{BodyFormat, DecodeContext, decode},
+        decode::{BodyFormat, DecodeContext, Decoded, decode},
     },
     ingest::{AppendRequest, Ingest},
     limits::{LOGBOOK_TENANTS_MAX, LOGBOOK_TEXT_BYTES_MAX},
@@ -168,18 +168,10 @@ impl Logbook {
             return Ok(());
         }
         let tenants = self.tenants(entry).await?;
-        let received_at_micros = self.clock.now_micros();
-        let events: Vec<Value> =
-            tenants.iter().map(|tenant| event(entry, tenant, received_at_micros)).collect();
-        if events.is_empty() {
+        if tenants.is_empty() {
             return Ok(());
         }
-        let context = DecodeContext { tenant: None, received_at_micros, own: true };
-        let decoded = decode(Value::Array(events).to_string().as_bytes(), BodyFormat::Json, &context)?;
-        if let Some(rejected) = decoded.rejected.first() {
-            let message = format!("a record of '{}' is not an event: {:?}", entry.action, rejected.errors);
-            return Err(Error::new(ErrorKind::Internal, message));
-        }
+        let decoded = as_events(entry, &tenants, self.clock.now_micros())?;
         self.append(AppendRequest { decoded, atomic: true, idempotency: None }).await
     }
 
@@ -216,6 +208,23 @@ impl Logbook {
             tenants.push(operator.clone());
         }
         Ok(tenants)
+    }
+}
+
+/// `entry` as it is stored in the logs of `tenants`: an event for each, which occurs and is received now.
+///
+/// # Errors
+/// If it is none, which is a defect.
+pub fn as_events(entry: &Entry, tenants: &[TenantId], now_micros: i64) -> Result<Decoded> {
+    let events: Vec<Value> = tenants.iter().map(|tenant| event(entry, tenant, now_micros)).collect();
+    let context = DecodeContext { tenant: None, received_at_micros: now_micros, own: true };
+    let decoded = decode(Value::Array(events).to_string().as_bytes(), BodyFormat::Json, &context)?;
+    match decoded.rejected.first() {
+        None => Ok(decoded),
+        Some(rejected) => {
+            let message = format!("a record of '{}' is not an event: {:?}", entry.action, rejected.errors);
+            Err(Error::new(ErrorKind::Internal, message))
+        }
     }
 }
 

@@ -125,9 +125,13 @@ async fn flush_once(shared: &Arc<Shared>, table: &Arc<Table>) -> Result<()> {
     let first_seq = snapshot.next_seq;
     let rows: usize = uncommitted.flushing.iter().map(RecordBatch::num_rows).sum();
     if rows > 0 {
-        let batches = uncommitted.flushing.clone();
+        let mut batches = uncommitted.flushing.clone();
         // Until the commit is made: a legal hold that was acknowledged meanwhile would come too late.
         let (first_day, _still) = window::to_commit(shared, table.tenant(), &batches).await?;
+        if let Some(first_day) = first_day {
+            batches.extend(shared.record_of_left_out(table.tenant(), &batches, first_day).await?);
+        }
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         let growing = tree::begin(shared, table, batches.clone(), first_day).await?;
         let sorted = move || Arc::new(SortedRows::new(batches, first_seq, first_day));
         let sorted = tokio::task::spawn_blocking(sorted)

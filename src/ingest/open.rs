@@ -15,6 +15,7 @@ use super::{
     budget::Budget,
     flush::{self, Removal, Which},
     pieces::{Piece, split_by_tenant},
+    window::OnLeftOut,
     writer::{Message, Writer},
 };
 use crate::{
@@ -50,6 +51,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The numbers of this process.
     pub metrics: Metrics,
+    /// Tells of events that are never committed.
+    pub on_left_out: OnLeftOut,
 }
 
 impl Ingest {
@@ -61,7 +64,7 @@ impl Ingest {
     /// [`ErrorKind::Invalid`] if the store overwrites what it should only create,
     /// [`ErrorKind::Corrupt`] if acknowledged events cannot be read back; otherwise as the store.
     pub async fn open(parts: Parts, settings: Settings, take_over: bool) -> Result<Self> {
-        let Parts { store, tables, indexes, control, evidence, clock, metrics } = parts;
+        let Parts { store, tables, indexes, control, evidence, clock, metrics, on_left_out } = parts;
         settings.validate()?;
         store.require_exclusive_create(&paths::exclusive_create_check()).await?;
         let epoch =
@@ -87,6 +90,7 @@ impl Ingest {
             clock,
             settings,
             metrics,
+            on_left_out,
             sender,
         });
         let appender = Appender::new(shared.store.clone(), epoch.number, epoch.nonce.clone());

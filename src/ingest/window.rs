@@ -2,10 +2,13 @@
 //!
 //! In: what is set for a tenant, and events. Out: refusals for those of days whose time is over, before anything is stored; the
 //! first day to commit, when time passed while events waited. Guaranteed: what is left out of a commit was expired by the newest
-//! settings, and no legal hold is acknowledged between that look and the commit.
+//! settings, and no legal hold is acknowledged between that look and the commit; what the log says of it is part of that commit.
+
+use std::{fmt, sync::Arc};
 
 use arrow::{
     array::{AsArray, RecordBatch},
+    buffer::BooleanBuffer,
     datatypes::TimestampMicrosecondType,
 };
 use chrono::{DateTime, NaiveDate};
@@ -22,7 +25,47 @@ use crate::{
     table::{has_before, start_micros},
 };
 
+/// Events that a commit leaves out because the time of their days was over before they were in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The earliest of their days.
+    pub first: NaiveDate,
+    /// The latest.
+    pub last: NaiveDate,
+    /// How many.
+    pub rows: u64,
+}
+
+/// Makes the event that tells of [`LeftOut`]; `None`: nobody is to be told. It is committed with those that stay.
+#[derive(Clone)]
+pub struct OnLeftOut(pub Arc<dyn Fn(&LeftOut) -> Result<Option<RecordBatch>> + Send + Sync>);
+
+impl fmt::Debug for OnLeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnLeftOut")
+    }
+}
+
 impl Shared {
+    /// What tells of the events of `batches` that occurred before `first_day` and so are not committed.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(super) async fn record_of_left_out(
+        &self,
+        tenant: &TenantId,
+        batches: &[RecordBatch],
+        first_day: NaiveDate,
+    ) -> Result<Vec<RecordBatch>> {
+        let Some(left_out) = LeftOut::of(tenant, batches, first_day) else { return Ok(Vec::new()) };
+        let Some(record) = (self.on_left_out.0)(&left_out)? else { return Ok(Vec::new()) };
+        let given = BooleanBuffer::new_unset(record.num_rows());
+        let pieces = self.cut(record, &given).await?;
+        Ok(pieces.into_iter().map(|piece| piece.batch).collect())
+    }
+
     /// Takes the events out of `pieces` that occurred before the first day that their tenant keeps.
     pub(super) fn refuse_expired(&self, pieces: &mut [Piece], places: &Places) -> Result<Vec<Rejected>> {
         let mut refused = Vec::new();
@@ -38,6 +81,23 @@ impl Shared {
             piece.retain(&keep)?;
         }
         Ok(refused)
+    }
+}
+
+impl LeftOut {
+    fn of(tenant: &TenantId, batches: &[RecordBatch], first_day: NaiveDate) -> Option<Self> {
+        let start = start_micros(first_day);
+        let times = batches
+            .iter()
+            .flat_map(|batch| batch[schema::OCCURRED_AT].as_primitive::<TimestampMicrosecondType>().values());
+        let before: Vec<i64> = times.copied().filter(|time| *time < start).collect();
+        let day = |micros: i64| DateTime::from_timestamp_micros(micros).unwrap_or_default().date_naive();
+        Some(Self {
+            tenant: tenant.clone(),
+            first: day(*before.iter().min()?),
+            last: day(*before.iter().max()?),
+            rows: before.len() as u64,
+        })
     }
 }
 

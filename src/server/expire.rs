@@ -4,24 +4,27 @@
 //! is removed. Guaranteed: what cannot be recorded stays, and so does what is not in the tree yet: its leaf hash will be all that
 //! is left of it.
 
+use std::sync::Arc;
+
 use arrow::{array::AsArray as _, datatypes::Int64Type};
 use futures::TryStreamExt as _;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Lake;
 use crate::{
     control::Control,
     error::{Error, ErrorKind, Result},
-    event::schema,
+    event::{TenantId, schema},
     evidence::{
         Evidence,
         removal::{Ranges, joined, ranges},
     },
-    ingest::Ingest,
-    logbook::{About, By, Ending, Entry, Logbook},
+    ingest::{Ingest, OnLeftOut},
+    logbook::{self, About, By, Ending, Entry, Logbook},
     retention::{self, Expiry, Report},
     table::{ReadOptions, Tables},
+    telemetry::Clock,
 };
 
 /// What an expiry takes.
@@ -120,6 +123,24 @@ impl Expiring {
     }
 }
 
+/// The same record for events whose days expired before they were in a file. It is committed in their place.
+pub(super) fn on_left_out(settings: &logbook::Settings, clock: &Clock) -> OnLeftOut {
+    let (enabled, clock) = (settings.enabled, clock.clone());
+    OnLeftOut(Arc::new(move |left_out| {
+        if !enabled {
+            return Ok(None);
+        }
+        let parameters = json!({
+            "first_day": left_out.first.to_string(),
+            "last_day": left_out.last.to_string(),
+            "files": 0,
+        });
+        let entry = expired(&left_out.tenant, &parameters, left_out.rows);
+        let tenants = std::slice::from_ref(&left_out.tenant);
+        Ok(Some(logbook::as_events(&entry, tenants, clock.now_micros())?.batch))
+    }))
+}
+
 fn entry(expiry: &Expiry) -> Entry {
     let (first, last) = expiry.range();
     let parameters = json!({
@@ -129,13 +150,17 @@ fn entry(expiry: &Expiry) -> Entry {
         "files": expiry.files.len(),
         "table_version": expiry.version,
     });
+    expired(&expiry.tenant, &parameters, expiry.rows())
+}
+
+fn expired(tenant: &TenantId, parameters: &Value, rows: u64) -> Entry {
     Entry {
         action: "auditlog.retention.expire",
         by: By::service("retention"),
-        about: About::Tenant(expiry.tenant.clone()),
+        about: About::Tenant(tenant.clone()),
         target: None,
         parameters: parameters.as_object().cloned().unwrap_or_else(Map::new),
-        rows: Some(expiry.rows()),
+        rows: Some(rows),
         ending: Ending::Success,
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{erased, exported::recorded};
+use super::{erased, expire, exported::recorded};
 use crate::{
     config::Config,
     control::Control,
@@ -116,6 +116,7 @@ impl Lake {
                     evidence: evidence.clone(),
                     clock: clock.clone(),
                     metrics: metrics.clone(),
+                    on_left_out: expire::on_left_out(&config.logbook, &clock),
                 };
                 Some(Ingest::open(parts, config.ingest.clone(), take_over).await?)
             }

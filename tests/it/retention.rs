@@ -194,8 +194,9 @@ async fn a_late_compaction_brings_nothing_back() {
     assert_eq!(count(&lake).await, 0);
 }
 
-/// Would catch events that the WAL brings back although their day was over before they were committed, and a WAL that is read
-/// back for ever because nothing of it was worth a commit.
+/// Would catch events that the WAL brings back although their day was over before they were committed, a WAL that is read
+/// back for ever because nothing of it was worth a commit, and events that go without a word in their tenant's log, or with one
+/// where nothing is to be recorded.
 #[test]
 fn what_expires_in_the_wal_is_never_committed() {
     let (faulty, clock) = new_store();
@@ -215,20 +216,49 @@ fn what_expires_in_the_wal_is_never_committed() {
         assert_eq!(count(&lake).await, 1);
         lake.ingest().unwrap().flush().await.unwrap();
         let (acme, globex) = (table(&lake, "acme").await.snapshot(), table(&lake, "globex").await.snapshot());
-        assert_eq!((acme.rows(), acme.next_seq, acme.version), (0, 0, Some(0)));
+        // What tells of it.
+        assert_eq!((acme.rows(), acme.next_seq, acme.version), (1, 1, Some(0)));
         assert!(acme.wal_through > 0 && globex.wal_through > 0);
-        assert_eq!((globex.rows(), globex.next_seq, days_of(&globex)), (1, 1, vec!["2026-10-29".to_owned()]));
+        assert_eq!(
+            (globex.rows(), globex.next_seq, days_of(&globex)),
+            (2, 2, days(["2026-10-29", "2026-11-02"]))
+        );
     });
     life(async {
         let lake = opened(&faulty, &clock).await;
         for name in ["acme", "globex"] {
             set(&lake, name, None, false).await;
         }
-        assert_eq!(
-            sql(&lake, "SELECT description AS d, seq FROM events").await,
-            [json!({"d": "y", "seq": 0})]
-        );
+        let sent = "SELECT description AS d, seq FROM events WHERE description IS NOT NULL";
+        assert_eq!(sql(&lake, sent).await, [json!({"d": "y", "seq": 0})]);
+        let told =
+            "SELECT tenant_id, actor_id, metadata->'parameters' AS of, metadata->>'rows' AS rows FROM events
+            WHERE action = 'auditlog.retention.expire' ORDER BY tenant_id";
+        let record = |tenant: &str| {
+            let of = r#"{"files":0,"first_day":"2026-10-28","last_day":"2026-10-28"}"#;
+            json!({"tenant_id": tenant, "actor_id": "retention", "of": of, "rows": "1"})
+        };
+        assert_eq!(sql(&lake, told).await, ["acme", "globex"].map(record));
     });
+}
+
+/// The same where the log of the log is off.
+#[tokio::test]
+async fn what_is_not_to_be_recorded_goes_without_a_word() {
+    let (faulty, clock) = new_store();
+    let mut silent = config();
+    silent.logbook.enabled = false;
+    let lake = open(Arc::new(faulty.clone()), &clock, silent).await.unwrap();
+    append(lake.ingest().unwrap(), decoded(&[event_on("acme", DAYS[0], "x")], &clock)).await.unwrap();
+    set(&lake, "acme", Some(KEPT_DAYS), false).await;
+    lake.ingest().unwrap().flush().await.unwrap();
+    let acme = table(&lake, "acme").await.snapshot();
+    assert_eq!((acme.rows(), acme.next_seq, acme.version), (0, 0, Some(0)));
+    assert!(acme.wal_through > 0);
+}
+
+fn days<const N: usize>(days: [&str; N]) -> Vec<String> {
+    days.map(str::to_owned).to_vec()
 }
 
 /// Acme's days are shortened by a process that dies at once.
