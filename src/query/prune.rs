@@ -8,13 +8,13 @@
 use std::{cmp::Ordering, collections::HashSet, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, UInt64Array},
+    array::{ArrayRef, BooleanArray, Date32Array, TimestampMicrosecondArray, UInt64Array},
     datatypes::{DataType, Date32Type},
 };
 use chrono::NaiveDate;
 use datafusion::{
     common::{Column, pruning::PruningStatistics},
-    physical_expr::PhysicalExpr,
+    physical_expr::{PhysicalExpr, utils::collect_columns},
     physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder},
     scalar::ScalarValue,
 };
@@ -137,7 +137,10 @@ pub(crate) fn compile(predicate: &Arc<dyn PhysicalExpr>) -> Option<PruningPredic
 fn matches(predicate: Option<&PruningPredicate>, containers: Vec<Container<'_>>, stage: Stage) -> Vec<bool> {
     let count = containers.len();
     let all = || vec![true; count];
-    let Some(predicate) = predicate.filter(|_| count > 0) else { return all() };
+    let is_known = |predicate: &&PruningPredicate| {
+        count > 0 && collect_columns(predicate.orig_expr()).iter().any(|column| stage.knows(column.name()))
+    };
+    let Some(predicate) = predicate.filter(is_known) else { return all() };
     // An error means that nothing can be concluded: reading too much is right, only slower.
     predicate.prune(&Known { containers, stage }).unwrap_or_else(|_| all())
 }
@@ -151,6 +154,17 @@ enum Stage {
     Tenant,
     Day,
     MinMax,
+}
+
+impl Stage {
+    /// Whether anything is known of a column's values. To say so of each of thousands of files would cost more than what is known.
+    fn knows(self, column: &str) -> bool {
+        match self {
+            Self::Tenant => column == TENANT_ID,
+            Self::Day => [TENANT_ID, DAY, OCCURRED_AT].contains(&column),
+            Self::MinMax => true,
+        }
+    }
 }
 
 /// A tenant's log, or one file of it.
@@ -172,8 +186,8 @@ impl Container<'_> {
                 (day.clone(), day)
             }
             (OCCURRED_AT, Stage::Day) => {
-                let first = i64::from(Date32Type::from_naive_date(file.day)) * MICROS_PER_DAY;
-                (Some(timestamp(first)), Some(timestamp(first + MICROS_PER_DAY - 1)))
+                let [first, last] = times_of(file.day);
+                (Some(timestamp(first)), Some(timestamp(last)))
             }
             (_, Stage::MinMax) => file.stats.get(column).map_or((None, None), |stats| {
                 (stats.min.as_ref().map(as_planned), stats.max.as_ref().map(as_planned))
@@ -196,6 +210,12 @@ pub(crate) fn day_scalar(day: NaiveDate) -> ScalarValue {
     ScalarValue::Date32(Some(Date32Type::from_naive_date(day)))
 }
 
+/// The first and the last microsecond of a day.
+fn times_of(day: NaiveDate) -> [i64; 2] {
+    let first = i64::from(Date32Type::from_naive_date(day)) * MICROS_PER_DAY;
+    [first, first + MICROS_PER_DAY - 1]
+}
+
 fn timestamp(micros: i64) -> ScalarValue {
     ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()))
 }
@@ -207,12 +227,36 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    fn column(&self, column: &Column, pick: fn(Bounds) -> Option<ScalarValue>) -> Option<ArrayRef> {
+    /// What each file's day alone tells, without a scalar for each of thousands of files.
+    fn of_days(&self, column: &str, side: Side) -> Option<ArrayRef> {
+        let days = self.containers.iter().map(|container| container.file.map(|file| file.day));
+        let time = |day| times_of(day)[if side == Side::Min { 0 } else { 1 }];
+        match column {
+            DAY => {
+                let days = days.map(|day| day.map(Date32Type::from_naive_date));
+                Some(Arc::new(days.collect::<Date32Array>()))
+            }
+            OCCURRED_AT => {
+                let times = days.map(|day| day.map(time)).collect::<TimestampMicrosecondArray>();
+                Some(Arc::new(times.with_timezone("UTC")))
+            }
+            _ => None,
+        }
+    }
+
+    fn column(&self, column: &Column, side: Side) -> Option<ArrayRef> {
+        if !self.stage.knows(&column.name) {
+            return None;
+        }
+        if self.stage == Stage::Day && column.name != TENANT_ID {
+            return self.of_days(&column.name, side);
+        }
         let data_type = columns::table_columns().field_with_name(&column.name).ok()?.data_type().clone();
         let unknown = ScalarValue::try_from(&data_type).ok()?;
         let mut any = false;
         let values = self.containers.iter().map(|container| {
-            let value = pick(container.bounds(&column.name, self.stage));
+            let (min, max) = container.bounds(&column.name, self.stage);
+            let value = if side == Side::Min { min } else { max };
             // A bound of another type would fail the whole array: treat it as unknown.
             let value = value.filter(|value| !value.is_null() && same_type(value, &data_type));
             any |= value.is_some();
@@ -223,17 +267,24 @@ impl Known<'_> {
     }
 }
 
+/// Which bound.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Min,
+    Max,
+}
+
 fn same_type(value: &ScalarValue, data_type: &DataType) -> bool {
     value.data_type() == *data_type
 }
 
 impl PruningStatistics for Known<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.column(column, |(min, _)| min)
+        self.column(column, Side::Min)
     }
 
     fn max_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.column(column, |(_, max)| max)
+        self.column(column, Side::Max)
     }
 
     fn num_containers(&self) -> usize {
@@ -241,6 +292,9 @@ impl PruningStatistics for Known<'_> {
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        if !self.stage.knows(&column.name) {
+            return None;
+        }
         let counts = self.containers.iter().map(|each| each.nulls(&column.name, self.stage));
         Some(Arc::new(counts.collect::<UInt64Array>()))
     }
@@ -253,6 +307,9 @@ impl PruningStatistics for Known<'_> {
     /// `false` where every value of an `IN` list lies outside of the bounds. The predicate itself looks at
     /// bounds only for short lists.
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        if !self.stage.knows(&column.name) {
+            return None;
+        }
         let answers = self.containers.iter().map(|container| {
             let (min, max) = container.bounds(&column.name, self.stage);
             let (min, max) = (min?, max?);
