@@ -314,6 +314,9 @@ pub const FILTER_WORDS_MAX: usize = 16;
 pub const EVENTS_PAGE_MAX: u64 = 1_000;
 /// Events of a page if nothing is said.
 pub const EVENTS_PAGE: u64 = 100;
+/// Rows that may be on a page, as far as the index knows, for all of their columns to be read before it is known which are: 256
+/// blocks.
+pub const PAGE_AT_ONCE_ROWS_MAX: u64 = 256 * 1_024;
 /// Bytes of a page, about: it ends with the event that passes them.
 pub const EVENTS_PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of a histogram: intervals times values.

@@ -22,6 +22,7 @@ use super::{
     sql,
 };
 use crate::{
+    error::ErrorKind,
     limits,
     query::{
         Filter, Request, Running, Scope, Statistics,
@@ -143,13 +144,18 @@ pub(super) async fn fields(
     Ok(Json(record.answered(counted.await, |fields| fields.values.len()).await?))
 }
 
-/// A page, in two questions where many events may fit: see [`PageQuery::extent_request`].
+/// A page: in one question where few events may fit, in two where it can be many, see [`PageQuery::extent_request`].
 pub(super) async fn page(
     api: &Api,
     caller: &Caller,
     query: &PageQuery,
     scope: Scope,
 ) -> Result<Page, Problem> {
+    if query.names_one()
+        && let Some(page) = page_at_once(api, caller, query, scope.clone()).await?
+    {
+        return Ok(page);
+    }
     let mut extent = None;
     if !query.seeks_few() {
         let found = ask(api, caller, query.extent_request(scope.clone())).await?;
@@ -160,6 +166,24 @@ pub(super) async fn page(
     }
     let running = ask(api, caller, query.request(scope, extent.as_ref())).await?;
     Ok(query.read(running, extent.as_ref()).await?)
+}
+
+/// The page in one question; `None` if it looks at too much for that, or takes too much memory.
+async fn page_at_once(
+    api: &Api,
+    caller: &Caller,
+    query: &PageQuery,
+    scope: Scope,
+) -> Result<Option<Page>, Problem> {
+    let running = ask(api, caller, query.first_request(scope)).await?;
+    if !query.reads_few(&running) {
+        return Ok(None);
+    }
+    match query.read(running, None).await {
+        Ok(page) => Ok(Some(page)),
+        Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn ask(api: &Api, caller: &Caller, request: Request) -> Result<Running, Problem> {

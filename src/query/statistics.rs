@@ -124,6 +124,11 @@ impl Ledger {
         });
     }
 
+    /// Rows of files left to read, for ourselves.
+    pub(crate) fn rows_kept(&self) -> u64 {
+        self.with(|state| state.counts.rows_kept)
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         self.with(|state| {
             let mut counts = match self.open {

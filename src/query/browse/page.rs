@@ -25,6 +25,7 @@ use crate::{
         decode::OWN_ACTIONS,
         schema::{ID, OCCURRED_AT, TENANT_ID},
     },
+    limits::PAGE_AT_ONCE_ROWS_MAX,
     query::{ActionPattern, Filter, Request, Running, Scope, Statistics, filter::Conditions},
 };
 
@@ -103,6 +104,29 @@ impl PageQuery {
     /// Whether so few events can match that their [`Extent`] need not be found first.
     pub fn seeks_few(&self) -> bool {
         self.filter.id.is_some() || self.filter.request_id.is_some()
+    }
+
+    /// Whether the filter names something of which most logs have few events, so that [`PageQuery::first_request`] may do.
+    pub fn names_one(&self) -> bool {
+        let Filter { actor_id, actor_email, target_id, session_id, correlation_id, .. } = &self.filter;
+        [actor_id, actor_email, target_id, session_id, correlation_id].iter().any(|named| named.is_some())
+            || self.filter.ip_address.is_some()
+    }
+
+    /// The page in one question, for [`PageQuery::read`]: of the few rows that an index has left all columns can be read at once. It
+    /// asks for the whole order of a page, or it might end among events of one time and leave out some of them.
+    pub fn first_request(&self, scope: Scope) -> Request {
+        let conditions = self.conditions();
+        let (clause, rows) = (conditions.clause(), self.limit + 1);
+        let (direction, _) = self.order.sql();
+        let order = [OCCURRED_AT, TENANT_ID, ID].map(|column| format!("{column} {direction}")).join(", ");
+        let sql = format!("SELECT * FROM events {clause} ORDER BY {order} LIMIT {rows}");
+        Request { sql, params: conditions.params, scope }
+    }
+
+    /// Whether `running`, the answer to [`PageQuery::first_request`], looks at so few rows that all of it can be read.
+    pub fn reads_few(&self, running: &Running) -> bool {
+        running.rows_kept() <= PAGE_AT_ONCE_ROWS_MAX
     }
 
     /// The question of [`PageQuery::read_extent`]. To find a page by its times alone reads one column; to read all columns of all
