@@ -57,8 +57,9 @@ const NEEDLE_COLUMNS: [&str; 14] = [
     "correlation_id",
 ];
 
-/// Rows that may be left by the skip index for them to be read as a needle is; more is a scan.
-const NEEDLE_ROWS_MAX: u64 = 1 << 20;
+/// Values that the skip index may have left, rows by columns, for them to be read as a needle is; more is a scan. A million rows with
+/// all columns, or of one column the times of everything that a busy actor did.
+const NEEDLE_VALUES_MAX: u64 = 40 << 20;
 
 /// How filters are handed to the Parquet reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,15 +218,17 @@ impl EventsTable {
             Pushdown::Always => true,
             Pushdown::Never => false,
         };
+        let columns_used = columns_used_by(projection, filters);
+        let width = columns_used.iter().filter(|used| **used).count() as u64;
         let scan = Scan {
             projection,
-            columns_used: &columns_used(projection, filters),
-            columns_filtered: &columns_used(Some(&Vec::new()), filters),
+            columns_used: &columns_used,
+            columns_filtered: &columns_used_by(Some(&Vec::new()), filters),
             partition,
             // A limit below a filter would stop before enough rows have passed it.
             limit: limit.filter(|_| self.pruning && filters.iter().all(by_partition)),
             late_materialisation,
-            needle: late_materialisation && kept.needle && kept.counts.rows_kept <= NEEDLE_ROWS_MAX,
+            needle: late_materialisation && kept.needle && kept.counts.rows_kept * width <= NEEDLE_VALUES_MAX,
             target_partitions: state.config().target_partitions(),
             in_log_order,
             store: &self.store,
@@ -237,7 +240,7 @@ impl EventsTable {
 }
 
 /// For each column of the table, whether the scan returns it or filters by it.
-fn columns_used(projection: Option<&Vec<usize>>, filters: &[Expr]) -> Vec<bool> {
+fn columns_used_by(projection: Option<&Vec<usize>>, filters: &[Expr]) -> Vec<bool> {
     let fields = columns::table_columns();
     let filtered: HashSet<&str> =
         filters.iter().flat_map(Expr::column_refs).map(|column| column.name.as_str()).collect();
