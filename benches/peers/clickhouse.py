@@ -1,7 +1,7 @@
 """ClickHouse, as chDB runs it inside a process: over the live Parquet files, and over a MergeTree table of its own.
 
 The table is tuned as somebody would who knows the questions: sorted by time, partitioned by month, the codecs that fit,
-ZSTD at the level of our Parquet files, LowCardinality for what repeats, text without NULLs, a Bloom filter on
+ZSTD at the levels of our Parquet files, LowCardinality for what repeats, text without NULLs, a Bloom filter on
 everything that is looked for by its value, and a text index with the words of the metadata. OPTIMIZE FINAL merges each
 month into one part.
 """
@@ -15,6 +15,8 @@ import processes
 LOW = "LowCardinality(String) CODEC(ZSTD(3))"
 GROWING = "CODEC(Delta, ZSTD(3))"
 TEXT = "String CODEC(ZSTD(3))"
+# As our files have the text that hardly ever comes twice.
+UNIQUE = "String CODEC(ZSTD(9))"
 
 COLUMNS = {
     "seq": f"Int64 {GROWING}",
@@ -29,7 +31,7 @@ COLUMNS = {
     "actor_id": TEXT,
     "actor_name": LOW,
     "actor_email": LOW,
-    "actor_metadata": TEXT,
+    "actor_metadata": UNIQUE,
     "on_behalf_of_type": LOW,
     "on_behalf_of_id": LOW,
     "on_behalf_of_name": LOW,
@@ -38,10 +40,10 @@ COLUMNS = {
     "workspace_id": LOW,
     "workspace_name": LOW,
     "target_type": LOW,
-    "target_id": TEXT,
-    "target_name": TEXT,
-    "target_ids": "Array(String) CODEC(ZSTD(3))",
-    "targets": TEXT,
+    "target_id": UNIQUE,
+    "target_name": UNIQUE,
+    "target_ids": "Array(String) CODEC(ZSTD(9))",
+    "targets": UNIQUE,
     "ip_address": TEXT,
     "user_agent": LOW,
     "session_id": TEXT,
@@ -49,8 +51,8 @@ COLUMNS = {
     "country": LOW,
     "correlation_id": TEXT,
     "description": TEXT,
-    "changes": TEXT,
-    "metadata": TEXT,
+    "changes": UNIQUE,
+    "metadata": UNIQUE,
     "version": "Int32",
     "day": "Date",
 }

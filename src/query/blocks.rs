@@ -41,10 +41,15 @@ pub(crate) enum Piece {
 impl Piece {
     /// The rows of a block that passed a filter: all of it unless they are few.
     pub(crate) fn of(number: u64, passed: &BooleanArray) -> Self {
-        match passed.true_count() * FEW <= passed.len() {
-            true => Self::Rows(number, passed.values().set_indices_u32().collect()),
-            false => Self::Block(number),
+        if passed.true_count() * FEW > passed.len() {
+            return Self::Block(number);
         }
+        // What is neither true nor false did not pass, whatever stands in its place.
+        let rows = match passed.nulls() {
+            Some(known) => passed.values() & known.inner(),
+            None => passed.values().clone(),
+        };
+        Self::Rows(number, rows.set_indices_u32().collect())
     }
 
     /// Which block.
@@ -210,7 +215,10 @@ pub(crate) fn chosen(passed: &BooleanArray) -> FilterPredicate {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, ListBuilder, StringBuilder, StringViewArray};
+    use arrow::{
+        array::{Int64Array, ListBuilder, StringBuilder, StringViewArray},
+        buffer::NullBuffer,
+    };
 
     use super::*;
     use crate::event::schema::{OCCURRED_AT, SEQ, TARGET_IDS};
@@ -264,13 +272,17 @@ mod tests {
         assert_eq!(block.some(place("user_agent"), &second).unwrap().len(), 1);
     }
 
-    /// Would catch few rows that keep all in memory that they were read with, and many that are kept one by one.
+    /// Would catch few rows that keep all in memory that they were read with, many that are kept one by one, and rows for which
+    /// the filter is null.
     #[test]
     fn few_rows_are_kept_without_the_others() {
         let passed = |every: usize| BooleanArray::from_iter((0..100).map(|row| Some(row % every == 1)));
         assert_eq!(Piece::of(3, &passed(2)), Piece::Block(3));
         let few = Piece::of(3, &passed(40));
         assert_eq!(few, Piece::Rows(3, Arc::new([1, 41, 81])));
+        let unknown = NullBuffer::from_iter((0..100).map(|row| row != 41));
+        let passed = BooleanArray::new(passed(40).values().clone(), Some(unknown));
+        assert_eq!(Piece::of(3, &passed), Piece::Rows(3, Arc::new([1, 81])));
         let mut ids = ListBuilder::new(StringBuilder::new());
         (0..10_000).for_each(|number| ids.append_value([Some(format!("target {number}"))]));
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000));
