@@ -38,9 +38,12 @@ pub struct LeftOut {
     pub rows: u64,
 }
 
-/// Makes the event that tells of [`LeftOut`]; `None`: nobody is to be told. It is committed with those that stay.
+/// Makes the event that tells of [`LeftOut`]; `None`: nobody is to be told.
+type Tell = dyn Fn(&LeftOut) -> Result<Option<RecordBatch>> + Send + Sync;
+
+/// What makes the event that tells of [`LeftOut`], if anybody is to be told. It is committed with those that stay.
 #[derive(Clone)]
-pub struct OnLeftOut(pub Arc<dyn Fn(&LeftOut) -> Result<Option<RecordBatch>> + Send + Sync>);
+pub struct OnLeftOut(pub Arc<Tell>);
 
 impl fmt::Debug for OnLeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
