@@ -1,8 +1,8 @@
 //! Filters on tenant and day alone: decided once for each file instead of for each row.
 //!
-//! In: filters that ask for `tenant_id`, `day`, or for a time since or before a midnight (UTC), which asks for days. Out: which files, and which uncommitted rows, they let through. Guaranteed: exact, because
-//! all rows of a file have one tenant and one day. The plan needs no filter of its own for them, so that counts
-//! by day come from the Delta log and `LIMIT` reaches the scan.
+//! In: filters that ask for `tenant_id`, `day`, or for a time since or before a midnight (UTC), which asks for days. Out: which
+//! files, and which uncommitted rows, they let through. Guaranteed: exact, because all rows of a file have one tenant and one day.
+//! The plan needs no filter of its own for them, so that counts by day come from the Delta log and `LIMIT` reaches the scan.
 
 use std::{collections::HashMap, sync::Arc};
 

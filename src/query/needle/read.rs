@@ -2,8 +2,7 @@
 //!
 //! In: a file and its rows, the columns wanted, the filter. Out: batches of the columns wanted. Guaranteed: of a few blocks the
 //! columns of the filter are looked at first, and others only of rows that pass, or of their blocks where that is much of them; of
-//! many, what a stream of the file reads is
-//! given, with the same rows.
+//! many, what a stream of the file reads is given, with the same rows.
 
 use std::sync::Arc;
 
