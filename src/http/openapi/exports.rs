@@ -1,5 +1,7 @@
 //! Operations on exports.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -124,10 +126,17 @@ pub(super) fn name(about: &str) -> Value {
     in_path("name", about, json!({"type": "string", "minLength": 1}))
 }
 
+/// What files are: by format, or by what they are packed with; a manifest and a Delta table's log are JSON.
+fn media_of_files() -> Vec<(&'static str, Value)> {
+    let by_format = Format::ALL.into_iter().map(Format::content_type);
+    let all = by_format.chain(["application/gzip", "application/zstd", JSON]);
+    let names: BTreeSet<&str> = all.filter_map(|media| media.split(';').next()).collect();
+    names.into_iter().map(|media| (media, json!({"description": "The bytes of the file."}))).collect()
+}
+
 /// An operation that gives a file, whole or in part.
 pub(super) fn gives_file(operation: Operation, about: &str) -> Operation {
-    let bytes = json!({"description": "The bytes of the file."});
-    let media = ["application/octet-stream"].map(|media| (media, bytes.clone()));
+    let media = media_of_files();
     let range = json!({"name": "Range", "in": "header", "schema": {"type": "string"}, "description":
         "`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT` (RFC 9110, 14.2); anything else is answered by the whole file."});
     operation
