@@ -243,6 +243,7 @@ impl Config {
         }
         self.log.validate()?;
         self.ingest.validate()?;
+        self.table.layout.validate()?;
         self.rate.validate()?;
         self.export.validate()?;
         self.http.validate()

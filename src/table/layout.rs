@@ -75,6 +75,17 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether files can be written so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], naming a zstd level that does not exist.
+    pub fn validate(&self) -> Result<()> {
+        zstd(self.zstd_level)?;
+        zstd(self.text_zstd_level).map(drop)
+    }
+}
+
 /// The Parquet writer's properties for a file that begins with the rows `first`; fails on a zstd level that does not exist.
 pub(crate) fn writer_properties(settings: &Settings, first: &RecordBatch) -> Result<WriterProperties> {
     let is_lasting = first.num_rows() >= LASTING_ROWS_MIN;
@@ -184,8 +195,7 @@ mod tests {
             }
         }
         let wrong = Settings { text_zstd_level: 23, ..Settings::default() };
-        let first = batch(vec![("action", Arc::new(StringArray::from(texts(LASTING_ROWS_MIN, 3))))]);
-        let error = writer_properties(&wrong, &first).unwrap_err();
+        let error = wrong.validate().unwrap_err();
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::Invalid, "zstd level 23".to_owned()));
     }
 
