@@ -314,9 +314,6 @@ pub const FILTER_WORDS_MAX: usize = 16;
 pub const EVENTS_PAGE_MAX: u64 = 1_000;
 /// Events of a page if nothing is said.
 pub const EVENTS_PAGE: u64 = 100;
-/// Rows that may be on a page, as far as the index knows, for all of their columns to be read before it is known which are: 256
-/// blocks.
-pub const PAGE_AT_ONCE_ROWS_MAX: u64 = 256 * 1_024;
 /// Bytes of a page, about: it ends with the event that passes them.
 pub const EVENTS_PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of a histogram: intervals times values.
@@ -456,3 +453,10 @@ pub const VERIFY_ROWS_IN_PLACE: usize = 1_024;
 pub const VERIFY_TILES_MAX: usize = 2_048;
 /// Damaged tiles whose events are compared with the tree above them; events of further ones only with the tile.
 pub const VERIFY_DAMAGED_TILES_MAX: usize = 4_096;
+
+// Blocks of files.
+
+/// Memory for the times of files' blocks, 16 bytes for a thousand events.
+pub const BLOCK_TIMES_CACHE_BYTES: u64 = 16 << 20;
+/// Files that it is made for, to begin with.
+pub const BLOCK_TIMES_FILES_ESTIMATE: usize = 4_096;

@@ -16,9 +16,11 @@
 //! [`saved`] holds the questions that have a name; [`browse`] answers those of the events API (`filter`, `pattern`).
 
 mod addresses;
+mod block_times;
 mod blocks;
 pub mod browse;
 mod columns;
+mod conditions;
 mod counts;
 mod eager;
 mod engine;
@@ -50,12 +52,13 @@ mod session;
 mod settings;
 mod skip;
 mod statistics;
+mod topk;
 
 #[cfg(test)]
 mod tests;
 
 pub use addresses::AddressBlock;
-pub use engine::{Engine, Request, Scope};
+pub use engine::{Engine, Question, Request, Scope};
 pub use filter::{Filter, FilterError};
 pub use narrow::Narrowing;
 pub use pattern::ActionPattern;
@@ -64,3 +67,4 @@ pub use provider::Pushdown;
 pub use running::{Cost, Running};
 pub use settings::Settings;
 pub use statistics::Statistics;
+pub use topk::FirstEvents;

@@ -51,8 +51,8 @@ async fn of_store(id: &str, tenant: Option<TenantId>, config: Config) -> Result<
     let refused = |detail: String| Error::new(ErrorKind::Invalid, format!("id {id:?}: {detail}"));
     filter.set("id", id).map_err(|error| refused(error.detail))?;
     let query = PageQuery { filter, order: Order::Desc, limit: 1, after: None };
-    let running = lake.engine().run(query.request(Scope::Tenant(tenant.clone()), None)).await?;
-    let page = query.read(running, None).await?;
+    let running = lake.engine().run(query.question(Scope::Tenant(tenant.clone()))).await?;
+    let page = query.read(running).await?;
     let missing = || Error::new(ErrorKind::NotFound, format!("tenant '{tenant}' has no event '{id}'"));
     let event = page.events.into_iter().next().ok_or_else(missing)?;
     let tree = lake.evidence().of(&tenant);

@@ -22,7 +22,6 @@ use super::{
     sql,
 };
 use crate::{
-    error::ErrorKind,
     limits,
     query::{
         Filter, Request, Running, Scope, Statistics,
@@ -144,46 +143,15 @@ pub(super) async fn fields(
     Ok(Json(record.answered(counted.await, |fields| fields.values.len()).await?))
 }
 
-/// A page: in one question where few events may fit, in two where it can be many, see [`PageQuery::extent_request`].
+/// A page, or the event that is asked for by its id.
 pub(super) async fn page(
     api: &Api,
     caller: &Caller,
     query: &PageQuery,
     scope: Scope,
 ) -> Result<Page, Problem> {
-    if query.names_one()
-        && let Some(page) = page_at_once(api, caller, query, scope.clone()).await?
-    {
-        return Ok(page);
-    }
-    let mut extent = None;
-    if !query.seeks_few() {
-        let found = ask(api, caller, query.extent_request(scope.clone())).await?;
-        extent = query.read_extent(found).await?;
-        if extent.is_none() {
-            return Ok(Page::default());
-        }
-    }
-    let running = ask(api, caller, query.request(scope, extent.as_ref())).await?;
-    Ok(query.read(running, extent.as_ref()).await?)
-}
-
-/// The page in one question; `None` if it looks at too much for that, or takes too much memory.
-async fn page_at_once(
-    api: &Api,
-    caller: &Caller,
-    query: &PageQuery,
-    scope: Scope,
-) -> Result<Option<Page>, Problem> {
-    let running = ask(api, caller, query.first_request(scope)).await?;
-    if !query.reads_few(&running) {
-        return Ok(None);
-    }
-    match query.read(running, None).await {
-        Ok(page) => Ok(Some(page)),
-        Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let running = gate::query(api, &caller.principal, query.question(scope)).await?;
+    Ok(query.read(running).await?)
 }
 
 async fn ask(api: &Api, caller: &Caller, request: Request) -> Result<Running, Problem> {

@@ -27,7 +27,7 @@ use crate::{
     control::TenantLimits,
     error::Error,
     event::TenantId,
-    query::{self, Running},
+    query::{self, Question, Running},
     rate::{Exceeded, Payer, Resource, Standing},
     telemetry::metrics::PolicyLabel,
 };
@@ -116,15 +116,16 @@ pub(super) fn charge_events(
 pub(super) async fn query(
     api: &Api,
     principal: &Principal,
-    request: query::Request,
+    question: impl Into<Question>,
 ) -> Result<Running, Problem> {
-    let tenant = request.scope.tenant().cloned();
+    let question = question.into();
+    let tenant = question.scope().tenant().cloned();
     let payer_now = payer(&api.auth, principal, tenant.as_ref());
     api.rate.allows(payer_now, Resource::QuerySeconds).map_err(|exceeded| limited(api, exceeded))?;
     let (rate, auth, principal) = (api.rate.clone(), api.auth.clone(), principal.clone());
     let meter: query::Meter =
         Box::new(move |held| rate.query(payer(&auth, &principal, tenant.as_ref()), held));
-    Ok(api.engine.run_metered(request, Some(meter)).await?)
+    Ok(api.engine.run_metered(question, Some(meter)).await?)
 }
 
 fn payer<'a>(auth: &Auth, principal: &'a Principal, tenant: Option<&'a TenantId>) -> Payer<'a> {

@@ -12,9 +12,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array, new_null_array},
+    array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, UInt32Array, new_null_array},
     buffer::Buffer,
-    compute::{FilterPredicate, take},
+    compute::{FilterBuilder, FilterPredicate, take},
     datatypes::DataType,
 };
 use datafusion::{common::internal_err, error::Result};
@@ -39,23 +39,26 @@ pub(crate) enum Piece {
 }
 
 impl Piece {
-    /// The rows of a block that passed a filter: all of it unless they are few.
-    pub(crate) fn of(number: u64, passed: &BooleanArray) -> Self {
-        if passed.true_count() * FEW > passed.len() {
-            return Self::Block(number);
+    /// The rows of a block at these places: all of it unless they are few. The block has `rows`.
+    pub(crate) fn of(number: u64, places: &Arc<[u32]>, rows: usize) -> Self {
+        match places.len() * FEW > rows {
+            true => Self::Block(number),
+            false => Self::Rows(number, Arc::clone(places)),
         }
-        // What is neither true nor false did not pass, whatever stands in its place.
-        let rows = match passed.nulls() {
-            Some(known) => passed.values() & known.inner(),
-            None => passed.values().clone(),
-        };
-        Self::Rows(number, rows.set_indices_u32().collect())
     }
 
     /// Which block.
     pub(crate) fn number(&self) -> u64 {
         match self {
             Self::Block(number) | Self::Rows(number, _) => *number,
+        }
+    }
+
+    /// Where a row of it is in the block.
+    pub(crate) fn row(&self, place: u32) -> u32 {
+        match self {
+            Self::Block(_) => place,
+            Self::Rows(_, places) => places[place as usize],
         }
     }
 
@@ -208,9 +211,22 @@ fn compact(values: &ArrayRef) -> ArrayRef {
     }
 }
 
-/// Which rows of a block are wanted.
-pub(crate) fn chosen(passed: &BooleanArray) -> FilterPredicate {
-    arrow::compute::FilterBuilder::new(passed).optimize().build()
+/// The places of the rows that passed a filter.
+pub(crate) fn places(passed: &BooleanArray) -> Arc<[u32]> {
+    // What is neither true nor false did not pass, whatever stands in its place.
+    let rows = match passed.nulls() {
+        Some(known) => passed.values() & known.inner(),
+        None => passed.values().clone(),
+    };
+    rows.set_indices_u32().collect()
+}
+
+/// Which rows of a block are wanted: of its `rows`, those at these places, which ascend.
+pub(crate) fn chosen(places: &[u32], rows: usize) -> FilterPredicate {
+    let mut wanted = BooleanBufferBuilder::new(rows);
+    wanted.append_n(rows, false);
+    places.iter().for_each(|place| wanted.set_bit(*place as usize, true));
+    FilterBuilder::new(&BooleanArray::new(wanted.finish(), None)).optimize().build()
 }
 
 #[cfg(test)]
@@ -267,7 +283,7 @@ mod tests {
         assert_eq!((&block.all(id, 3).unwrap(), &block.all(seq, 3).unwrap()), (&texts(3), &seqs));
         assert_eq!(&block.all(place("user_agent"), 3).unwrap(), &nulls);
         assert!(block.all(place(OCCURRED_AT), 3).is_err(), "what was not read is not null");
-        let second = chosen(&BooleanArray::from(vec![false, true, false]));
+        let second = chosen(&[1], 3);
         assert_eq!(&block.some(id, &second).unwrap(), &texts(3).slice(1, 1));
         assert_eq!(block.some(place("user_agent"), &second).unwrap().len(), 1);
     }
@@ -277,12 +293,12 @@ mod tests {
     #[test]
     fn few_rows_are_kept_without_the_others() {
         let passed = |every: usize| BooleanArray::from_iter((0..100).map(|row| Some(row % every == 1)));
-        assert_eq!(Piece::of(3, &passed(2)), Piece::Block(3));
-        let few = Piece::of(3, &passed(40));
-        assert_eq!(few, Piece::Rows(3, Arc::new([1, 41, 81])));
+        let piece = |passed: &BooleanArray| Piece::of(3, &places(passed), 100);
+        assert_eq!(piece(&passed(2)), Piece::Block(3));
+        assert_eq!(piece(&passed(40)), Piece::Rows(3, Arc::new([1, 41, 81])));
         let unknown = NullBuffer::from_iter((0..100).map(|row| row != 41));
         let passed = BooleanArray::new(passed(40).values().clone(), Some(unknown));
-        assert_eq!(Piece::of(3, &passed), Piece::Rows(3, Arc::new([1, 81])));
+        assert_eq!(piece(&passed), Piece::Rows(3, Arc::new([1, 81])));
         let mut ids = ListBuilder::new(StringBuilder::new());
         (0..10_000).for_each(|number| ids.append_value([Some(format!("target {number}"))]));
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000));

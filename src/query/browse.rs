@@ -18,7 +18,7 @@ use arrow::{
 pub use self::{
     fields::{FieldValue, Fields, FieldsQuery},
     histogram::{Bar, Histogram, HistogramQuery, Interval},
-    page::{Extent, Order, Page, PageQuery, Position},
+    page::{Order, Page, PageQuery, Position},
     stretch::{Place, Stretch},
 };
 use crate::error::{Error, ErrorKind, Result};

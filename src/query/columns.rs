@@ -7,11 +7,21 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::scalar::ScalarValue;
+use datafusion::{
+    common::{DFSchema, DFSchemaRef},
+    scalar::ScalarValue,
+};
 
 use crate::event::schema;
 
 static FILE: LazyLock<SchemaRef> = LazyLock::new(|| with_views(&schema::stored_schema()));
+static TIMES: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let field = TABLE.field_with_name(schema::OCCURRED_AT).expect("the table has it");
+    Arc::new(Schema::new(vec![field.clone()]))
+});
+static PLANNED: LazyLock<DFSchemaRef> = LazyLock::new(|| {
+    Arc::new(DFSchema::try_from(table_columns()).expect("the table's columns have names of their own"))
+});
 static TABLE: LazyLock<SchemaRef> = LazyLock::new(|| with_views(&schema::table_schema()));
 
 fn with_views(schema: &Schema) -> SchemaRef {
@@ -32,9 +42,19 @@ pub(crate) fn type_of_file_column(place: usize) -> &'static DataType {
     FILE.field(place).data_type()
 }
 
+/// The column `occurred_at`.
+pub(crate) fn times() -> SchemaRef {
+    Arc::clone(&TIMES)
+}
+
 /// Columns of the table `events`.
 pub(crate) fn table_columns() -> SchemaRef {
     Arc::clone(&TABLE)
+}
+
+/// The same, as filters name them.
+pub(crate) fn planned_columns() -> DFSchemaRef {
+    Arc::clone(&PLANNED)
 }
 
 /// A statistics value in the type of its planned column.

@@ -24,6 +24,7 @@ use tokio::{
 };
 
 use super::{
+    block_times::TimesCache,
     blocks::Blocks,
     browse::Stretch,
     job::Job,
@@ -36,6 +37,7 @@ use super::{
     session,
     settings::Settings,
     statistics::Ledger,
+    topk::FirstEvents,
 };
 use crate::{
     control::Control,
@@ -86,6 +88,37 @@ pub struct Request {
     pub params: Map<String, Value>,
     /// Whose events.
     pub scope: Scope,
+}
+
+/// What to answer.
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// A statement.
+    Sql(Request),
+    /// The first events that pass conditions.
+    First(FirstEvents),
+}
+
+impl Question {
+    /// Whose events.
+    pub fn scope(&self) -> &Scope {
+        match self {
+            Self::Sql(request) => &request.scope,
+            Self::First(question) => &question.scope,
+        }
+    }
+}
+
+impl From<Request> for Question {
+    fn from(request: Request) -> Self {
+        Self::Sql(request)
+    }
+}
+
+impl From<FirstEvents> for Question {
+    fn from(question: FirstEvents) -> Self {
+        Self::First(question)
+    }
 }
 
 /// Runs queries. Cheap to clone; the last clone to go stops its threads.
@@ -156,7 +189,7 @@ impl Engine {
         environment.register_object_store(url.as_ref(), store.object_store());
         let (readers, of_needles) = readers(store, &environment);
         let blocks = Blocks::new(indexes.block_rows(), settings.block_cache_bytes);
-        let needles = Arc::new(Access { readers: of_needles, blocks });
+        let needles = Arc::new(Access { readers: of_needles, blocks, times: TimesCache::new() });
         let template =
             session::template(&settings, QUERY_BATCH_ROWS, Arc::clone(&environment)).map_err(internal)?;
         // Files one after another, so that what is sorted comes out sorted at the cost of one.
@@ -190,15 +223,16 @@ impl Engine {
     /// Errors: `Busy` if no place became free in time, or too many of the tenant's queries wait for one already; `Invalid` for the text, its names or its parameters;
     /// `Limit` past a cap or the deadline; `Unavailable` if the store cannot be read. Dropping the future or
     /// the [`Running`] ends the query. Needs a tokio runtime with a timer.
-    pub async fn run(&self, request: Request) -> Result<Running> {
-        self.run_metered(request, None).await
+    pub async fn run(&self, question: impl Into<Question>) -> Result<Running> {
+        self.run_metered(question, None).await
     }
 
     /// The same, and `meter` is told for how long the query had its place, once it has stopped, however it ended.
-    pub async fn run_metered(&self, request: Request, meter: Option<Meter>) -> Result<Running> {
-        let place = self.shared.places.take(&request.scope, meter).await?;
+    pub async fn run_metered(&self, question: impl Into<Question>, meter: Option<Meter>) -> Result<Running> {
+        let question = question.into();
+        let place = self.shared.places.take(question.scope(), meter).await?;
         let deadline = Deadline::after(Duration::from_millis(self.shared.settings.deadline_ms));
-        let opened = timeout_at(deadline.at, self.open(request, Standing::Question(place), deadline));
+        let opened = timeout_at(deadline.at, self.open(question, Standing::Question(place), deadline));
         opened.await.map_err(|_| deadline.passed())?
     }
 
@@ -208,7 +242,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::run`], but for `Busy` and the deadline.
     pub async fn run_export(&self, request: Request) -> Result<Running> {
-        self.open(request, Standing::Export, Deadline::after(EXPORT_MAX)).await
+        self.open(request.into(), Standing::Export, Deadline::after(EXPORT_MAX)).await
     }
 
     /// The same of a stretch of one tenant's log: of files that do not overlap it sorts nothing, and few rows are in memory.
@@ -217,7 +251,7 @@ impl Engine {
     /// As [`Engine::run_export`].
     pub async fn run_stretch(&self, stretch: &Stretch<'_>, tenant: TenantId) -> Result<Running> {
         let request = stretch.request(Scope::Tenant(tenant));
-        self.open(request, Standing::Stretch, Deadline::after(EXPORT_MAX)).await
+        self.open(request.into(), Standing::Stretch, Deadline::after(EXPORT_MAX)).await
     }
 
     /// Where the work of exports belongs.
@@ -237,12 +271,13 @@ impl Engine {
         &self.shared.places
     }
 
-    async fn open(&self, request: Request, standing: Standing, deadline: Deadline) -> Result<Running> {
-        let ledger = match &request.scope {
+    async fn open(&self, question: Question, standing: Standing, deadline: Deadline) -> Result<Running> {
+        let scope = question.scope();
+        let ledger = match scope {
             Scope::Part(..) => Ledger::start_closed(),
             Scope::Tenant(_) | Scope::All => Ledger::start(),
         };
-        let snapshots = self.pin(&request.scope).await?;
+        let snapshots = self.pin(scope).await?;
         let shared = &self.shared;
         let is_merged = matches!(standing, Standing::Stretch) && shared.settings.pruning;
         let merge_bytes_max = is_merged.then(|| shared.settings.query_memory_bytes() / 2);
@@ -261,10 +296,9 @@ impl Engine {
             template: Arc::clone(template),
             settings: Settings { rows_max, ..shared.settings.clone() },
             now: self.shared.clock.now(),
-            events: self.events(snapshots, &request.scope, Arc::clone(&ledger), merge_bytes_max),
+            events: self.events(snapshots, scope, Arc::clone(&ledger), merge_bytes_max),
             deadline: deadline.at,
-            sql: request.sql,
-            params: request.params,
+            question,
             ledger: Arc::clone(&ledger),
             _place: place,
         };

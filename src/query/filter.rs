@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::{addresses::AddressBlock, pattern::ActionPattern};
+use super::{addresses::AddressBlock, conditions::Conditions, pattern::ActionPattern};
 use crate::{
     error::{Error, ErrorKind, Result},
     index::{field::WORD_COLUMNS, words::words},
@@ -303,64 +302,6 @@ fn time(text: &str) -> Result<DateTime<Utc>> {
     match time.timestamp_nanos_opt() {
         Some(_) => Ok(time),
         None => Err(Error::new(ErrorKind::Invalid, format!("'{text}' is not from 1678 to 2261"))),
-    }
-}
-
-/// Conditions that all have to hold, and the values in them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Conditions {
-    all: Vec<String>,
-    /// Values by the names of their parameters.
-    pub(crate) params: Map<String, Value>,
-}
-
-impl Conditions {
-    /// Makes a value a parameter; gives what stands for it in the text.
-    pub(crate) fn bind(&mut self, value: impl Into<Value>) -> String {
-        let name = format!("p{}", self.params.len());
-        let placeholder = format!("${name}");
-        self.params.insert(name, value.into());
-        placeholder
-    }
-
-    /// The same for a time.
-    pub(crate) fn bind_time(&mut self, time: DateTime<Utc>) -> String {
-        self.bind(time.to_rfc3339_opts(SecondsFormat::Micros, true))
-    }
-
-    /// That an action fits `pattern`.
-    pub(crate) fn action(&mut self, pattern: &ActionPattern) -> String {
-        match pattern.range() {
-            None => format!("action = {}", self.bind(pattern.text())),
-            Some((first, end)) => {
-                let (first, end) = (self.bind(first), self.bind(end));
-                format!("(action >= {first} AND action < {end})")
-            }
-        }
-    }
-
-    pub(crate) fn add(&mut self, condition: String) {
-        self.all.push(condition);
-    }
-
-    fn add_any(&mut self, any: impl IntoIterator<Item = String>) {
-        let any: Vec<String> = any.into_iter().collect();
-        self.all.push(format!("({})", any.join(" OR ")));
-    }
-
-    fn add_time(&mut self, comparison: &str, time: Option<DateTime<Utc>>) {
-        if let Some(time) = time {
-            let time = self.bind_time(time);
-            self.add(format!("{comparison} {time}"));
-        }
-    }
-
-    /// `WHERE …`, or nothing.
-    pub(crate) fn clause(&self) -> String {
-        match self.all.is_empty() {
-            true => String::new(),
-            false => format!("WHERE {}", self.all.join(" AND ")),
-        }
     }
 }
 

@@ -13,15 +13,23 @@ use datafusion::{
     physical_plan::{SendableRecordBatchStream, execute_stream},
 };
 use futures::StreamExt;
-use serde_json::{Map, Value};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
 use super::{
-    failure::failure, guard, joins, keys, params, places::Place, plan, provider::EventsTable,
-    running::Message, session, settings::Settings, statistics::Ledger,
+    engine::{Question, Request},
+    failure::failure,
+    guard, joins, keys, params,
+    places::Place,
+    plan,
+    provider::EventsTable,
+    running::Message,
+    session,
+    settings::Settings,
+    statistics::{Ledger, Reading},
+    topk,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -32,8 +40,7 @@ pub(crate) struct Job {
     pub(crate) now: DateTime<Utc>,
     pub(crate) deadline: Instant,
     pub(crate) events: Arc<EventsTable>,
-    pub(crate) sql: String,
-    pub(crate) params: Map<String, Value>,
+    pub(crate) question: Question,
     pub(crate) ledger: Arc<Ledger>,
     /// Held until the task stops; an export has none.
     pub(crate) _place: Option<Place>,
@@ -76,20 +83,31 @@ impl Job {
     }
 
     async fn start(&self) -> Result<SendableRecordBatchStream> {
-        let mut checked = guard::check(&self.sql)?;
-        keys::say_types(&mut checked.statement, &self.params);
+        let answer = match &self.question {
+            Question::Sql(request) => self.start_plan(request).await?,
+            Question::First(question) => {
+                let filters = question.conditions.compile(&self.template)?;
+                topk::first(&self.events, &self.template, question, filters).await.map_err(failure)?
+            }
+        };
+        Ok(plan::with_plain_text(answer))
+    }
+
+    async fn start_plan(&self, request: &Request) -> Result<SendableRecordBatchStream> {
+        let mut checked = guard::check(&request.sql)?;
+        keys::say_types(&mut checked.statement, &request.params);
         if !self.events.narrowing.is_empty() && guard::explains(&checked.statement) {
             let message = "EXPLAIN tells about events outside of what this token may read";
             return Err(Error::new(ErrorKind::Forbidden, message));
         }
-        let params = params::bind(&self.params, &checked.placeholders)?;
+        let params = params::bind(&request.params, &checked.placeholders)?;
         let events = Arc::clone(&self.events);
         let (state, task) =
             session::session(&self.template, events, &self.settings, self.now).map_err(failure)?;
         let plan = plan::plan(&state, checked.statement, params).await.map_err(failure)?;
         joins::check(&plan)?;
-        self.ledger.set_plan(Arc::clone(&plan));
-        execute_stream(plan, task).map(plan::with_plain_text).map_err(failure)
+        self.ledger.set_reading(Reading::Plan(Arc::clone(&plan)));
+        execute_stream(plan, task).map_err(failure)
     }
 
     async fn pump(

@@ -36,8 +36,9 @@ use datafusion::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use self::{bound::Bound, read::Reading};
-use super::{blocks::Blocks, prune::KeptFile};
+use self::bound::Bound;
+pub(super) use self::{opened::Opened, read::Reading, source::Source};
+use super::{block_times::TimesCache, blocks::Blocks, prune::KeptFile};
 use crate::table::snapshot::Snapshot;
 
 /// Files that one partition reads at the same time: enough to hide that a store is far away.
@@ -52,6 +53,8 @@ pub(crate) struct Access {
     pub(crate) readers: Arc<dyn ParquetFileReaderFactory>,
     /// What is.
     pub(crate) blocks: Blocks,
+    /// From when to when blocks go.
+    pub(crate) times: TimesCache,
 }
 
 /// One file to read.

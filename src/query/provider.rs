@@ -11,7 +11,6 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::DFSchema,
     datasource::{TableType, physical_plan::ParquetFileReaderFactory},
     error::Result,
     execution::object_store::ObjectStoreUrl,
@@ -124,16 +123,7 @@ impl TableProvider for EventsTable {
         let asked = filters;
         let filters: Vec<Expr> = asked.iter().chain(&self.narrowing).cloned().collect();
         let filters = filters.as_slice();
-        let predicate = self.predicate(state, filters)?;
-        let mut kept = self.keep(state, predicate.as_ref(), filters)?;
-        if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
-            && let Some(skip) = Skip::of(filters)
-        {
-            skip.prune(indexes, &mut kept).await;
-        }
-        prune::by_min_max(predicate.as_ref(), &mut kept);
-        kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
-        self.ledger.add_scan(&kept.counts);
+        let kept = self.prune(state, filters).await?;
         let Some(narrowing) = conjunction(self.narrowing.iter().cloned()) else {
             let partition = self.partition(state, filters)?;
             let in_log_order = match self.merge_bytes_max {
@@ -158,6 +148,21 @@ impl TableProvider for EventsTable {
 }
 
 impl EventsTable {
+    /// What of all files and rows may pass `filters`.
+    pub(crate) async fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Kept> {
+        let predicate = self.predicate(state, filters)?;
+        let mut kept = self.keep(state, predicate.as_ref(), filters)?;
+        if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
+            && let Some(skip) = Skip::of(filters)
+        {
+            skip.prune(indexes, &mut kept).await;
+        }
+        prune::by_min_max(predicate.as_ref(), &mut kept);
+        kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
+        self.ledger.add_scan(&kept.counts);
+        Ok(kept)
+    }
+
     /// What pruning asks of the filters.
     pub(crate) fn predicate(
         &self,
@@ -165,10 +170,7 @@ impl EventsTable {
         filters: &[Expr],
     ) -> Result<Option<PruningPredicate>> {
         let predicate = match conjunction(filters.iter().cloned()).filter(|_| self.pruning) {
-            Some(filter) => {
-                let columns = DFSchema::try_from(self.schema())?;
-                Some(state.create_physical_expr(filter, &columns)?)
-            }
+            Some(filter) => Some(state.create_physical_expr(filter, &columns::planned_columns())?),
             None => None,
         };
         Ok(predicate.as_ref().and_then(prune::compile))
@@ -191,7 +193,7 @@ impl EventsTable {
     }
 
     /// Whether the scan applies `filter` in full, so that the plan need not.
-    fn decides(&self, filter: &Expr) -> bool {
+    pub(crate) fn decides(&self, filter: &Expr) -> bool {
         self.pruning && self.narrowing.is_empty() && by_partition(filter)
     }
 

@@ -108,11 +108,6 @@ impl Running {
         self.ledger.statistics()
     }
 
-    /// Rows of files that may match, as far as is known before they are read.
-    pub(crate) fn rows_kept(&self) -> u64 {
-        self.ledger.rows_kept()
-    }
-
     /// Where encoding belongs: off the threads that serve connections.
     pub(crate) fn runtime(&self) -> Handle {
         self.runtime.clone()

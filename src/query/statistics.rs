@@ -5,7 +5,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::physical_plan::{ExecutionPlan, metrics::MetricValue};
+use datafusion::physical_plan::{
+    ExecutionPlan,
+    metrics::{ExecutionPlanMetricsSet, MetricValue, MetricsSet},
+};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -64,7 +67,7 @@ pub(crate) struct Ledger {
 #[derive(Debug, Default)]
 struct State {
     counts: Statistics,
-    plan: Option<Arc<dyn ExecutionPlan>>,
+    reading: Option<Reading>,
     ended: Option<Instant>,
 }
 
@@ -101,9 +104,9 @@ impl Ledger {
         });
     }
 
-    /// The plan whose metrics tell the bytes read.
-    pub(crate) fn set_plan(&self, plan: Arc<dyn ExecutionPlan>) {
-        self.with(|state| state.plan = Some(plan));
+    /// What tells the bytes read.
+    pub(crate) fn set_reading(&self, reading: Reading) {
+        self.with(|state| state.reading = Some(reading));
     }
 
     /// Adds rows of the answer and returns how many there are now.
@@ -118,15 +121,10 @@ impl Ledger {
     pub(crate) fn end(&self) {
         self.with(|state| {
             state.ended.get_or_insert_with(Instant::now);
-            if let Some(plan) = state.plan.take() {
-                state.counts.bytes_read = bytes_read(&plan);
+            if let Some(reading) = state.reading.take() {
+                state.counts.bytes_read = reading.bytes();
             }
         });
-    }
-
-    /// Rows of files left to read, for ourselves.
-    pub(crate) fn rows_kept(&self) -> u64 {
-        self.with(|state| state.counts.rows_kept)
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
@@ -135,8 +133,8 @@ impl Ledger {
                 true => state.counts.clone(),
                 false => Statistics { rows_returned: state.counts.rows_returned, ..Statistics::default() },
             };
-            if let Some(plan) = state.plan.as_ref().filter(|_| self.open) {
-                counts.bytes_read = bytes_read(plan);
+            if let Some(reading) = state.reading.as_ref().filter(|_| self.open) {
+                counts.bytes_read = reading.bytes();
             }
             let elapsed = state.ended.unwrap_or_else(Instant::now).duration_since(self.started);
             counts.milliseconds = elapsed.as_micros() as f64 / 1_000.0;
@@ -149,9 +147,28 @@ impl Ledger {
     }
 }
 
-/// Sum of `bytes_scanned` over the plan's scans.
-fn bytes_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
-    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
-    let own = own.as_ref().map_or(0, MetricValue::as_usize) as u64;
-    own + plan.children().into_iter().map(bytes_read).sum::<u64>()
+/// What reads files and counts what it reads.
+#[derive(Clone, Debug)]
+pub(crate) enum Reading {
+    /// The scans of a plan.
+    Plan(Arc<dyn ExecutionPlan>),
+    /// Readers without one.
+    Metrics(ExecutionPlanMetricsSet),
+}
+
+impl Reading {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Plan(plan) => {
+                let children = plan.children().into_iter().cloned().map(Self::Plan);
+                plan.metrics().map_or(0, |metrics| scanned(&metrics))
+                    + children.map(|child| child.bytes()).sum::<u64>()
+            }
+            Self::Metrics(metrics) => scanned(&metrics.clone_inner()),
+        }
+    }
+}
+
+fn scanned(metrics: &MetricsSet) -> u64 {
+    metrics.sum_by_name("bytes_scanned").as_ref().map_or(0, MetricValue::as_usize) as u64
 }

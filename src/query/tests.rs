@@ -8,3 +8,4 @@ mod limits;
 mod narrow;
 mod needle;
 mod stretch;
+mod topk;

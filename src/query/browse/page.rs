@@ -7,7 +7,7 @@
 //! that arrive meanwhile are on a later page if they belong after its end. The records that reading itself leaves in the
 //! log are not, or a walk forwards would never end.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use arrow::{
     array::{AsArray, RecordBatch, StringArray, TimestampMicrosecondArray},
@@ -25,8 +25,10 @@ use crate::{
         decode::OWN_ACTIONS,
         schema::{ID, OCCURRED_AT, TENANT_ID},
     },
-    limits::PAGE_AT_ONCE_ROWS_MAX,
-    query::{ActionPattern, Filter, Request, Running, Scope, Statistics, filter::Conditions},
+    query::{
+        ActionPattern, Filter, FirstEvents, Running, Scope, Statistics, conditions::Conditions,
+        topk::Direction,
+    },
 };
 
 /// Which events come first.
@@ -89,76 +91,24 @@ pub struct Page {
     pub statistics: Statistics,
 }
 
-/// From when to when a page goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Extent {
-    /// When its first event occurred, in microseconds since 1970.
-    first: i64,
-    /// The same of its last event, and of the one after it.
-    last: i64,
-    /// Whether there are events after it.
-    more: bool,
-}
-
 impl PageQuery {
-    /// Whether so few events can match that their [`Extent`] need not be found first.
-    pub fn seeks_few(&self) -> bool {
-        self.filter.id.is_some() || self.filter.request_id.is_some()
+    /// The question of [`PageQuery::read`]: one event more than a page has tells whether it is the last.
+    pub fn question(&self, scope: Scope) -> FirstEvents {
+        let direction = Direction { oldest_first: self.order == Order::Asc, times: self.times() };
+        let rows = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_add(1);
+        FirstEvents { conditions: self.conditions(), direction, rows, scope }
     }
 
-    /// Whether the filter names something of which most logs have few events, so that [`PageQuery::first_request`] may do.
-    pub fn names_one(&self) -> bool {
-        let Filter { actor_id, actor_email, target_id, session_id, correlation_id, .. } = &self.filter;
-        [actor_id, actor_email, target_id, session_id, correlation_id].iter().any(|named| named.is_some())
-            || self.filter.ip_address.is_some()
-    }
-
-    /// The page in one question, for [`PageQuery::read`]: of the few rows that an index has left all columns can be read at once. It
-    /// asks for the whole order of a page, or it might end among events of one time and leave out some of them.
-    pub fn first_request(&self, scope: Scope) -> Request {
-        let conditions = self.conditions();
-        let (clause, rows) = (conditions.clause(), self.limit + 1);
-        let (direction, _) = self.order.sql();
-        let order = [OCCURRED_AT, TENANT_ID, ID].map(|column| format!("{column} {direction}")).join(", ");
-        let sql = format!("SELECT * FROM events {clause} ORDER BY {order} LIMIT {rows}");
-        Request { sql, params: conditions.params, scope }
-    }
-
-    /// Whether `running`, the answer to [`PageQuery::first_request`], looks at so few rows that all of it can be read.
-    pub fn reads_few(&self, running: &Running) -> bool {
-        running.rows_kept() <= PAGE_AT_ONCE_ROWS_MAX
-    }
-
-    /// The question of [`PageQuery::read_extent`]. To find a page by its times alone reads one column; to read all columns of all
-    /// that might be on it takes many times as long, and more memory than a query has where a filter fits many events.
-    pub fn extent_request(&self, scope: Scope) -> Request {
-        let conditions = self.conditions();
-        let (direction, _) = self.order.sql();
-        let rows = self.limit + 1;
-        let clause = conditions.clause();
-        let sql =
-            format!("SELECT occurred_at FROM events {clause} ORDER BY occurred_at {direction} LIMIT {rows}");
-        Request { sql, params: conditions.params, scope }
-    }
-
-    /// From when to when the page goes; `None`: there are no events.
-    ///
-    /// # Errors
-    /// The answer's.
-    pub async fn read_extent(&self, mut running: Running) -> Result<Option<Extent>> {
-        let mut extent: Option<Extent> = None;
-        let mut rows = 0;
-        while let Some(batch) = running.next().await {
-            let batch = batch?;
-            let times = times(&batch)?;
-            rows += times.len() as u64;
-            if !times.is_empty() {
-                let (first, last) = (times.value(0), times.value(times.len() - 1));
-                extent =
-                    Some(Extent { first: extent.map_or(first, |extent| extent.first), last, more: false });
-            }
+    /// From when to when its events can be.
+    fn times(&self) -> Range<i64> {
+        let micros = |time: &Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
+        let from = micros(&self.filter.from).unwrap_or(i64::MIN);
+        let to = micros(&self.filter.to).unwrap_or(i64::MAX);
+        match (&self.after, self.order) {
+            (None, _) => from..to,
+            (Some((position, _)), Order::Asc) => from.max(position.occurred_at)..to,
+            (Some((position, _)), Order::Desc) => from..to.min(position.occurred_at.saturating_add(1)),
         }
-        Ok(extent.map(|extent| Extent { more: rows > self.limit, ..extent }))
     }
 
     fn conditions(&self) -> Conditions {
@@ -171,25 +121,12 @@ impl PageQuery {
         conditions
     }
 
-    /// The question of [`PageQuery::read`], within `extent` if it is known. It has no order: a sort of DataFusion's would hold, for
-    /// each row, all that was decoded with it, which is more memory than a query has where rows come from many files.
-    pub fn request(&self, scope: Scope, extent: Option<&Extent>) -> Request {
-        let mut conditions = self.conditions();
-        if let Some(extent) = extent {
-            let (from, to) = (extent.first.min(extent.last), extent.first.max(extent.last));
-            let (from, to) = (conditions.bind_time(time(from)), conditions.bind_time(time(to)));
-            conditions.add(format!("occurred_at >= {from} AND occurred_at <= {to}"));
-        }
-        let sql = format!("SELECT * FROM events {}", conditions.clause());
-        Request { sql, params: conditions.params, scope }
-    }
-
-    /// The page that the answer to [`PageQuery::request`] is. It may have fewer events than asked for and not be the last
+    /// The page that the answer to [`PageQuery::question`] is. It may have fewer events than asked for and not be the last
     /// one, if they are large.
     ///
     /// # Errors
     /// The answer's.
-    pub async fn read(&self, mut running: Running, extent: Option<&Extent>) -> Result<Page> {
+    pub async fn read(&self, mut running: Running) -> Result<Page> {
         let mut first = First::new(self.order, self.limit);
         while let Some(batch) = running.next().await {
             let batch = batch?;
@@ -198,11 +135,9 @@ impl PageQuery {
                 first.offer(places.get(row), |event| rows.push_api(row, event));
             }
         }
-        // Retention may have taken what came next.
-        let more = first.more() || extent.is_some_and(|extent| extent.more);
         let tenants: BTreeSet<&str> = first.positions().map(|position| &*position.tenant_id).collect();
         let tenants = tenants.len();
-        let end = first.positions().last().filter(|_| more).cloned();
+        let end = first.positions().last().filter(|_| first.more()).cloned();
         Ok(Page { events: first.into_events(), tenants, end, statistics: running.statistics() })
     }
 }

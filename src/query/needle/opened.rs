@@ -35,13 +35,13 @@ use crate::{
 };
 
 /// The file, with its footer.
-pub(super) struct Opened {
+pub(in crate::query) struct Opened {
     reader: Shared,
     metadata: ArrowReaderMetadata,
 }
 
 impl Opened {
-    pub(super) async fn open(
+    pub(in crate::query) async fn open(
         access: &Access,
         file: &NeedleFile,
         (partition, metrics): (usize, &ExecutionPlanMetricsSet),
@@ -50,6 +50,11 @@ impl Opened {
         let mut reader = Reader(access.readers.create_reader(partition, object, hint, metrics)?);
         let metadata = with_views(reader.get_metadata(None).await?)?;
         Ok(Self { reader: Shared(Arc::new(Mutex::new(reader))), metadata })
+    }
+
+    /// Its footer.
+    pub(in crate::query) fn footer(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
     }
 
     /// A stream of the file's rows.

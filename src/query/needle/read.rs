@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions},
+    array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray},
     datatypes::{Schema, SchemaRef},
     error::ArrowError,
 };
 use chrono::NaiveDate;
 use datafusion::{
-    common::cast::as_boolean_array,
+    common::cast::{as_boolean_array, as_timestamp_microsecond_array},
     error::Result,
     physical_expr::{
         PhysicalExpr, conjunction,
@@ -30,7 +30,7 @@ use super::{
     source::Source,
 };
 use crate::query::{
-    blocks::{Block, Piece, chosen},
+    blocks::{Block, Piece, chosen, places},
     columns,
     prune::day_scalar,
     scan::selection,
@@ -38,9 +38,10 @@ use crate::query::{
 
 /// What all files of one partition have in common.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(in crate::query) struct Reading {
     partition: usize,
     columns: Columns,
+    times: Columns,
     filter: Option<Filter>,
     batch_rows: usize,
     access: Arc<Access>,
@@ -63,7 +64,7 @@ struct Filter {
 }
 
 impl Reading {
-    pub(super) fn new(
+    pub(in crate::query) fn new(
         partition: usize,
         columns: &SchemaRef,
         filters: &[Arc<dyn PhysicalExpr>],
@@ -73,6 +74,7 @@ impl Reading {
         Ok(Self {
             partition,
             columns: Columns::of(columns),
+            times: Columns::of(&columns::times()),
             filter: Filter::of(filters, columns)?,
             batch_rows,
             access: Arc::clone(access),
@@ -88,41 +90,79 @@ impl Reading {
         let Some(parts) = source.parts() else { return self.stream(file).await };
         let mut batches = Vec::new();
         for part in parts {
-            let matched = self.matches(&mut source, &part, file.kept.file.day).await?;
-            let pieces: Vec<Piece> =
-                matched.iter().map(|(number, passed)| Piece::of(*number, passed)).collect();
-            let found = source.fetch(&pieces, &self.columns.in_file()).await?;
-            for ((_, passed), (piece, block)) in matched.iter().zip(found) {
-                batches.push(match piece {
-                    Piece::Block(_) => self.columns.some(&block, passed, file.kept.file.day)?,
-                    Piece::Rows(_, places) => self.columns.all(&block, places.len(), file.kept.file.day)?,
-                });
-            }
+            let matched = self.matches(&mut source, &part).await?;
+            let found: Vec<_> =
+                matched.iter().map(|(piece, passed)| (piece.number(), places(passed))).collect();
+            batches.extend(self.rows(&mut source, &found).await?);
         }
         Ok(batches)
     }
 
-    /// Those of these blocks in which a row passes, and which rows do.
-    async fn matches(
+    /// Those of these pieces in which a row passes, and which of its rows do.
+    pub(in crate::query) async fn matches(
         &self,
         source: &mut Source<'_>,
-        numbers: &[u64],
-        day: NaiveDate,
-    ) -> Result<Vec<(u64, BooleanArray)>> {
+        pieces: &[Piece],
+    ) -> Result<Vec<(Piece, BooleanArray)>> {
         let Some(filter) = &self.filter else {
-            let all = |number: &u64| (*number, BooleanArray::from(vec![true; source.rows(*number)]));
-            return Ok(numbers.iter().map(all).collect());
+            let all = |piece: &Piece| (piece.clone(), BooleanArray::from(vec![true; source.rows_of(piece)]));
+            return Ok(pieces.iter().map(all).collect());
         };
         let mut matched = Vec::new();
-        let pieces: Vec<Piece> = numbers.iter().map(|number| Piece::Block(*number)).collect();
-        let blocks = source.fetch(&pieces, &filter.columns.in_file()).await?;
-        for (number, (_, block)) in numbers.iter().zip(blocks) {
-            let passed = filter.passes(&filter.columns.all(&block, source.rows(*number), day)?)?;
+        let blocks = source.fetch(pieces, &filter.columns.in_file()).await?;
+        for (asked, (got, block)) in pieces.iter().zip(blocks) {
+            let rows = filter.columns.rows(source, (asked, &got), &block)?;
+            let passed = filter.passes(&rows)?;
             if passed.has_true() {
-                matched.push((*number, passed));
+                matched.push((asked.clone(), passed));
             }
         }
         Ok(matched)
+    }
+
+    /// The places of those rows that pass, of rows that are in memory: `rows` gives those columns of them that are asked for.
+    pub(in crate::query) fn passing(
+        &self,
+        count: usize,
+        rows: impl FnOnce(&SchemaRef) -> Result<RecordBatch>,
+    ) -> Result<Arc<[u32]>> {
+        match &self.filter {
+            Some(filter) => Ok(places(&filter.passes(&rows(&filter.columns.schema)?)?)),
+            None => Ok((0..count as u32).collect()),
+        }
+    }
+
+    /// When the events of these pieces occurred.
+    pub(in crate::query) async fn times(
+        &self,
+        source: &mut Source<'_>,
+        pieces: &[Piece],
+    ) -> Result<Vec<TimestampMicrosecondArray>> {
+        let blocks = source.fetch(pieces, &self.times.in_file()).await?;
+        let times = |(asked, (got, block)): (&Piece, (Piece, Arc<Block>))| {
+            let rows = self.times.rows(source, (asked, &got), &block)?;
+            as_timestamp_microsecond_array(rows.column(0)).cloned()
+        };
+        pieces.iter().zip(blocks).map(times).collect()
+    }
+
+    /// The rows at these places of some blocks, with the columns wanted: a batch for each block.
+    pub(in crate::query) async fn rows(
+        &self,
+        source: &mut Source<'_>,
+        found: &[(u64, Arc<[u32]>)],
+    ) -> Result<Vec<RecordBatch>> {
+        let piece = |(number, places): &(u64, Arc<[u32]>)| match source.is_large() {
+            true => Piece::Rows(*number, Arc::clone(places)),
+            false => Piece::of(*number, places, source.rows(*number)),
+        };
+        let pieces: Vec<Piece> = found.iter().map(piece).collect();
+        let blocks = source.fetch(&pieces, &self.columns.in_file()).await?;
+        let batch = |((number, places), (got, block)): (&(u64, Arc<[u32]>), (Piece, Arc<Block>))| {
+            let asked = Piece::Rows(*number, Arc::clone(places));
+            self.columns.rows(source, (&asked, &got), &block)
+        };
+        found.iter().zip(blocks).map(batch).collect()
     }
 
     /// The same of a file of which too much may match to be kept.
@@ -152,21 +192,30 @@ impl Columns {
         self.places.iter().flatten().copied().collect()
     }
 
-    /// All rows of a block.
-    fn all(&self, block: &Block, rows: usize, day: NaiveDate) -> Result<RecordBatch> {
-        self.batch(rows, |place| match place {
-            Some(place) => block.all(place, rows),
-            None => day_scalar(day).to_array_of_size(rows),
-        })
-    }
-
-    /// Those rows of a block that pass.
-    fn some(&self, block: &Block, passed: &BooleanArray, day: NaiveDate) -> Result<RecordBatch> {
-        let chosen = chosen(passed);
-        self.batch(chosen.count(), |place| match place {
-            Some(place) => block.some(place, &chosen),
-            None => day_scalar(day).to_array_of_size(chosen.count()),
-        })
+    /// The rows that were asked for, of a piece that has them and may be the whole block.
+    fn rows(
+        &self,
+        source: &Source<'_>,
+        (asked, got): (&Piece, &Piece),
+        block: &Block,
+    ) -> Result<RecordBatch> {
+        let day = day_scalar(source.day());
+        match asked {
+            Piece::Rows(number, places) if got != asked => {
+                let chosen = chosen(places, source.rows(*number));
+                self.batch(places.len(), |place| match place {
+                    Some(place) => block.some(place, &chosen),
+                    None => day.to_array_of_size(places.len()),
+                })
+            }
+            _ => {
+                let rows = source.rows_of(asked);
+                self.batch(rows, |place| match place {
+                    Some(place) => block.all(place, rows),
+                    None => day.to_array_of_size(rows),
+                })
+            }
+        }
     }
 
     fn batch(&self, rows: usize, column: impl Fn(Option<usize>) -> Result<ArrayRef>) -> Result<RecordBatch> {

@@ -6,6 +6,7 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow::{array::RecordBatch, compute::concat_batches};
+use chrono::NaiveDate;
 use datafusion::{common::internal_err, error::Result, physical_plan::metrics::ExecutionPlanMetricsSet};
 use futures::TryStreamExt;
 
@@ -30,7 +31,7 @@ const DECODED_BYTES: u64 = 8;
 const FETCHED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// One file's blocks.
-pub(super) struct Source<'a> {
+pub(in crate::query) struct Source<'a> {
     access: &'a Access,
     file: &'a NeedleFile,
     /// The partition that reads, and what counts for it.
@@ -41,7 +42,7 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Reads nothing.
-    pub(super) fn new(
+    pub(in crate::query) fn new(
         access: &'a Access,
         file: &'a NeedleFile,
         place: (usize, &'a ExecutionPlanMetricsSet),
@@ -50,9 +51,27 @@ impl<'a> Source<'a> {
         Self { access, file, place, location, opened: None }
     }
 
+    /// The same, if it was opened before.
+    pub(in crate::query) fn with(mut self, opened: Option<Opened>) -> Self {
+        self.opened = opened;
+        self
+    }
+
+    /// The file, if it is open.
+    pub(in crate::query) fn into_opened(self) -> Option<Opened> {
+        self.opened
+    }
+
     /// The blocks with rows that may match, in parts that are small enough to be in memory at the same time; `None` if they are too
     /// many, or too large, to be kept, or none are.
-    pub(super) fn parts(&self) -> Option<Vec<Vec<u64>>> {
+    pub(super) fn parts(&self) -> Option<Vec<Vec<Piece>>> {
+        let numbers = self.numbers();
+        let are_kept = self.access.blocks.keeps() && !self.is_large() && numbers.len() <= BLOCKS_MAX;
+        are_kept.then(|| self.parts_of(&numbers))
+    }
+
+    /// The blocks with rows that may match.
+    pub(in crate::query) fn numbers(&self) -> Vec<u64> {
         let (file, rows) = (&self.file.kept.file, self.access.blocks.rows());
         let mut numbers: Vec<u64> = match &self.file.kept.rows {
             Some(ranges) => {
@@ -61,10 +80,46 @@ impl<'a> Source<'a> {
             None => (0..file.rows.div_ceil(rows)).collect(),
         };
         numbers.dedup();
-        let block_bytes = file.size_bytes * DECODED_BYTES * rows.min(file.rows) / file.rows.max(1);
-        let at_once = FETCHED_BYTES_MAX / block_bytes.max(1);
-        (self.access.blocks.keeps() && at_once > 0 && numbers.len() <= BLOCKS_MAX)
-            .then(|| numbers.chunks(at_once as usize).map(<[u64]>::to_vec).collect())
+        numbers
+    }
+
+    /// These blocks in parts that are small enough to be in memory at the same time. Of a large block, a piece is not all.
+    pub(in crate::query) fn parts_of(&self, numbers: &[u64]) -> Vec<Vec<Piece>> {
+        if !self.is_large() {
+            let at_once = FETCHED_BYTES_MAX / self.block_bytes();
+            let block = |number: &u64| Piece::Block(*number);
+            return numbers.chunks(at_once as usize).map(|part| part.iter().map(block).collect()).collect();
+        }
+        let rows_at_once = (self.access.blocks.rows() * FETCHED_BYTES_MAX / self.block_bytes()).max(1) as u32;
+        let slices = |number: &u64| {
+            let (number, rows) = (*number, self.rows(*number) as u32);
+            let firsts = (0..rows).step_by(rows_at_once as usize);
+            firsts.map(move |first| {
+                vec![Piece::Rows(number, (first..rows.min(first + rows_at_once)).collect())]
+            })
+        };
+        numbers.iter().flat_map(slices).collect()
+    }
+
+    /// Whether a block is more than is read at once.
+    pub(super) fn is_large(&self) -> bool {
+        self.block_bytes() > FETCHED_BYTES_MAX
+    }
+
+    /// Decoded bytes of a block, about.
+    fn block_bytes(&self) -> u64 {
+        let (file, rows) = (&self.file.kept.file, self.access.blocks.rows());
+        (file.size_bytes * DECODED_BYTES * rows.min(file.rows) / file.rows.max(1)).max(1)
+    }
+
+    /// Decoded bytes of a row, about.
+    pub(in crate::query) fn row_bytes(&self) -> u64 {
+        self.block_bytes() / self.access.blocks.rows().min(self.file.kept.file.rows).max(1)
+    }
+
+    /// Which day its events are of.
+    pub(super) fn day(&self) -> NaiveDate {
+        self.file.kept.file.day
     }
 
     /// Rows of a block.
@@ -89,7 +144,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn rows_of(&self, piece: &Piece) -> usize {
+    /// Rows of a piece.
+    pub(super) fn rows_of(&self, piece: &Piece) -> usize {
         match piece {
             Piece::Block(number) => self.rows(*number),
             Piece::Rows(_, places) => places.len(),
@@ -98,7 +154,7 @@ impl<'a> Source<'a> {
 
     /// Pieces that have these columns, given by their places in a file: those asked for, which are in ascending order and of
     /// different blocks, or, of those whose whole block is known, that.
-    pub(super) async fn fetch(
+    pub(in crate::query) async fn fetch(
         &mut self,
         pieces: &[Piece],
         columns: &[usize],

@@ -10,11 +10,13 @@ use serde_json::json;
 use super::fixture::*;
 use crate::query::{Engine, Pushdown, Settings, columns, has_words, scan};
 
-const COLUMNS: &str = "tenant_id, id, day, occurred_at, ip_address, version, metadata, target_ids";
-const TENANTS: [&str; 3] = ["acme", "bolt", "coda"];
+pub(super) const COLUMNS: &str = "tenant_id, id, day, occurred_at, ip_address, version, metadata, target_ids";
+pub(super) const TENANTS: [&str; 3] = ["acme", "bolt", "coda"];
+
+const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// A lake of random files and uncommitted events, and all its rows as one table in memory.
-async fn random_lake(random: &mut StdRng) -> (Lake, Vec<RecordBatch>) {
+pub(super) async fn random_lake(random: &mut StdRng) -> (Lake, Vec<RecordBatch>) {
     let lake = Lake::new().await;
     let mut rows = Vec::new();
     for tenant in TENANTS {
@@ -42,10 +44,15 @@ fn random_events(random: &mut StdRng, at: impl Fn(&mut StdRng) -> i64) -> Vec<Ev
     let count = random.random_range(1..60);
     // Some files have a column without any value: their statistics are the trap of datafusion#24769.
     let (no_ip, no_version) = (random.random_bool(0.3), random.random_bool(0.3));
+    // In others, many events are of one time.
+    let hours_only = random.random_bool(0.3);
     let mut events: Vec<Event> = (0..count)
         .map(|_| {
             let mut event = Event::numbered(random.random_range(0..200));
             event.at = at(random);
+            if hours_only {
+                event.at -= event.at.rem_euclid(HOUR_MICROS);
+            }
             event.ip = event.ip.filter(|_| !no_ip);
             event.version = event.version.filter(|_| !no_version);
             event
@@ -114,7 +121,7 @@ fn random_ids(random: &mut StdRng) -> String {
     ids.join(", ")
 }
 
-fn random_predicate(random: &mut StdRng, depth: usize) -> String {
+pub(super) fn random_predicate(random: &mut StdRng, depth: usize) -> String {
     if depth == 0 || random.random_bool(0.4) {
         return random_term(random);
     }
@@ -163,7 +170,7 @@ fn newest(random: &mut StdRng) -> String {
 }
 
 /// The same rows without files, statistics, pruning or pushdown. Its `seq` is null, as in the comparison.
-async fn plain(rows: Vec<RecordBatch>) -> SessionContext {
+pub(super) async fn plain(rows: Vec<RecordBatch>) -> SessionContext {
     let mut context = SessionContext::new_with_config(
         datafusion::prelude::SessionConfig::new()
             .set_str("datafusion.sql_parser.dialect", "PostgreSQL")
@@ -178,7 +185,7 @@ async fn plain(rows: Vec<RecordBatch>) -> SessionContext {
 }
 
 /// One text per row, sorted; without a header, which an answer without batches has not.
-fn sorted(batches: &[RecordBatch]) -> Vec<String> {
+pub(super) fn sorted(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines: Vec<String> = arrow::util::pretty::pretty_format_batches(batches)
         .unwrap()
         .to_string()

@@ -1,0 +1,128 @@
+//! The first events by time that pass conditions: a page of a log, without a plan.
+//!
+//! In: conditions, an order, how many. Out: batches with all columns of the table: the first so many rows by `occurred_at`, and all
+//! that are of the same time as the last of them, for whoever orders them further. Guaranteed: none that belongs to them is missing;
+//! what a reader may not see is not among them; memory is bounded by what is read at once and by the rows that come out.
+//!
+//! `SELECT * … ORDER BY occurred_at DESC LIMIT 101` says the same. Planning it takes longer than finding a page whose blocks are in
+//! memory (`EXPLAIN ANALYZE` of forty columns), and its sort learns only file by file what it needs no more. Here the
+//! same files, rows and filters as a scan has (`EventsTable::prune`) are looked at block by block, from the end that the order begins at
+//! (`frontier`, with the times of Parquet's page index), until no block that is left can hold a row that comes before those found (`leaders`):
+//! the threshold algorithm of Fagin, Lotem and Naor (2003) with one list. Only then are all columns of those rows read.
+
+mod frontier;
+mod leaders;
+mod look;
+mod open;
+mod rows;
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::{
+    common::cast::as_timestamp_microsecond_array,
+    error::{DataFusionError, Result},
+    execution::SessionState,
+    logical_expr::{Expr, utils::conjunction},
+    physical_expr::PhysicalExpr,
+    physical_plan::{
+        SendableRecordBatchStream, metrics::ExecutionPlanMetricsSet, stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::{TryStreamExt, stream};
+
+pub(crate) use self::frontier::Direction;
+use self::{
+    look::{Look, Memory},
+    rows::Found,
+};
+use super::{
+    columns,
+    conditions::Conditions,
+    engine::Scope,
+    needle::{NeedleFile, Reading},
+    provider::EventsTable,
+    prune::{Kept, KeptFile},
+    scan::{as_table, partitioned},
+    statistics,
+};
+
+/// A question for the first events that pass conditions.
+#[derive(Clone, Debug)]
+pub struct FirstEvents {
+    pub(crate) conditions: Conditions,
+    pub(crate) direction: Direction,
+    /// How many.
+    pub(crate) rows: usize,
+    pub(crate) scope: Scope,
+}
+
+/// The stream of them; `filters` are the question's conditions, compiled. Nothing is read before it is asked for.
+pub(crate) async fn first(
+    table: &EventsTable,
+    state: &SessionState,
+    question: &FirstEvents,
+    filters: Vec<Expr>,
+) -> Result<SendableRecordBatchStream> {
+    // What the reader may see comes first, so that nothing else is evaluated where no row of a block is within it.
+    let filters: Vec<Expr> = table.narrowing.iter().cloned().chain(filters).collect();
+    let kept = table.prune(state, &filters).await?;
+    let metrics = ExecutionPlanMetricsSet::new();
+    table.ledger.set_reading(statistics::Reading::Metrics(metrics.clone()));
+    let left = filters.iter().filter(|filter| !table.decides(filter)).cloned();
+    let (of_files, of_memory) = (physical(left, state)?, physical(filters.iter().cloned(), state)?);
+    let schema = columns::table_columns();
+    let batch_rows = state.config().batch_size();
+    let reading = |filters: &Option<_>| {
+        Reading::new(0, &schema, filters.as_slice(), batch_rows, (&table.needles, &metrics))
+    };
+    let look = Look {
+        files: files(&kept),
+        memory: memory(&kept, &reading(&of_memory)?)?,
+        reading: Arc::new(reading(&of_files)?),
+        access: Arc::clone(&table.needles),
+        metrics: metrics.clone(),
+    };
+    Ok(stream_of(look, question, schema))
+}
+
+/// Looks, and then gives what was found.
+fn stream_of(look: Look, question: &FirstEvents, schema: SchemaRef) -> SendableRecordBatchStream {
+    let (direction, rows) = (question.direction.clone(), question.rows);
+    let look = Arc::new(look);
+    let found = async move {
+        let leaders = look.first(direction, rows).await?;
+        Ok::<_, DataFusionError>(Found::new(look, leaders).into_stream())
+    };
+    Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(found).try_flatten()))
+}
+
+fn physical(
+    filters: impl Iterator<Item = Expr>,
+    state: &SessionState,
+) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    let filter = conjunction(filters);
+    filter.map(|filter| state.create_physical_expr(filter, &columns::planned_columns())).transpose()
+}
+
+fn files(kept: &Kept) -> Vec<Arc<NeedleFile>> {
+    let file = |kept_file: &KeptFile| {
+        let snapshot = &kept.snapshots[kept_file.tenant];
+        let file = partitioned(snapshot, &kept_file.file);
+        Arc::new(NeedleFile { file, kept: kept_file.clone(), snapshot: Arc::clone(snapshot) })
+    };
+    kept.files.iter().map(file).collect()
+}
+
+/// What is in no file yet.
+fn memory(kept: &Kept, reading: &Reading) -> Result<Vec<Memory>> {
+    let batches = kept.snapshots.iter().flat_map(|snapshot| snapshot.uncommitted.batches());
+    let memory = batches.map(|batch| {
+        let passing = reading.passing(batch.num_rows(), |columns| as_table(batch, columns))?;
+        let times = as_table(batch, &columns::times())?;
+        let times = as_timestamp_microsecond_array(times.column(0))?;
+        let rows = passing.iter().map(|row| (*row, times.value(*row as usize))).collect();
+        Ok(Memory { batch: batch.clone(), rows })
+    });
+    memory.collect()
+}
