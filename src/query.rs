@@ -13,10 +13,12 @@
 //!    need less than a scan: `counts` for how many, `newest` for the last ones, `eager` for the first that pass a filter;
 //! 4. [`mod@format`] turns the answer into bytes.
 //!
-//! [`saved`] holds the questions that have a name; [`browse`] answers those of the events API (`filter`, `pattern`).
+//! [`saved`] holds the questions that have a name; [`browse`] puts those of the events API (`filter`, `pattern`, `conditions`). Its counts are
+//! queries as any other. Its pages have no plan: between `job` and `provider`, `topk` finds them block by block (`block_times`, `block_words`, `memory_words`).
 
 mod addresses;
 mod block_times;
+mod block_words;
 mod blocks;
 pub mod browse;
 mod columns;
@@ -34,6 +36,7 @@ mod job;
 mod joins;
 mod keys;
 mod log_order;
+mod memory_words;
 mod narrow;
 mod needle;
 mod newest;

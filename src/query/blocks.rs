@@ -20,12 +20,14 @@ use arrow::{
 use datafusion::{common::internal_err, error::Result};
 use quick_cache::{Weighter, sync::Cache};
 
-use super::columns;
+use super::{block_words::BlockWords, columns};
 
 /// One row in so many, or fewer, are few.
 const FEW: usize = 4;
 /// What a block takes beside its columns' values, about.
 const ENTRY_BYTES: usize = 1024;
+/// What an event takes beside its texts, about.
+const EVENT_BYTES: usize = 256;
 /// A block of a few columns, to begin with.
 const BLOCK_BYTES_ESTIMATE: u64 = 128 * 1024;
 
@@ -70,10 +72,34 @@ impl Piece {
     }
 }
 
-/// Pieces in memory, of all files.
+/// What is known of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    Piece(Piece),
+    /// The words of a block.
+    Words(u64),
+    /// What is shown of one row.
+    Event(u64),
+}
+
+#[derive(Clone, Debug)]
+enum Known {
+    Rows(Arc<Block>),
+    Words(Arc<BlockWords>),
+    Event(Arc<Event>),
+}
+
+/// One event as the API shows it.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) id: Box<str>,
+    pub(crate) json: Box<str>,
+}
+
+/// Pieces in memory, of all files, and which words blocks have.
 #[derive(Debug)]
 pub(crate) struct Blocks {
-    cache: Cache<(Arc<str>, Piece), Arc<Block>, BySize>,
+    cache: Cache<(Arc<str>, Part), Known, BySize>,
     rows: u64,
     keeps: bool,
 }
@@ -98,21 +124,59 @@ impl Blocks {
 
     /// What is known of a piece of the file at `location`.
     pub(crate) fn get(&self, location: &Arc<str>, piece: &Piece) -> Option<Arc<Block>> {
-        self.cache.get(&(Arc::clone(location), piece.clone()))
+        match self.cache.get(&(Arc::clone(location), Part::Piece(piece.clone())))? {
+            Known::Rows(block) => Some(block),
+            Known::Words(_) | Known::Event(_) => None,
+        }
     }
 
     /// Keeps it, in the place of what was known.
     pub(crate) fn put(&self, location: &Arc<str>, piece: &Piece, block: Arc<Block>) {
-        self.cache.insert((Arc::clone(location), piece.clone()), block);
+        self.cache.insert((Arc::clone(location), Part::Piece(piece.clone())), Known::Rows(block));
+    }
+
+    /// The words of a block of the file at `location`, if they are known.
+    pub(crate) fn words(&self, location: &Arc<str>, number: u64) -> Option<Arc<BlockWords>> {
+        match self.cache.get(&(Arc::clone(location), Part::Words(number)))? {
+            Known::Words(words) => Some(words),
+            Known::Rows(_) | Known::Event(_) => None,
+        }
+    }
+
+    /// Keeps them.
+    pub(crate) fn put_words(&self, location: &Arc<str>, number: u64, words: Arc<BlockWords>) {
+        self.cache.insert((Arc::clone(location), Part::Words(number)), Known::Words(words));
+    }
+
+    /// What is shown of a row of the file at `location`, if it is known.
+    pub(crate) fn event(&self, location: &Arc<str>, row: u64) -> Option<Arc<Event>> {
+        match self.cache.get(&(Arc::clone(location), Part::Event(row)))? {
+            Known::Event(event) => Some(event),
+            Known::Rows(_) | Known::Words(_) => None,
+        }
+    }
+
+    /// Keeps it.
+    pub(crate) fn put_event(&self, location: &Arc<str>, row: u64, event: Arc<Event>) {
+        self.cache.insert((Arc::clone(location), Part::Event(row)), Known::Event(event));
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct BySize;
 
-impl Weighter<(Arc<str>, Piece), Arc<Block>> for BySize {
-    fn weight(&self, (_, piece): &(Arc<str>, Piece), block: &Arc<Block>) -> u64 {
-        (piece.memory_bytes() + block.memory_bytes()) as u64
+impl Weighter<(Arc<str>, Part), Known> for BySize {
+    fn weight(&self, (_, part): &(Arc<str>, Part), known: &Known) -> u64 {
+        let of_key = match part {
+            Part::Piece(piece) => piece.memory_bytes(),
+            Part::Words(_) | Part::Event(_) => 0,
+        };
+        let of_value = match known {
+            Known::Rows(block) => block.memory_bytes(),
+            Known::Words(words) => ENTRY_BYTES + words.memory_bytes(),
+            Known::Event(event) => EVENT_BYTES + event.id.len() + event.json.len(),
+        };
+        (of_key + of_value) as u64
     }
 }
 

@@ -12,13 +12,23 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::event::schema;
+use crate::{event::schema, index::field::WORD_COLUMNS};
+
+/// The column of [`shown_columns`] with an event's JSON.
+pub(crate) const EVENT: &str = "event";
 
 static FILE: LazyLock<SchemaRef> = LazyLock::new(|| with_views(&schema::stored_schema()));
 static TIMES: LazyLock<SchemaRef> = LazyLock::new(|| {
     let field = TABLE.field_with_name(schema::OCCURRED_AT).expect("the table has it");
     Arc::new(Schema::new(vec![field.clone()]))
 });
+static SHOWN: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let time = TIMES.field(0).clone();
+    let text = |name| Field::new(name, DataType::Utf8, false);
+    Arc::new(Schema::new(vec![time, text(schema::TENANT_ID), text(schema::ID), text(EVENT)]))
+});
+static TEXTS: LazyLock<SchemaRef> =
+    LazyLock::new(|| Arc::new(FILE.project(&word_columns()).expect("the places are of this schema")));
 static PLANNED: LazyLock<DFSchemaRef> = LazyLock::new(|| {
     Arc::new(DFSchema::try_from(table_columns()).expect("the table's columns have names of their own"))
 });
@@ -45,6 +55,25 @@ pub(crate) fn type_of_file_column(place: usize) -> &'static DataType {
 /// The column `occurred_at`.
 pub(crate) fn times() -> SchemaRef {
     Arc::clone(&TIMES)
+}
+
+/// What is shown of an event: when it occurred, whose it is, its id, and itself as JSON.
+pub(crate) fn shown_columns() -> SchemaRef {
+    Arc::clone(&SHOWN)
+}
+
+/// The columns whose words are looked for.
+pub(crate) fn texts() -> SchemaRef {
+    Arc::clone(&TEXTS)
+}
+
+/// The places in a data file of the columns whose words are looked for, which ascend.
+pub(crate) fn word_columns() -> Vec<usize> {
+    let fields = FILE.fields().iter().enumerate();
+    fields
+        .filter(|(_, field)| WORD_COLUMNS.contains(&field.name().as_str()))
+        .map(|(place, _)| place)
+        .collect()
 }
 
 /// Columns of the table `events`.

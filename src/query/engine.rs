@@ -28,6 +28,7 @@ use super::{
     blocks::Blocks,
     browse::Stretch,
     job::Job,
+    memory_words::MemoryWords,
     narrow::Narrowing,
     needle::Access,
     places::{Meter, Place, Places},
@@ -189,7 +190,12 @@ impl Engine {
         environment.register_object_store(url.as_ref(), store.object_store());
         let (readers, of_needles) = readers(store, &environment);
         let blocks = Blocks::new(indexes.block_rows(), settings.block_cache_bytes);
-        let needles = Arc::new(Access { readers: of_needles, blocks, times: TimesCache::new() });
+        let needles = Arc::new(Access {
+            readers: of_needles,
+            blocks,
+            times: TimesCache::new(),
+            words: MemoryWords::new(),
+        });
         let template =
             session::template(&settings, QUERY_BATCH_ROWS, Arc::clone(&environment)).map_err(internal)?;
         // Files one after another, so that what is sorted comes out sorted at the cost of one.

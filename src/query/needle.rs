@@ -38,7 +38,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use self::bound::Bound;
 pub(super) use self::{opened::Opened, read::Reading, source::Source};
-use super::{block_times::TimesCache, blocks::Blocks, prune::KeptFile};
+use super::{block_times::TimesCache, blocks::Blocks, memory_words::MemoryWords, prune::KeptFile};
 use crate::table::snapshot::Snapshot;
 
 /// Files that one partition reads at the same time: enough to hide that a store is far away.
@@ -55,6 +55,8 @@ pub(crate) struct Access {
     pub(crate) blocks: Blocks,
     /// From when to when blocks go.
     pub(crate) times: TimesCache,
+    /// Which words uncommitted events have.
+    pub(crate) words: MemoryWords,
 }
 
 /// One file to read.

@@ -7,7 +7,7 @@
 //! else; whatever else there is, is taken for "may match".
 
 use datafusion::{
-    logical_expr::{BinaryExpr, Expr, Operator},
+    logical_expr::{BinaryExpr, Expr, Operator, expr::ScalarFunction, utils::split_conjunction},
     scalar::ScalarValue,
 };
 use futures::{StreamExt, stream};
@@ -179,14 +179,7 @@ fn formula(expr: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> {
                 let field = Field::of_column(TARGET_IDS).filter(|_| is_targets)?;
                 Some(probe(Probe::new(field, text(value)?), probes))
             }
-            (has_words::NAME, [of @ .., wanted]) => {
-                let indexed = |of| column(of).is_some_and(|name| WORD_COLUMNS.contains(&name));
-                if !of.iter().all(indexed) {
-                    return None;
-                }
-                all_words(&words(text(wanted)?, false), probes)
-            }
-            _ => None,
+            _ => all_words(&words_called(call)?, probes),
         },
         _ => None,
     }
@@ -197,7 +190,33 @@ fn equal(left: &Expr, right: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> 
     if let Some(field) = id_column(left) {
         return Some(probe(Probe::new(field, value), probes));
     }
-    let key = json_key(left)?;
+    all_words(&words_of_member(left, value)?, probes)
+}
+
+/// Words that each row has that passes all of `filters`, as far as these say: those of [`has_words`] and of members of JSON columns.
+pub(crate) fn words_wanted(filters: &[Expr]) -> Vec<String> {
+    let of = |filter: &Expr| match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            text(right).and_then(|value| words_of_member(left, value))
+        }
+        Expr::ScalarFunction(call) => words_called(call),
+        _ => None,
+    };
+    filters.iter().flat_map(split_conjunction).filter_map(of).flatten().collect()
+}
+
+/// The words of a `has_words` of indexed columns.
+fn words_called(call: &ScalarFunction) -> Option<Vec<String>> {
+    let [of @ .., wanted] = call.args.as_slice() else { return None };
+    let indexed = |of| column(of).is_some_and(|name| WORD_COLUMNS.contains(&name));
+    (call.name() == has_words::NAME && of.iter().all(indexed))
+        .then(|| text(wanted))?
+        .map(|text| words(text, false))
+}
+
+/// The words in `metadata->>'key' = 'value'`.
+fn words_of_member(member: &Expr, value: &str) -> Option<Vec<String>> {
+    let key = json_key(member)?;
     // A value that is an object or a list is compared as JSON text, whose escapes are no words: see `index::words`.
     let plain = |text: &str| !text.contains('\\');
     if !plain(value) || !plain(key) {
@@ -205,7 +224,7 @@ fn equal(left: &Expr, right: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> 
     }
     let mut wanted = words(value, false);
     wanted.extend(words(key, false));
-    all_words(&wanted, probes)
+    Some(wanted)
 }
 
 /// The key in `metadata->>'key'`, of a JSON column whose words are indexed.

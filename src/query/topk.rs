@@ -1,6 +1,6 @@
 //! The first events by time that pass conditions: a page of a log, without a plan.
 //!
-//! In: conditions, an order, how many. Out: batches with all columns of the table: the first so many rows by `occurred_at`, and all
+//! In: conditions, an order, how many. Out: the first so many events by `occurred_at` as the API shows them, and all
 //! that are of the same time as the last of them, for whoever orders them further. Guaranteed: none that belongs to them is missing;
 //! what a reader may not see is not among them; memory is bounded by what is read at once and by the rows that come out.
 //!
@@ -18,7 +18,10 @@ mod rows;
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::{
+    array::{RecordBatch, UInt32Array},
+    compute::take_record_batch,
+};
 use datafusion::{
     common::cast::as_timestamp_microsecond_array,
     error::{DataFusionError, Result},
@@ -37,15 +40,19 @@ use self::{
     rows::Found,
 };
 use super::{
-    columns,
+    block_words, columns,
     conditions::Conditions,
     engine::Scope,
-    needle::{NeedleFile, Reading},
+    needle::{Access, NeedleFile, Reading},
     provider::EventsTable,
     prune::{Kept, KeptFile},
     scan::{as_table, partitioned},
+    skip::words_wanted,
     statistics,
 };
+
+/// Blocks of which it is worth while to know the words.
+const BLOCKS_WITH_WORDS_MIN: u64 = 32;
 
 /// A question for the first events that pass conditions.
 #[derive(Clone, Debug)]
@@ -71,6 +78,7 @@ pub(crate) async fn first(
     table.ledger.set_reading(statistics::Reading::Metrics(metrics.clone()));
     let left = filters.iter().filter(|filter| !table.decides(filter)).cloned();
     let (of_files, of_memory) = (physical(left, state)?, physical(filters.iter().cloned(), state)?);
+    let words: Vec<u32> = words_wanted(&filters).iter().map(|word| block_words::hash(word)).collect();
     let schema = columns::table_columns();
     let batch_rows = state.config().batch_size();
     let reading = |filters: &Option<_>| {
@@ -78,23 +86,23 @@ pub(crate) async fn first(
     };
     let look = Look {
         files: files(&kept),
-        memory: memory(&kept, &reading(&of_memory)?)?,
-        reading: Arc::new(reading(&of_files)?),
+        memory: memory(&kept, &reading(&of_memory)?, &words, &table.needles)?,
+        reading: Arc::new(reading(&of_files)?.with_words(words_of_blocks(&words, &kept, &table.needles))),
         access: Arc::clone(&table.needles),
         metrics: metrics.clone(),
     };
-    Ok(stream_of(look, question, schema))
+    Ok(stream_of(look, question))
 }
 
 /// Looks, and then gives what was found.
-fn stream_of(look: Look, question: &FirstEvents, schema: SchemaRef) -> SendableRecordBatchStream {
+fn stream_of(look: Look, question: &FirstEvents) -> SendableRecordBatchStream {
     let (direction, rows) = (question.direction.clone(), question.rows);
     let look = Arc::new(look);
     let found = async move {
-        let leaders = look.first(direction, rows).await?;
-        Ok::<_, DataFusionError>(Found::new(look, leaders).into_stream())
+        let leaders = look.first(&direction, rows).await?;
+        Ok::<_, DataFusionError>(Found::new(look, &direction, leaders).into_stream())
     };
-    Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(found).try_flatten()))
+    Box::pin(RecordBatchStreamAdapter::new(columns::shown_columns(), stream::once(found).try_flatten()))
 }
 
 fn physical(
@@ -114,15 +122,40 @@ fn files(kept: &Kept) -> Vec<Arc<NeedleFile>> {
     kept.files.iter().map(file).collect()
 }
 
-/// What is in no file yet.
-fn memory(kept: &Kept, reading: &Reading) -> Result<Vec<Memory>> {
-    let batches = kept.snapshots.iter().flat_map(|snapshot| snapshot.uncommitted.batches());
-    let memory = batches.map(|batch| {
-        let passing = reading.passing(batch.num_rows(), |columns| as_table(batch, columns))?;
-        let times = as_table(batch, &columns::times())?;
+/// Words that are looked for in many blocks. In few, to look at their texts is quicker than to learn all their words.
+fn words_of_blocks(words: &[u32], kept: &Kept, access: &Access) -> Vec<u32> {
+    let blocks = kept.counts.rows_kept / access.blocks.rows();
+    match blocks >= BLOCKS_WITH_WORDS_MIN && access.blocks.keeps() {
+        true => words.to_vec(),
+        false => Vec::new(),
+    }
+}
+
+/// What is in no file yet, and has all `words`.
+fn memory(kept: &Kept, reading: &Reading, words: &[u32], access: &Access) -> Result<Vec<Memory>> {
+    let batches = kept.snapshots.iter().flat_map(|snapshot| {
+        snapshot.uncommitted.batches().map(move |batch| (snapshot.tenant.clone(), batch.clone()))
+    });
+    let memory = batches.map(|(tenant, batch)| {
+        let known = if words.is_empty() { None } else { access.words.of(&batch)? };
+        let rows = match known {
+            Some(known) => passing_of(&batch, known.rows_with(words), reading)?,
+            None => reading.passing(batch.num_rows(), |columns| as_table(&batch, columns))?.to_vec(),
+        };
+        let times = as_table(&batch, &columns::times())?;
         let times = as_timestamp_microsecond_array(times.column(0))?;
-        let rows = passing.iter().map(|row| (*row, times.value(*row as usize))).collect();
-        Ok(Memory { batch: batch.clone(), rows })
+        let rows = rows.into_iter().map(|row| (row, times.value(row as usize))).collect();
+        Ok(Memory { batch, tenant, rows })
     });
     memory.collect()
+}
+
+/// Those of these rows that pass.
+fn passing_of(batch: &RecordBatch, rows: Vec<u32>, reading: &Reading) -> Result<Vec<u32>> {
+    if rows.is_empty() {
+        return Ok(rows);
+    }
+    let some = take_record_batch(batch, &UInt32Array::from(rows.clone()))?;
+    let passing = reading.passing(rows.len(), |columns| as_table(&some, columns))?;
+    Ok(passing.iter().map(|place| rows[*place as usize]).collect())
 }

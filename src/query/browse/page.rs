@@ -10,7 +10,7 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use arrow::{
-    array::{AsArray, RecordBatch, StringArray, TimestampMicrosecondArray},
+    array::{Array, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::TimestampMicrosecondType,
 };
 use chrono::{DateTime, Utc};
@@ -21,13 +21,12 @@ use super::{first::First, missing, text_column};
 use crate::{
     error::Result,
     event::{
-        canonical::Rows,
         decode::OWN_ACTIONS,
         schema::{ID, OCCURRED_AT, TENANT_ID},
     },
     query::{
-        ActionPattern, Filter, FirstEvents, Running, Scope, Statistics, conditions::Conditions,
-        topk::Direction,
+        ActionPattern, Filter, FirstEvents, Running, Scope, Statistics, columns::EVENT,
+        conditions::Conditions, topk::Direction,
     },
 };
 
@@ -130,9 +129,9 @@ impl PageQuery {
         let mut first = First::new(self.order, self.limit);
         while let Some(batch) = running.next().await {
             let batch = batch?;
-            let (rows, places) = (Rows::new(&batch)?, Places::of(&batch)?);
-            for row in 0..rows.len() {
-                first.offer(places.get(row), |event| rows.push_api(row, event));
+            let (events, places) = (text_column(&batch, EVENT)?, Places::of(&batch)?);
+            for row in 0..events.len() {
+                first.offer(places.get(row), |event| event.push_str(events.value(row)));
             }
         }
         let tenants: BTreeSet<&str> = first.positions().map(|position| &*position.tenant_id).collect();

@@ -43,6 +43,8 @@ pub(in crate::query) struct Reading {
     columns: Columns,
     times: Columns,
     filter: Option<Filter>,
+    /// Hashes of words that each row has that passes the filter.
+    words: Vec<u32>,
     batch_rows: usize,
     access: Arc<Access>,
     metrics: ExecutionPlanMetricsSet,
@@ -76,10 +78,16 @@ impl Reading {
             columns: Columns::of(columns),
             times: Columns::of(&columns::times()),
             filter: Filter::of(filters, columns)?,
+            words: Vec::new(),
             batch_rows,
             access: Arc::clone(access),
             metrics: metrics.clone(),
         })
+    }
+
+    /// The same, for many blocks: each row that passes the filter has all words of these hashes.
+    pub(in crate::query) fn with_words(self, words: Vec<u32>) -> Self {
+        Self { words, ..self }
     }
 
     /// The rows of `file` that pass.
@@ -108,6 +116,8 @@ impl Reading {
             let all = |piece: &Piece| (piece.clone(), BooleanArray::from(vec![true; source.rows_of(piece)]));
             return Ok(pieces.iter().map(all).collect());
         };
+        let with_words = self.with_all_words(source, pieces).await?;
+        let pieces = with_words.as_deref().unwrap_or(pieces);
         let mut matched = Vec::new();
         let blocks = source.fetch(pieces, &filter.columns.in_file()).await?;
         for (asked, (got, block)) in pieces.iter().zip(blocks) {
@@ -118,6 +128,22 @@ impl Reading {
             }
         }
         Ok(matched)
+    }
+
+    /// What of these blocks has all words that each row has that passes; `None` if that is not known.
+    async fn with_all_words(&self, source: &mut Source<'_>, pieces: &[Piece]) -> Result<Option<Vec<Piece>>> {
+        let are_blocks = pieces.iter().all(|piece| matches!(piece, Piece::Block(_)));
+        if self.words.is_empty() || !are_blocks {
+            return Ok(None);
+        }
+        let numbers: Vec<u64> = pieces.iter().map(Piece::number).collect();
+        let known = source.words(&numbers).await?;
+        let left = numbers.into_iter().zip(known).filter_map(|(number, words)| {
+            let Some(words) = words else { return Some(Piece::Block(number)) };
+            let rows: Arc<[u32]> = words.rows_with(&self.words).into();
+            (!rows.is_empty()).then(|| Piece::of(number, &rows, source.rows(number)))
+        });
+        Ok(Some(left.collect()))
     }
 
     /// The places of those rows that pass, of rows that are in memory: `rows` gives those columns of them that are asked for.
@@ -147,11 +173,7 @@ impl Reading {
     }
 
     /// The rows at these places of some blocks, with the columns wanted: a batch for each block.
-    pub(in crate::query) async fn rows(
-        &self,
-        source: &mut Source<'_>,
-        found: &[(u64, Arc<[u32]>)],
-    ) -> Result<Vec<RecordBatch>> {
+    async fn rows(&self, source: &mut Source<'_>, found: &[(u64, Arc<[u32]>)]) -> Result<Vec<RecordBatch>> {
         let piece = |(number, places): &(u64, Arc<[u32]>)| match source.is_large() {
             true => Piece::Rows(*number, Arc::clone(places)),
             false => Piece::of(*number, places, source.rows(*number)),

@@ -1,7 +1,7 @@
 //! Pieces of one file, from memory or, what is not there, from the file.
 //!
 //! In: a file, which rows of it may match, and the columns wanted. Out: its pieces with these columns. Guaranteed: the file is
-//! opened only if something is missing; what is missing is fetched together, and is in memory from then on.
+//! opened only if something is missing; what is missing is fetched together, and is in memory from then on, unless it is not to be kept.
 
 use std::{ops::Range, sync::Arc};
 
@@ -17,7 +17,8 @@ use super::{
 use crate::{
     index::{Rows, join_ranges},
     query::{
-        blocks::{Block, Piece},
+        block_words::BlockWords,
+        blocks::{Block, Event, Piece},
         columns,
         scan::selection,
     },
@@ -38,6 +39,7 @@ pub(in crate::query) struct Source<'a> {
     place: (usize, &'a ExecutionPlanMetricsSet),
     location: Arc<str>,
     opened: Option<Opened>,
+    keeps: bool,
 }
 
 impl<'a> Source<'a> {
@@ -48,12 +50,18 @@ impl<'a> Source<'a> {
         place: (usize, &'a ExecutionPlanMetricsSet),
     ) -> Self {
         let location = Arc::from(file.file.object_meta.location.as_ref());
-        Self { access, file, place, location, opened: None }
+        Self { access, file, place, location, opened: None, keeps: true }
     }
 
     /// The same, if it was opened before.
     pub(in crate::query) fn with(mut self, opened: Option<Opened>) -> Self {
         self.opened = opened;
+        self
+    }
+
+    /// The same; what it decodes it keeps, or not, as whoever goes through everything once.
+    pub(in crate::query) fn keeping(mut self, keeps: bool) -> Self {
+        self.keeps = keeps;
         self
     }
 
@@ -175,9 +183,50 @@ impl<'a> Source<'a> {
                 .zip(batch.columns())
                 .try_fold(Block::clone(block), |block, (column, values)| block.with(*column, values))?;
             *block = Arc::new(filled);
-            self.access.blocks.put(&self.location, piece, Arc::clone(block));
+            if self.keeps {
+                self.access.blocks.put(&self.location, piece, Arc::clone(block));
+            }
         }
         Ok(found)
+    }
+
+    /// The words of blocks that are not large; `None` if a block has too many rows, or its words are not known and would not be kept.
+    pub(in crate::query) async fn words(&mut self, numbers: &[u64]) -> Result<Vec<Option<Arc<BlockWords>>>> {
+        let blocks = &self.access.blocks;
+        let mut found: Vec<_> = numbers.iter().map(|number| blocks.words(&self.location, *number)).collect();
+        let lacking: Vec<usize> = (0..found.len()).filter(|place| found[*place].is_none()).collect();
+        if lacking.is_empty() || !self.keeps {
+            return Ok(found);
+        }
+        // The texts are not kept: the words take less memory, and the texts of few rows will be asked for.
+        let wanted: Vec<Piece> = lacking.iter().map(|place| Piece::Block(numbers[*place])).collect();
+        let texts = self.decode(&wanted, &columns::word_columns()).await?;
+        for (place, texts) in lacking.into_iter().zip(texts) {
+            let Some(words) = BlockWords::of(&texts).map(Arc::new) else { continue };
+            self.access.blocks.put_words(&self.location, numbers[place], Arc::clone(&words));
+            found[place] = Some(words);
+        }
+        Ok(found)
+    }
+
+    /// All columns of the rows of pieces, a batch for each; they are not kept.
+    pub(in crate::query) async fn read(&mut self, pieces: &[Piece]) -> Result<Vec<RecordBatch>> {
+        let all: Vec<usize> = (0..columns::file_columns().fields().len()).collect();
+        match pieces.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.decode(pieces, &all).await,
+        }
+    }
+
+    /// What is shown of a block's row, if it is in memory.
+    pub(in crate::query) fn event(&self, block: u64, row: u32) -> Option<Arc<Event>> {
+        self.access.blocks.event(&self.location, self.range(block).start + u64::from(row))
+    }
+
+    /// Keeps what is shown of a block's row.
+    pub(in crate::query) fn keep_event(&self, block: u64, row: u32, event: &Arc<Event>) {
+        let row = self.range(block).start + u64::from(row);
+        self.access.blocks.put_event(&self.location, row, Arc::clone(event));
     }
 
     /// What is in memory of a piece, or of its whole block if that has all `columns`.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::fixture::*;
 use crate::query::{Engine, Pushdown, Settings, columns, has_words, scan};
 
-pub(super) const COLUMNS: &str = "tenant_id, id, day, occurred_at, ip_address, version, metadata, target_ids";
+const COLUMNS: &str = "tenant_id, id, day, occurred_at, ip_address, version, metadata, target_ids";
 pub(super) const TENANTS: [&str; 3] = ["acme", "bolt", "coda"];
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -185,7 +185,7 @@ pub(super) async fn plain(rows: Vec<RecordBatch>) -> SessionContext {
 }
 
 /// One text per row, sorted; without a header, which an answer without batches has not.
-pub(super) fn sorted(batches: &[RecordBatch]) -> Vec<String> {
+fn sorted(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines: Vec<String> = arrow::util::pretty::pretty_format_batches(batches)
         .unwrap()
         .to_string()

@@ -19,16 +19,22 @@ use super::{
     leaders::Leaders,
     open::OpenFiles,
 };
-use crate::query::{
-    block_times::{Times, of_blocks},
-    blocks::places,
-    needle::{Access, NeedleFile, Opened, Reading, Source},
+use crate::{
+    event::TenantId,
+    query::{
+        block_times::{Times, of_blocks},
+        blocks::places,
+        needle::{Access, NeedleFile, Opened, Reading, Source},
+    },
 };
 
 /// Steps at the same time, to begin with and at most.
 const AT_ONCE: std::ops::RangeInclusive<usize> = 2..=16;
 /// Blocks of a file that are looked at in one step, at most.
 const BLOCKS_AT_ONCE_MAX: usize = 16;
+/// Blocks that one question may bring into memory: a million events. What goes through more will not come back before others have
+/// taken their place.
+const BLOCKS_KEPT_MAX: usize = 1_024;
 /// Steps after which it is worth while to look on all threads.
 const STEPS_ALONE: usize = 8;
 
@@ -44,6 +50,8 @@ pub(super) struct Look {
 /// Rows that are in no file yet: those that pass the filter.
 pub(super) struct Memory {
     pub(super) batch: RecordBatch,
+    /// Whose they are.
+    pub(super) tenant: TenantId,
     /// Where they are in the batch, and when they occurred.
     pub(super) rows: Vec<(u32, i64)>,
 }
@@ -71,10 +79,10 @@ impl Look {
     /// The first `wanted` rows, and their equals, with their keys.
     pub(super) async fn first(
         self: &Arc<Self>,
-        direction: Direction,
+        direction: &Direction,
         wanted: usize,
     ) -> Result<Vec<(i64, At)>> {
-        let mut leaders = self.leaders_in_memory(&direction, wanted);
+        let mut leaders = self.leaders_in_memory(direction, wanted);
         let times = self.files.iter().map(|file| Times::of(&file.kept.file));
         let mut frontier = Frontier::new(direction.clone(), times);
         let mut open = OpenFiles::default();
@@ -84,7 +92,7 @@ impl Look {
                 && let Some((bound, step)) = frontier.step(leaders.least(), running.blocks_at_once())
             {
                 let file = step.file();
-                running.begin(bound, Arc::clone(self).step(step, open.take(file)));
+                running.begin(bound, Arc::clone(self).step(step, open.take(file), running.keeps()));
             }
             let Some(outcome) = running.next(leaders.least()).await else { return Ok(leaders.finish()) };
             let (file, done, opened) = outcome?;
@@ -124,7 +132,7 @@ impl Look {
         Source::new(&self.access, file, (0, &self.metrics))
     }
 
-    async fn step(self: Arc<Self>, step: Step, opened: Option<Opened>) -> Outcome {
+    async fn step(self: Arc<Self>, step: Step, opened: Option<Opened>, keeps: bool) -> Outcome {
         // What is in memory is never waited for, and others want to run too.
         tokio::task::consume_budget().await;
         match step {
@@ -133,7 +141,7 @@ impl Look {
                 Ok((file, Done::Opened(times), opened))
             }
             Step::Look(file, numbers) => {
-                let mut source = self.source(&self.files[file]).with(opened);
+                let mut source = self.source(&self.files[file]).with(opened).keeping(keeps);
                 let blocks = self.look(&mut source, &numbers).await?;
                 Ok((file, Done::Looked(blocks), source.into_opened()))
             }
@@ -195,6 +203,11 @@ impl Steps {
 
     fn blocks_at_once(&self) -> usize {
         (self.blocks / 2).clamp(1, BLOCKS_AT_ONCE_MAX)
+    }
+
+    /// Whether what is looked at is kept in memory.
+    fn keeps(&self) -> bool {
+        self.blocks < BLOCKS_KEPT_MAX
     }
 
     fn count(&mut self, blocks: usize) {

@@ -1,34 +1,53 @@
-//! All columns of the rows that were found.
+//! The events that were found, as the API shows them.
 //!
-//! In: where rows are, the first one first. Out: batches of them. Guaranteed: each row once; a batch has no more than can be read at
-//! once, however many rows are of one time.
+//! In: where rows are, the first one first. Out: batches with their times, tenants, ids, and themselves as JSON. Guaranteed: each row once;
+//! a batch has no more than can be read at once, however many rows are of one time.
+//!
+//! An event of a file stays in memory as its JSON, which takes an eighth of what its columns would. Files never change, and nor does what
+//! is shown of their rows.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{RecordBatch, UInt32Array},
-    compute::{concat_batches, take_record_batch},
+    array::{AsArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array},
+    compute::take_record_batch,
 };
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
-use super::look::{At, Look};
-use crate::query::{columns, scan::as_table};
+use super::{
+    frontier::Direction,
+    look::{At, Look},
+};
+use crate::{
+    event::{canonical, schema::ID},
+    query::{
+        blocks::{Event, Piece},
+        columns,
+        needle::Source,
+        scan::as_table,
+    },
+};
 
 /// Decoded bytes, about, that are read at once.
 const BATCH_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Files that are read at the same time.
 const FILES_AT_ONCE: usize = 16;
 
-/// Rows that were found.
+/// Rows that were found, with their times.
 pub(super) struct Found {
     look: Arc<Look>,
-    rows: Vec<At>,
+    rows: Vec<(i64, At)>,
 }
 
+/// An event with its time and its tenant.
+type Shown<'a> = (i64, &'a str, Arc<Event>);
+
 impl Found {
-    pub(super) fn new(look: Arc<Look>, leaders: Vec<(i64, At)>) -> Self {
-        Self { look, rows: leaders.into_iter().map(|(_, at)| at).collect() }
+    pub(super) fn new(look: Arc<Look>, direction: &Direction, leaders: Vec<(i64, At)>) -> Self {
+        // The key of a key is the time.
+        let rows = leaders.into_iter().map(|(key, at)| (direction.key(key), at)).collect();
+        Self { look, rows }
     }
 
     /// They, read when they are asked for.
@@ -38,17 +57,17 @@ impl Found {
             if end == first {
                 return Ok(None);
             }
-            let batch = found.read(&found.rows[first..end]).await?;
+            let batch = batch(found.shown(&found.rows[first..end]).await?)?;
             Ok(Some((batch, (found, end))))
         })
     }
 
     /// How many of the rows are read at once: all unless that is much; at least one.
-    fn at_once(&self, rows: &[At]) -> usize {
+    fn at_once(&self, rows: &[(i64, At)]) -> usize {
         let mut bytes = 0;
-        let fits = |at: &&At| {
+        let fits = |(_, at): &&(i64, At)| {
             let fits = bytes <= BATCH_BYTES_MAX;
-            bytes += self.bytes(**at);
+            bytes += self.bytes(*at);
             fits
         };
         rows.iter().take_while(fits).count()
@@ -64,37 +83,94 @@ impl Found {
         }
     }
 
-    async fn read(&self, rows: &[At]) -> Result<RecordBatch> {
-        let mut of_files: BTreeMap<usize, BTreeMap<u64, Vec<u32>>> = BTreeMap::new();
-        let mut of_memory: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-        for at in rows {
+    async fn shown(&self, rows: &[(i64, At)]) -> Result<Vec<Shown<'_>>> {
+        let mut shown = Vec::with_capacity(rows.len());
+        let mut of_files: BTreeMap<usize, Vec<(u64, u32, i64)>> = BTreeMap::new();
+        let mut of_memory: BTreeMap<usize, Vec<(u32, i64)>> = BTreeMap::new();
+        for (time, at) in rows {
             match *at {
-                At::File { file, block, row } => {
-                    of_files.entry(file).or_default().entry(block).or_default().push(row);
-                }
-                At::Memory { batch, row } => of_memory.entry(batch).or_default().push(row),
+                At::File { file, block, row } => of_files.entry(file).or_default().push((block, row, *time)),
+                At::Memory { batch, row } => of_memory.entry(batch).or_default().push((row, *time)),
             }
         }
-        let mut batches: Vec<RecordBatch> = stream::iter(of_files)
-            .map(|(file, blocks)| self.of_file(file, blocks))
-            .buffered(FILES_AT_ONCE)
-            .try_concat()
-            .await?;
         for (batch, rows) in of_memory {
-            let rows = take_record_batch(&self.look.memory[batch].batch, &UInt32Array::from(rows))?;
-            batches.push(as_table(&rows, &columns::table_columns())?);
+            shown.extend(self.of_memory(batch, &rows)?);
         }
-        Ok(concat_batches(&columns::table_columns(), &batches)?)
+        let of_files =
+            stream::iter(of_files).map(|(file, rows)| self.of_file(file, rows)).buffered(FILES_AT_ONCE);
+        let of_files: Vec<Shown<'_>> = of_files.try_concat().await?;
+        shown.extend(of_files);
+        Ok(shown)
     }
 
-    async fn of_file(&self, file: usize, blocks: BTreeMap<u64, Vec<u32>>) -> Result<Vec<RecordBatch>> {
-        let found: Vec<(u64, Arc<[u32]>)> = blocks
-            .into_iter()
-            .map(|(block, mut rows)| {
-                rows.sort_unstable();
-                (block, Arc::from(rows))
-            })
-            .collect();
-        self.look.reading.rows(&mut self.look.source(&self.look.files[file]), &found).await
+    fn of_memory(&self, number: usize, rows: &[(u32, i64)]) -> Result<Vec<Shown<'_>>> {
+        let memory = &self.look.memory[number];
+        let places = UInt32Array::from_iter_values(rows.iter().map(|(row, _)| *row));
+        let batch = take_record_batch(&memory.batch, &places)?;
+        let events = events(&as_table(&batch, &columns::table_columns())?)?;
+        Ok(rows.iter().zip(events).map(|((_, time), event)| (*time, memory.tenant.as_str(), event)).collect())
     }
+
+    /// Those of a file that are not in memory are read together.
+    async fn of_file(&self, number: usize, mut rows: Vec<(u64, u32, i64)>) -> Result<Vec<Shown<'_>>> {
+        rows.sort_unstable();
+        let file = &self.look.files[number];
+        let mut source = self.look.source(file);
+        let mut events: Vec<Option<Arc<Event>>> =
+            rows.iter().map(|(block, row, _)| source.event(*block, *row)).collect();
+        let missing = rows.iter().zip(&events).filter(|(_, event)| event.is_none());
+        let missing: Vec<(u64, u32)> = missing.map(|((block, row, _), _)| (*block, *row)).collect();
+        let mut read = self.read(&mut source, &missing).await?.into_iter();
+        for event in &mut events {
+            if event.is_none() {
+                *event = read.next();
+            }
+        }
+        let tenant = file.snapshot.tenant.as_str();
+        let shown = rows.iter().zip(events).filter_map(|((_, _, time), event)| Some((*time, tenant, event?)));
+        Ok(shown.collect())
+    }
+
+    /// Rows of blocks, which ascend.
+    async fn read(&self, source: &mut Source<'_>, rows: &[(u64, u32)]) -> Result<Vec<Arc<Event>>> {
+        let of_blocks = rows.chunk_by(|(one, _), (other, _)| one == other);
+        let pieces: Vec<Piece> = of_blocks
+            .map(|rows| Piece::Rows(rows[0].0, rows.iter().map(|(_, row)| *row).collect()))
+            .collect();
+        let mut read = Vec::with_capacity(rows.len());
+        for batch in source.read(&pieces).await? {
+            read.extend(events(&batch)?);
+        }
+        for ((block, row), event) in rows.iter().zip(&read) {
+            source.keep_event(*block, *row, event);
+        }
+        Ok(read)
+    }
+}
+
+/// The rows of a batch as the API shows them.
+fn events(batch: &RecordBatch) -> Result<Vec<Arc<Event>>> {
+    let external = |error| DataFusionError::External(Box::new(error));
+    let rows = canonical::Rows::new(batch).map_err(external)?;
+    let ids = batch.column_by_name(ID).and_then(|ids| ids.as_string_view_opt());
+    let ids = ids.ok_or_else(|| DataFusionError::Internal(format!("events have no column '{ID}'")))?;
+    let event = |row| {
+        let mut json = String::new();
+        rows.push_api(row, &mut json);
+        Arc::new(Event { id: ids.value(row).into(), json: json.into() })
+    };
+    Ok((0..rows.len()).map(event).collect())
+}
+
+fn batch(shown: Vec<Shown<'_>>) -> Result<RecordBatch> {
+    let times = TimestampMicrosecondArray::from_iter_values(shown.iter().map(|(time, _, _)| *time));
+    Ok(RecordBatch::try_new(
+        columns::shown_columns(),
+        vec![
+            Arc::new(times.with_timezone("UTC")),
+            Arc::new(StringArray::from_iter_values(shown.iter().map(|(_, tenant, _)| tenant))),
+            Arc::new(StringArray::from_iter_values(shown.iter().map(|(_, _, event)| &event.id))),
+            Arc::new(StringArray::from_iter_values(shown.iter().map(|(_, _, event)| &event.json))),
+        ],
+    )?)
 }
