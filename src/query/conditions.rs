@@ -102,6 +102,8 @@ fn with_values(filter: Expr, values: &ParamValues) -> datafusion::error::Result<
             let value = values.get_placeholders_with_values(&placeholder.id)?;
             Ok(Transformed::yes(Expr::Literal(value.value, None)))
         }
+        // An operator of JSON is a function under the operator's name.
+        Expr::Alias(alias) => Ok(Transformed::yes(alias.expr.as_ref().clone())),
         _ => Ok(Transformed::no(expr)),
     });
     filled.map(|filled| filled.data)

@@ -23,7 +23,8 @@ use crate::{
         schema::{ID, OCCURRED_AT, TENANT_ID},
     },
     query::{
-        Engine, FirstEvents, Narrowing, Scope, Settings, Statistics,
+        Engine, Filter, FirstEvents, Narrowing, Request, Scope, Settings, Statistics,
+        browse::{Order, PageQuery},
         columns::{self, EVENT},
         conditions::Conditions,
         topk::Direction,
@@ -163,6 +164,47 @@ async fn the_first_events_are_those_of_a_sort() {
             }
         }
     }
+}
+
+/// Would catch a filter by which a statement leaves out files and blocks, and a page does not.
+#[tokio::test]
+async fn pages_prune_as_statements_do() {
+    let lake = days().await;
+    let mut kept = Vec::new();
+    for (name, value) in [
+        ("id", "event-000123"),
+        ("actor_id", "user-3"),
+        ("actor_email", "ana@example.com"),
+        ("target_id", "user-4"),
+        ("ip_address", "203.0.113.9"),
+        ("session_id", "s_1"),
+        ("request_id", "r_1"),
+        ("correlation_id", "c_1"),
+        ("action", "document.*"),
+        ("outcome", "failure"),
+        ("target_type", "document"),
+        ("metadata.number", "64"),
+        ("q", "number 64"),
+        ("from", "2026-11-20"),
+        ("to", "2026-11-05T12:00:00Z"),
+    ] {
+        let mut filter = Filter::default();
+        filter.set(name, value).unwrap();
+        let query = PageQuery { filter, order: Order::Desc, limit: 10, after: None };
+        let (_, of_page) =
+            answer(&lake.engine(Settings::default()), query.question(Scope::All)).await.unwrap();
+        let conditions = query.filter.conditions();
+        let sql = format!("SELECT id FROM events {}", conditions.clause());
+        let engine = lake.engine(Settings::default());
+        let mut running = engine.run(Request { params: conditions.params, ..request(&sql) }).await.unwrap();
+        while running.next().await.is_some() {}
+        let of_statement = running.statistics();
+        let pruned = |cost: &Statistics| (cost.files_kept, cost.rows_kept, cost.files_pruned_by_index);
+        assert_eq!(pruned(&of_page), pruned(&of_statement), "{name}={value}");
+        kept.push((name, of_page.rows_kept));
+    }
+    let pruning = kept.iter().filter(|(_, rows)| *rows < 1_600).count();
+    assert!(pruning >= 11, "{kept:?}");
 }
 
 /// Forty days of files of forty events, ten a block.
