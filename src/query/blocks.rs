@@ -1,26 +1,26 @@
-//! What needles have read of files, kept as decoded columns.
+//! What needles and pages have read of files, kept as decoded columns, as words, and as JSON.
 //!
-//! In: a block of rows of a file, or a few rows of one, as they were decoded. Out: the same, for whoever asks for them next. Guaranteed:
+//! In: a block of rows of a file, or a few rows of one, as they were decoded; a block's words; an event. Out: the same, for whoever asks next. Guaranteed:
 //! what is kept is what is stored, because files never change and each has a name of its own; it takes no more memory than was
 //! said; what is asked for once does not push out what is asked for often (S3-FIFO, by `quick_cache`).
 //!
 //! To find a page, unpack and decode it takes some twenty times as long as to look at its rows. Who investigates asks about the
 //! same actors, addresses and days again and again, one page after the other. A filter's columns are kept for whole blocks, because
 //! the next value is looked for in the same; of the other columns, those few rows that the filter left, which take some hundredth
-//! of the memory.
+//! of the memory; of a page, its events as they are shown, which take an eighth of what their columns would.
+
+mod block;
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, UInt32Array, new_null_array},
-    buffer::Buffer,
-    compute::{FilterBuilder, FilterPredicate, take},
-    datatypes::DataType,
+    array::{Array, BooleanArray, BooleanBufferBuilder},
+    compute::{FilterBuilder, FilterPredicate},
 };
-use datafusion::{common::internal_err, error::Result};
 use quick_cache::{Weighter, sync::Cache};
 
-use super::{block_words::BlockWords, columns};
+pub(crate) use self::block::Block;
+use super::block_words::BlockWords;
 
 /// One row in so many, or fewer, are few.
 const FEW: usize = 4;
@@ -28,8 +28,8 @@ const FEW: usize = 4;
 const ENTRY_BYTES: usize = 1024;
 /// What an event takes beside its texts, about.
 const EVENT_BYTES: usize = 256;
-/// A block of a few columns, to begin with.
-const BLOCK_BYTES_ESTIMATE: u64 = 128 * 1024;
+/// What is kept, on average, to begin with: blocks of some columns, and many more events.
+const KEPT_BYTES_ESTIMATE: u64 = 16 * 1024;
 
 /// Rows of a file that are kept together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,7 +107,7 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// Keeps blocks of so many rows within so many bytes; none if there are no bytes.
     pub(crate) fn new(rows: u64, bytes_max: u64) -> Self {
-        let items = (bytes_max / BLOCK_BYTES_ESTIMATE).max(16) as usize;
+        let items = (bytes_max / KEPT_BYTES_ESTIMATE).max(16) as usize;
         let cache = Cache::with_weighter(items, bytes_max, BySize);
         Self { cache, rows: rows.max(1), keeps: bytes_max > 0 }
     }
@@ -180,101 +180,6 @@ impl Weighter<(Arc<str>, Part), Known> for BySize {
     }
 }
 
-/// The rows of a piece, in those columns that were asked for so far.
-#[derive(Clone, Debug)]
-pub(crate) struct Block {
-    /// By their places in [`columns::file_columns`].
-    columns: Vec<Option<Values>>,
-}
-
-/// The values of one column.
-#[derive(Clone, Debug)]
-enum Values {
-    /// All of them are null, as of most columns of most blocks.
-    Null,
-    These(ArrayRef),
-}
-
-impl Block {
-    /// One of which nothing is known.
-    pub(crate) fn empty() -> Self {
-        Self { columns: vec![None; columns::file_columns().fields().len()] }
-    }
-
-    /// Whether it has the values of a column.
-    pub(crate) fn has(&self, column: usize) -> bool {
-        self.columns[column].is_some()
-    }
-
-    /// With one column more.
-    pub(crate) fn with(mut self, column: usize, values: &ArrayRef) -> Result<Self> {
-        self.columns[column] = Some(match values.null_count() == values.len() {
-            true => Values::Null,
-            false => Values::These(compact(&on_its_own(values)?)),
-        });
-        Ok(self)
-    }
-
-    /// The values of a column that it has, for all of its `rows`.
-    pub(crate) fn all(&self, column: usize, rows: usize) -> Result<ArrayRef> {
-        match self.values(column)? {
-            Values::These(values) => Ok(Arc::clone(values)),
-            Values::Null => Ok(new_null_array(type_of(column), rows)),
-        }
-    }
-
-    /// Those values of a column that it has that `chosen` says.
-    pub(crate) fn some(&self, column: usize, chosen: &FilterPredicate) -> Result<ArrayRef> {
-        match self.values(column)? {
-            // A few texts would keep those of the whole block in memory for as long as the answer is on its way.
-            Values::These(values) => Ok(compact(&chosen.filter(values)?)),
-            Values::Null => Ok(new_null_array(type_of(column), chosen.count())),
-        }
-    }
-
-    /// What was not read is no null.
-    fn values(&self, column: usize) -> Result<&Values> {
-        match &self.columns[column] {
-            Some(values) => Ok(values),
-            None => internal_err!("a block is asked for column {column}, which was not read"),
-        }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let of = |values: &Option<Values>| match values {
-            Some(Values::These(values)) => values.get_array_memory_size(),
-            Some(Values::Null) | None => 0,
-        };
-        ENTRY_BYTES + self.columns.iter().map(of).sum::<usize>()
-    }
-}
-
-fn type_of(column: usize) -> &'static DataType {
-    columns::type_of_file_column(column)
-}
-
-/// The same values, without what they were cut out of. (Of texts, `compact` sees to that.)
-fn on_its_own(values: &ArrayRef) -> Result<ArrayRef> {
-    if values.data_type() == &DataType::Utf8View {
-        return Ok(Arc::clone(values));
-    }
-    let all = UInt32Array::from_iter_values(0..values.len() as u32);
-    let mut taken = take(values, &all, None)?;
-    // Of lists it makes room for the items of all that they were cut out of.
-    taken.shrink_to_fit();
-    Ok(taken)
-}
-
-/// The same values, without texts that none of them is if these are most of what they keep in memory.
-fn compact(values: &ArrayRef) -> ArrayRef {
-    let Some(views) = values.as_string_view_opt() else { return Arc::clone(values) };
-    let kept: usize = views.data_buffers().iter().map(Buffer::len).sum();
-    match kept > 2 * views.total_buffer_bytes_used() {
-        true => Arc::new(views.gc()),
-        false => Arc::clone(values),
-    }
-}
-
 /// The places of the rows that passed a filter.
 pub(crate) fn places(passed: &BooleanArray) -> Arc<[u32]> {
     // What is neither true nor false did not pass, whatever stands in its place.
@@ -296,12 +201,13 @@ pub(crate) fn chosen(places: &[u32], rows: usize) -> FilterPredicate {
 #[cfg(test)]
 mod tests {
     use arrow::{
-        array::{Int64Array, ListBuilder, StringBuilder, StringViewArray},
+        array::{ArrayRef, Int64Array, ListBuilder, StringBuilder, StringViewArray, new_null_array},
         buffer::NullBuffer,
     };
 
-    use super::*;
+    use super::{block::type_of, *};
     use crate::event::schema::{OCCURRED_AT, SEQ, TARGET_IDS};
+    use crate::query::columns;
 
     fn place(name: &str) -> usize {
         columns::file_columns().index_of(name).unwrap()

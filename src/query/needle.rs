@@ -37,7 +37,11 @@ use datafusion::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use self::bound::Bound;
-pub(super) use self::{opened::Opened, read::Reading, source::Source};
+pub(super) use self::{
+    opened::Opened,
+    read::Reading,
+    source::{DECODED_BYTES, Source, numbers},
+};
 use super::{block_times::TimesCache, blocks::Blocks, memory_words::MemoryWords, prune::KeptFile};
 use crate::table::snapshot::Snapshot;
 

@@ -4,8 +4,8 @@
 //! that are of the same time as the last of them, for whoever orders them further. Guaranteed: none that belongs to them is missing;
 //! what a reader may not see is not among them; memory is bounded by what is read at once and by the rows that come out.
 //!
-//! `SELECT * … ORDER BY occurred_at DESC LIMIT 101` says the same. Planning it takes longer than finding a page whose blocks are in
-//! memory (`EXPLAIN ANALYZE` of forty columns), and its sort learns only file by file what it needs no more. Here the
+//! `SELECT * … ORDER BY occurred_at DESC LIMIT 101` says the same. To plan it, with its forty columns, takes longer than to find a page
+//! whose blocks are in memory, and its sort learns only file by file what it needs no more. Here the
 //! same files, rows and filters as a scan has (`EventsTable::prune`) are looked at block by block, from the end that the order begins at
 //! (`frontier`, with the times of Parquet's page index), until no block that is left can hold a row that comes before those found (`leaders`):
 //! the threshold algorithm of Fagin, Lotem and Naor (2003) with one list. Only then are all columns of those rows read.
@@ -13,17 +13,14 @@
 mod frontier;
 mod leaders;
 mod look;
+mod memory;
 mod open;
 mod rows;
+mod steps;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use arrow::{
-    array::{RecordBatch, UInt32Array},
-    compute::take_record_batch,
-};
 use datafusion::{
-    common::cast::as_timestamp_microsecond_array,
     error::{DataFusionError, Result},
     execution::SessionState,
     logical_expr::{Expr, utils::conjunction},
@@ -35,10 +32,7 @@ use datafusion::{
 use futures::{TryStreamExt, stream};
 
 pub(crate) use self::frontier::Direction;
-use self::{
-    look::{Look, Memory},
-    rows::Found,
-};
+use self::{look::Look, rows::Found};
 use super::{
     block_words, columns,
     conditions::Conditions,
@@ -46,7 +40,7 @@ use super::{
     needle::{Access, NeedleFile, Reading},
     provider::EventsTable,
     prune::{Kept, KeptFile},
-    scan::{as_table, partitioned},
+    scan::partitioned,
     skip::words_wanted,
     statistics,
 };
@@ -86,10 +80,11 @@ pub(crate) async fn first(
     };
     let look = Look {
         files: files(&kept),
-        memory: memory(&kept, &reading(&of_memory)?, &words, &table.needles)?,
+        memory: memory::passing(&kept, &reading(&of_memory)?, &words, &table.needles)?,
         reading: Arc::new(reading(&of_files)?.with_words(words_of_blocks(&words, &kept, &table.needles))),
         access: Arc::clone(&table.needles),
         metrics: metrics.clone(),
+        open: Mutex::default(),
     };
     Ok(stream_of(look, question))
 }
@@ -129,33 +124,4 @@ fn words_of_blocks(words: &[u32], kept: &Kept, access: &Access) -> Vec<u32> {
         true => words.to_vec(),
         false => Vec::new(),
     }
-}
-
-/// What is in no file yet, and has all `words`.
-fn memory(kept: &Kept, reading: &Reading, words: &[u32], access: &Access) -> Result<Vec<Memory>> {
-    let batches = kept.snapshots.iter().flat_map(|snapshot| {
-        snapshot.uncommitted.batches().map(move |batch| (snapshot.tenant.clone(), batch.clone()))
-    });
-    let memory = batches.map(|(tenant, batch)| {
-        let known = if words.is_empty() { None } else { access.words.of(&batch)? };
-        let rows = match known {
-            Some(known) => passing_of(&batch, known.rows_with(words), reading)?,
-            None => reading.passing(batch.num_rows(), |columns| as_table(&batch, columns))?.to_vec(),
-        };
-        let times = as_table(&batch, &columns::times())?;
-        let times = as_timestamp_microsecond_array(times.column(0))?;
-        let rows = rows.into_iter().map(|row| (row, times.value(row as usize))).collect();
-        Ok(Memory { batch, tenant, rows })
-    });
-    memory.collect()
-}
-
-/// Those of these rows that pass.
-fn passing_of(batch: &RecordBatch, rows: Vec<u32>, reading: &Reading) -> Result<Vec<u32>> {
-    if rows.is_empty() {
-        return Ok(rows);
-    }
-    let some = take_record_batch(batch, &UInt32Array::from(rows.clone()))?;
-    let passing = reading.passing(rows.len(), |columns| as_table(&some, columns))?;
-    Ok(passing.iter().map(|place| rows[*place as usize]).collect())
 }

@@ -180,11 +180,12 @@ impl Reading {
         };
         let pieces: Vec<Piece> = found.iter().map(piece).collect();
         let blocks = source.fetch(&pieces, &self.columns.in_file()).await?;
-        let batch = |((number, places), (got, block)): (&(u64, Arc<[u32]>), (Piece, Arc<Block>))| {
+        let mut batches = Vec::with_capacity(found.len());
+        for ((number, places), (got, block)) in found.iter().zip(blocks) {
             let asked = Piece::Rows(*number, Arc::clone(places));
-            self.columns.rows(source, (&asked, &got), &block)
-        };
-        found.iter().zip(blocks).map(batch).collect()
+            batches.push(self.columns.rows(source, (&asked, &got), &block)?);
+        }
+        Ok(batches)
     }
 
     /// The same of a file of which too much may match to be kept.

@@ -20,6 +20,7 @@ use crate::{
         block_words::BlockWords,
         blocks::{Block, Event, Piece},
         columns,
+        prune::KeptFile,
         scan::selection,
     },
 };
@@ -27,7 +28,7 @@ use crate::{
 /// Blocks of one file that are looked at one by one; of more it is quicker to read what the filter leaves.
 const BLOCKS_MAX: usize = 64;
 /// Decoded bytes, about, for each byte of a file.
-const DECODED_BYTES: u64 = 8;
+pub(in crate::query) const DECODED_BYTES: u64 = 8;
 /// Decoded bytes, about, that are fetched together.
 const FETCHED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -73,22 +74,9 @@ impl<'a> Source<'a> {
     /// The blocks with rows that may match, in parts that are small enough to be in memory at the same time; `None` if they are too
     /// many, or too large, to be kept, or none are.
     pub(super) fn parts(&self) -> Option<Vec<Vec<Piece>>> {
-        let numbers = self.numbers();
+        let numbers = numbers(&self.file.kept, self.access.blocks.rows());
         let are_kept = self.access.blocks.keeps() && !self.is_large() && numbers.len() <= BLOCKS_MAX;
         are_kept.then(|| self.parts_of(&numbers))
-    }
-
-    /// The blocks with rows that may match.
-    pub(in crate::query) fn numbers(&self) -> Vec<u64> {
-        let (file, rows) = (&self.file.kept.file, self.access.blocks.rows());
-        let mut numbers: Vec<u64> = match &self.file.kept.rows {
-            Some(ranges) => {
-                ranges.iter().flat_map(|range| range.start / rows..range.end.div_ceil(rows)).collect()
-            }
-            None => (0..file.rows.div_ceil(rows)).collect(),
-        };
-        numbers.dedup();
-        numbers
     }
 
     /// These blocks in parts that are small enough to be in memory at the same time. Of a large block, a piece is not all.
@@ -118,11 +106,6 @@ impl<'a> Source<'a> {
     fn block_bytes(&self) -> u64 {
         let (file, rows) = (&self.file.kept.file, self.access.blocks.rows());
         (file.size_bytes * DECODED_BYTES * rows.min(file.rows) / file.rows.max(1)).max(1)
-    }
-
-    /// Decoded bytes of a row, about.
-    pub(in crate::query) fn row_bytes(&self) -> u64 {
-        self.block_bytes() / self.access.blocks.rows().min(self.file.kept.file.rows).max(1)
     }
 
     /// Which day its events are of.
@@ -278,4 +261,15 @@ impl<'a> Source<'a> {
         };
         Ok(sizes.into_iter().map(slice).collect())
     }
+}
+
+/// The blocks of a file, of so many rows each, with rows that may match.
+pub(in crate::query) fn numbers(kept: &KeptFile, rows_of_block: u64) -> Vec<u64> {
+    let blocks = |range: &Range<u64>| range.start / rows_of_block..range.end.div_ceil(rows_of_block);
+    let mut numbers: Vec<u64> = match &kept.rows {
+        Some(ranges) => ranges.iter().flat_map(blocks).collect(),
+        None => blocks(&(0..kept.file.rows)).collect(),
+    };
+    numbers.dedup();
+    numbers
 }

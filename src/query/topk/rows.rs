@@ -75,7 +75,7 @@ impl Found {
 
     fn bytes(&self, at: At) -> u64 {
         match at {
-            At::File { file, .. } => self.look.source(&self.look.files[file]).row_bytes(),
+            At::File { file, .. } => self.look.row_bytes(file),
             At::Memory { batch, .. } => {
                 let batch = &self.look.memory[batch].batch;
                 (batch.get_array_memory_size() / batch.num_rows().max(1)) as u64
@@ -114,8 +114,7 @@ impl Found {
     /// Those of a file that are not in memory are read together.
     async fn of_file(&self, number: usize, mut rows: Vec<(u64, u32, i64)>) -> Result<Vec<Shown<'_>>> {
         rows.sort_unstable();
-        let file = &self.look.files[number];
-        let mut source = self.look.source(file);
+        let mut source = self.look.source(number);
         let mut events: Vec<Option<Arc<Event>>> =
             rows.iter().map(|(block, row, _)| source.event(*block, *row)).collect();
         let missing = rows.iter().zip(&events).filter(|(_, event)| event.is_none());
@@ -126,7 +125,8 @@ impl Found {
                 *event = read.next();
             }
         }
-        let tenant = file.snapshot.tenant.as_str();
+        self.look.put_back(number, source);
+        let tenant = self.look.files[number].snapshot.tenant.as_str();
         let shown = rows.iter().zip(events).filter_map(|((_, _, time), event)| Some((*time, tenant, event?)));
         Ok(shown.collect())
     }
