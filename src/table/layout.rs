@@ -199,6 +199,21 @@ mod tests {
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::Invalid, "zstd level 23".to_owned()));
     }
 
+    /// Would catch columns that take half as many bytes again because they are written as any other text or number is.
+    #[test]
+    fn columns_are_written_in_the_encoding_that_suits_them() {
+        let first = batch(vec![(schema::ID, Arc::new(StringArray::from(texts(10, 10))))]);
+        let properties = writer_properties(&Settings::default(), &first).unwrap();
+        let of_ids = UNIQUE_ID_COLUMNS.map(|name| (name, Encoding::DELTA_BYTE_ARRAY));
+        let of_json = schema::JSON_COLUMNS.map(|name| (name, Encoding::DELTA_LENGTH_BYTE_ARRAY));
+        let growing = GROWING_COLUMNS.map(|name| (name, Encoding::DELTA_BINARY_PACKED));
+        for (name, encoding) in of_ids.into_iter().chain(of_json).chain(growing) {
+            let column = ColumnPath::from(name);
+            assert_eq!(properties.encoding(&column), Some(encoding), "{name}");
+            assert!(!properties.dictionary_enabled(&column), "{name}");
+        }
+    }
+
     fn texts(rows: usize, different: usize) -> Vec<String> {
         (0..rows).map(|row| format!("v{}", row % different)).collect()
     }
