@@ -25,9 +25,12 @@ use arrow::{
 };
 use auditlake::{
     config::Config,
-    error::{Error, ErrorKind},
+    error::Error,
     event::TenantId,
-    query::{Request, Scope},
+    query::{
+        Filter, Question, Request, Scope,
+        browse::{Order, PageQuery},
+    },
     server::{Access, Lake},
     store,
 };
@@ -51,7 +54,30 @@ const WORDS: &str =
 /// A question with the values it is asked with.
 struct Needle {
     name: &'static str,
-    texts: Vec<String>,
+    asked: Vec<Asked>,
+}
+
+#[derive(Debug)]
+enum Asked {
+    Sql(String),
+    /// A page of the events API, by this filter.
+    Page(&'static str, String),
+}
+
+impl Asked {
+    fn question(&self, tenant: &TenantId) -> Question {
+        let scope = Scope::Tenant(tenant.clone());
+        match self {
+            Self::Sql(sql) => {
+                Question::from(Request { sql: sql.clone(), params: serde_json::Map::new(), scope })
+            }
+            Self::Page(name, value) => {
+                let mut filter = Filter::default();
+                filter.set(name, value).expect("a filter");
+                PageQuery { filter, order: Order::Desc, limit: 100, after: None }.question(scope).into()
+            }
+        }
+    }
 }
 
 /// What one question cost.
@@ -99,15 +125,15 @@ async fn measure_needle(
     let started = Instant::now();
     let lake = Lake::open(config(&location, Some(server)), Access::Read).await?;
     let opening = Cost { rows: 0, milliseconds: milliseconds(started), account: server.take_account() };
-    let cold = ask(&lake, tenant, &needle.texts[0], Some(server)).await?;
-    let again = ask(&lake, tenant, &needle.texts[0], Some(server)).await?;
+    let cold = ask(&lake, tenant, &needle.asked[0], Some(server)).await?;
+    let again = ask(&lake, tenant, &needle.asked[0], Some(server)).await?;
     let mut others = Vec::new();
-    for text in &needle.texts[1..] {
-        others.push(ask(&lake, tenant, text, Some(server)).await?);
+    for asked in &needle.asked[1..] {
+        others.push(ask(&lake, tenant, asked, Some(server)).await?);
     }
-    for (text, cost) in needle.texts.iter().zip([&cold].into_iter().chain(&others)) {
-        let expected = ask(local, tenant, text, None).await?.rows;
-        assert_eq!(cost.rows, expected, "{text}");
+    for (asked, cost) in needle.asked.iter().zip([&cold].into_iter().chain(&others)) {
+        let expected = ask(local, tenant, asked, None).await?.rows;
+        assert_eq!(cost.rows, expected, "{asked:?}");
     }
     others.sort_by(|a, b| a.milliseconds.total_cmp(&b.milliseconds));
     show("open", &opening);
@@ -133,22 +159,26 @@ fn show(name: &str, cost: &Cost) {
     );
 }
 
-async fn ask(lake: &Lake, tenant: &TenantId, sql: &str, server: Option<&DelayedS3>) -> Result<Cost, Error> {
+async fn ask(
+    lake: &Lake,
+    tenant: &TenantId,
+    asked: &Asked,
+    server: Option<&DelayedS3>,
+) -> Result<Cost, Error> {
     let started = Instant::now();
-    let rows = rows(lake, tenant, sql).await?.iter().map(RecordBatch::num_rows).sum();
+    let rows = rows(lake, asked.question(tenant)).await?.iter().map(RecordBatch::num_rows).sum();
     let account = server.map(DelayedS3::take_account).unwrap_or_default();
     Ok(Cost { rows, milliseconds: milliseconds(started), account })
 }
 
-async fn rows(lake: &Lake, tenant: &TenantId, sql: &str) -> Result<Vec<RecordBatch>, Error> {
-    let request =
-        Request { sql: sql.to_owned(), params: serde_json::Map::new(), scope: Scope::Tenant(tenant.clone()) };
-    lake.engine().run(request).await?.try_collect().await
+async fn rows(lake: &Lake, question: Question) -> Result<Vec<RecordBatch>, Error> {
+    lake.engine().run(question).await?.try_collect().await
 }
 
 /// Values of the first column.
 async fn texts(lake: &Lake, tenant: &TenantId, sql: &str) -> Vec<String> {
-    let batches = rows(lake, tenant, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let question = Asked::Sql(sql.to_owned()).question(tenant);
+    let batches = rows(lake, question).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let mut values = Vec::new();
     for batch in batches {
         let column = cast(batch.column(0), &DataType::Utf8).expect("a column of text");
@@ -179,20 +209,28 @@ async fn choose(lake: &Lake, tenant: &TenantId) -> Vec<Needle> {
     let absent = ids.iter().map(|id| format!("{}{}", &id[..24], id[24..].chars().rev().collect::<String>()));
     let absent: Vec<String> = absent.collect();
     let words = seldom("word", WORDS, 5, 50).await;
-    let has_words = format!("SELECT id FROM events WHERE has_words(metadata, '{}')", words[0]);
-    let by_word = match rows(lake, tenant, &has_words).await {
-        Err(error) if error.kind() == ErrorKind::Invalid => "metadata LIKE '%{}%'",
-        _ => "has_words(metadata, '{}')",
-    };
     let needle = |name, columns: &str, condition: &str, values: &[String], end: &str| Needle {
         name,
-        texts: values
+        asked: values
             .iter()
             .map(|value| {
-                format!("SELECT {columns} FROM events WHERE {}{end}", condition.replace("{}", value))
+                let condition = condition.replace("{}", value);
+                Asked::Sql(format!("SELECT {columns} FROM events WHERE {condition}{end}"))
             })
             .collect(),
     };
+    let page = |name, filter: &'static str, values: &[String]| Needle {
+        name,
+        asked: values.iter().map(|value| Asked::Page(filter, value.clone())).collect(),
+    };
+    let rare = seldom("actor_id", "events WHERE actor_type = 'user'", 100, 300).await;
+    let busy = texts(
+        lake,
+        tenant,
+        &format!("SELECT actor_id FROM events WHERE actor_type = 'user' GROUP BY actor_id ORDER BY count(*) DESC, actor_id LIMIT {VALUES}"),
+    )
+    .await;
+    let names = any("actor_name", "request_id").await;
     let newest = " ORDER BY occurred_at DESC, seq DESC LIMIT 100";
     vec![
         needle("one event by id", "*", "id = '{}'", &ids, ""),
@@ -212,14 +250,11 @@ async fn choose(lake: &Lake, tenant: &TenantId) -> Vec<Needle> {
             &seldom("ip_address", "events", 50, 300).await,
             "",
         ),
-        needle("one word in metadata", COLUMNS, by_word, &words, ""),
-        needle(
-            "newest 100 of a rare actor",
-            COLUMNS,
-            "actor_id = '{}'",
-            &seldom("actor_id", "events WHERE actor_type = 'user'", 100, 300).await,
-            newest,
-        ),
+        needle("one word in metadata", COLUMNS, "has_words(metadata, '{}')", &words, ""),
+        needle("newest 100 of a rare actor", COLUMNS, "actor_id = '{}'", &rare, newest),
+        page("a page of a rare actor", "actor_id", &rare),
+        page("a page of a busy actor", "actor_id", &busy),
+        page("a page of a name", "q", &names),
     ]
 }
 
