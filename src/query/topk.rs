@@ -16,12 +16,13 @@ mod look;
 mod memory;
 mod open;
 mod rows;
+mod search;
 mod steps;
 
 use std::sync::{Arc, Mutex};
 
 use datafusion::{
-    error::{DataFusionError, Result},
+    error::Result,
     execution::SessionState,
     logical_expr::{Expr, utils::conjunction},
     physical_expr::PhysicalExpr,
@@ -29,10 +30,9 @@ use datafusion::{
         SendableRecordBatchStream, metrics::ExecutionPlanMetricsSet, stream::RecordBatchStreamAdapter,
     },
 };
-use futures::{TryStreamExt, stream};
 
 pub(crate) use self::frontier::Direction;
-use self::{look::Look, rows::Found};
+use self::{look::Look, search::Search};
 use super::{
     block_words, columns,
     conditions::Conditions,
@@ -86,18 +86,8 @@ pub(crate) async fn first(
         metrics: metrics.clone(),
         open: Mutex::default(),
     };
-    Ok(stream_of(look, question))
-}
-
-/// Looks, and then gives what was found.
-fn stream_of(look: Look, question: &FirstEvents) -> SendableRecordBatchStream {
-    let (direction, rows) = (question.direction.clone(), question.rows);
-    let look = Arc::new(look);
-    let found = async move {
-        let leaders = look.first(&direction, rows).await?;
-        Ok::<_, DataFusionError>(Found::new(look, &direction, leaders).into_stream())
-    };
-    Box::pin(RecordBatchStreamAdapter::new(columns::shown_columns(), stream::once(found).try_flatten()))
+    let search = Search::new(Arc::new(look), question.direction.clone(), question.rows);
+    Ok(Box::pin(RecordBatchStreamAdapter::new(columns::shown_columns(), rows::stream_of(search))))
 }
 
 fn physical(

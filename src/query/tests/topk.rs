@@ -308,3 +308,20 @@ async fn the_words_of_blocks_are_learned_once() {
     let (given, _) = answer(&engine, member.clone()).await.unwrap();
     assert_eq!(found(&given), found(&answer(&without, member).await.unwrap().0));
 }
+
+/// Would catch a page among very many events of one time that is not the beginning of their order, and rows that are held without bounds.
+#[tokio::test]
+async fn very_many_events_of_one_time_are_given_in_parts() {
+    let lake = Lake::new().await;
+    let many: Vec<Event> =
+        (0..270_000).map(|number| Event { at: START, ..Event::numbered(number) }).collect();
+    lake.add_uncommitted("acme", &many).await;
+    lake.add_file("acme", &[Event { at: START, id: "a".to_owned(), ..Event::numbered(0) }]).await;
+    let engine = lake.engine(Settings::default());
+    for (order, expected) in [(Order::Asc, "a"), (Order::Desc, "event-269999")] {
+        let query = PageQuery { filter: Filter::default(), order, limit: 2, after: None };
+        let page = query.read(engine.run(query.question(Scope::All)).await.unwrap()).await.unwrap();
+        assert!(page.events[0].contains(&format!(r#""id":"{expected}""#)), "{}", page.events[0]);
+        assert!(page.end.is_some());
+    }
+}

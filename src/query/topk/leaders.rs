@@ -1,7 +1,7 @@
 //! The first rows of those offered, by their time alone.
 //!
-//! In: rows, in any order, as a key and where they are. Out: the first `wanted` by their keys, with all that have the same key as the
-//! last of them. Guaranteed: no row that belongs to them is missing; what is kept is bounded by them and their equals.
+//! In: rows, in any order, as a key and where they are. Out: rows, in parts, among which are the first `wanted` by their keys, with all that
+//! have the same key as the last of them. Guaranteed: none that belongs to them is missing; unless very many have one key, no others are among them.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -9,13 +9,15 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 #[derive(Debug)]
 pub(super) struct Leaders<T> {
     wanted: usize,
+    held_max: usize,
     keys: BinaryHeap<Reverse<i64>>,
     rows: Vec<(i64, T)>,
 }
 
 impl<T> Leaders<T> {
-    pub(super) fn new(wanted: usize) -> Self {
-        Self { wanted: wanted.max(1), keys: BinaryHeap::new(), rows: Vec::new() }
+    /// For the first `wanted`; there should not be more than `held_max` until they are taken.
+    pub(super) fn new(wanted: usize, held_max: usize) -> Self {
+        Self { wanted: wanted.max(1), held_max, keys: BinaryHeap::new(), rows: Vec::new() }
     }
 
     /// The least key that still belongs to them; `None`: any does.
@@ -38,11 +40,20 @@ impl<T> Leaders<T> {
         }
     }
 
-    /// They, the first one first.
-    pub(super) fn finish(mut self) -> Vec<(i64, T)> {
+    /// Whether there are more than should be held: many that have the same key, for the others are dropped first.
+    pub(super) fn are_many(&mut self) -> bool {
+        if self.rows.len() > self.held_max {
+            self.drop_others();
+        }
+        self.rows.len() > self.held_max
+    }
+
+    /// Those that belong to them as far as is known and were not taken before, the first one first.
+    pub(super) fn take(&mut self) -> Vec<(i64, T)> {
         self.drop_others();
-        self.rows.sort_by_key(|(key, _)| Reverse(*key));
-        self.rows
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_by_key(|(key, _)| Reverse(*key));
+        rows
     }
 
     fn drop_others(&mut self) {
@@ -61,17 +72,29 @@ mod tests {
     proptest! {
         /// Would catch a row that is lost, one of the same time as the last that is left out, and one that is kept in vain.
         #[test]
-        fn they_are_the_first_and_their_equals(keys in prop::collection::vec(0_i64..40, 0..300), wanted in 1_usize..20) {
-            let mut leaders = Leaders::new(wanted);
+        fn they_are_the_first_and_their_equals(keys in prop::collection::vec(0_i64..40, 0..300), wanted in 1_usize..20, held_max in 1_usize..40) {
+            let mut leaders = Leaders::new(wanted, 1_000);
+            let (mut few, mut taken) = (Leaders::new(wanted, held_max), Vec::new());
             for (number, key) in keys.iter().enumerate() {
                 leaders.offer(*key, number);
+                few.offer(*key, number);
+                if few.are_many() {
+                    taken.extend(few.take());
+                }
+                prop_assert!(few.rows.len() <= held_max);
             }
+            taken.extend(few.take());
             let mut expected: Vec<(i64, usize)> = keys.iter().copied().zip(0..).collect();
             expected.sort_by_key(|(key, _)| Reverse(*key));
             let last = expected.get(wanted - 1).map(|(key, _)| *key);
             expected.retain(|(key, _)| last.is_none_or(|last| *key >= last));
             prop_assert_eq!(leaders.least(), last);
-            prop_assert_eq!(leaders.finish(), expected);
+            // What was taken early may be more, and is not given twice.
+            let early: Vec<(i64, usize)> = taken.iter().copied().filter(|row| !expected.contains(row)).collect();
+            prop_assert!(early.iter().all(|(key, _)| last.is_some_and(|last| *key < last)));
+            prop_assert_eq!(taken.len(), early.len() + expected.len());
+            prop_assert!(expected.iter().all(|row| taken.contains(row)));
+            prop_assert_eq!(leaders.take(), expected);
         }
     }
 }

@@ -1,19 +1,13 @@
-//! Looks at blocks, from the end that the order begins at, until the first rows are found.
+//! Looks at files and blocks.
 //!
-//! In: files, rows in memory, and a filter. Out: where the first rows are. Guaranteed: they are among those found; a file that was
+//! In: files, rows in memory, and a filter. Out: from when to when blocks go, and which of their rows pass. Guaranteed: a file that was
 //! opened is not opened again while it is one of the last.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::{error::Result, physical_plan::metrics::ExecutionPlanMetricsSet};
 
-use super::{
-    frontier::{Direction, Frontier, Step},
-    leaders::Leaders,
-    memory::Memory,
-    open::OpenFiles,
-    steps::Steps,
-};
+use super::{frontier::Step, memory::Memory, open::OpenFiles};
 use crate::query::{
     block_times::{Times, of_blocks},
     blocks::places,
@@ -47,49 +41,8 @@ pub(super) enum Done {
 }
 
 impl Look {
-    /// The first `wanted` rows, and their equals, with their keys.
-    pub(super) async fn first(
-        self: &Arc<Self>,
-        direction: &Direction,
-        wanted: usize,
-    ) -> Result<Vec<(i64, At)>> {
-        let mut leaders = self.leaders_in_memory(direction, wanted);
-        let times = self.files.iter().map(|file| Times::of(&file.kept.file));
-        let mut frontier = Frontier::new(direction.clone(), times);
-        let mut running = Steps::default();
-        loop {
-            while running.may_begin()
-                && let Some((bound, step)) = frontier.step(leaders.least(), running.blocks_at_once())
-            {
-                running.begin(bound, Arc::clone(self).step(step, running.keeps()));
-            }
-            let Some(outcome) = running.next(leaders.least()).await else { return Ok(leaders.finish()) };
-            match outcome? {
-                Done::Opened(file, times) => frontier.opened(file, self.blocks(file, &times)),
-                Done::Looked(file, blocks) => {
-                    running.count(blocks.len());
-                    for (block, rows) in blocks {
-                        for (row, time) in rows {
-                            leaders.offer(direction.key(time), At::File { file, block, row });
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn leaders_in_memory(&self, direction: &Direction, wanted: usize) -> Leaders<At> {
-        let mut leaders = Leaders::new(wanted);
-        for (batch, memory) in self.memory.iter().enumerate() {
-            for (row, time) in &memory.rows {
-                leaders.offer(direction.key(*time), At::Memory { batch, row: *row });
-            }
-        }
-        leaders
-    }
-
     /// The blocks of a file that may have a match.
-    fn blocks(&self, file: usize, times: &[Times]) -> impl Iterator<Item = (u64, Times)> {
+    pub(super) fn blocks(&self, file: usize, times: &[Times]) -> impl Iterator<Item = (u64, Times)> {
         let of_file = Times::of(&self.files[file].kept.file);
         let numbers = numbers(&self.files[file].kept, self.access.blocks.rows()).into_iter();
         numbers.map(move |number| (number, times.get(number as usize).copied().unwrap_or(of_file)))
@@ -115,7 +68,7 @@ impl Look {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn step(self: Arc<Self>, step: Step, keeps: bool) -> Result<Done> {
+    pub(super) async fn step(self: Arc<Self>, step: Step, keeps: bool) -> Result<Done> {
         // What is in memory is never waited for, and others want to run too.
         tokio::task::consume_budget().await;
         match step {

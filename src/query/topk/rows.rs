@@ -16,8 +16,8 @@ use datafusion::error::{DataFusionError, Result};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::{
-    frontier::Direction,
     look::{At, Look},
+    search::Search,
 };
 use crate::{
     event::{canonical, schema::ID},
@@ -34,34 +34,27 @@ const BATCH_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Files that are read at the same time.
 const FILES_AT_ONCE: usize = 16;
 
-/// Rows that were found, with their times.
-pub(super) struct Found {
-    look: Arc<Look>,
-    rows: Vec<(i64, At)>,
-}
-
 /// An event with its time and its tenant.
 type Shown<'a> = (i64, &'a str, Arc<Event>);
 
-impl Found {
-    pub(super) fn new(look: Arc<Look>, direction: &Direction, leaders: Vec<(i64, At)>) -> Self {
-        // The key of a key is the time.
-        let rows = leaders.into_iter().map(|(key, at)| (direction.key(key), at)).collect();
-        Self { look, rows }
-    }
+/// What a search finds, read when it is asked for.
+pub(super) fn stream_of(search: Search) -> impl Stream<Item = Result<RecordBatch>> {
+    stream::try_unfold((search, Vec::new(), 0), async |(mut search, mut rows, mut first)| {
+        if first == rows.len() {
+            let Some(found) = search.next().await? else { return Ok(None) };
+            (rows, first) = (found, 0);
+        }
+        let look = Reader(search.look());
+        let end = first + look.at_once(&rows[first..]);
+        let batch = batch(look.shown(&rows[first..end]).await?)?;
+        Ok(Some((batch, (search, rows, end))))
+    })
+}
 
-    /// They, read when they are asked for.
-    pub(super) fn into_stream(self) -> impl Stream<Item = Result<RecordBatch>> {
-        stream::try_unfold((self, 0), async |(found, first)| {
-            let end = first + found.at_once(&found.rows[first..]);
-            if end == first {
-                return Ok(None);
-            }
-            let batch = batch(found.shown(&found.rows[first..end]).await?)?;
-            Ok(Some((batch, (found, end))))
-        })
-    }
+/// Reads rows of what was looked at.
+struct Reader<'a>(&'a Look);
 
+impl<'a> Reader<'a> {
     /// How many of the rows are read at once: all unless that is much; at least one.
     fn at_once(&self, rows: &[(i64, At)]) -> usize {
         let mut bytes = 0;
@@ -75,15 +68,15 @@ impl Found {
 
     fn bytes(&self, at: At) -> u64 {
         match at {
-            At::File { file, .. } => self.look.row_bytes(file),
+            At::File { file, .. } => self.0.row_bytes(file),
             At::Memory { batch, .. } => {
-                let batch = &self.look.memory[batch].batch;
+                let batch = &self.0.memory[batch].batch;
                 (batch.get_array_memory_size() / batch.num_rows().max(1)) as u64
             }
         }
     }
 
-    async fn shown(&self, rows: &[(i64, At)]) -> Result<Vec<Shown<'_>>> {
+    async fn shown(&self, rows: &[(i64, At)]) -> Result<Vec<Shown<'a>>> {
         let mut shown = Vec::with_capacity(rows.len());
         let mut of_files: BTreeMap<usize, Vec<(u64, u32, i64)>> = BTreeMap::new();
         let mut of_memory: BTreeMap<usize, Vec<(u32, i64)>> = BTreeMap::new();
@@ -98,13 +91,13 @@ impl Found {
         }
         let of_files =
             stream::iter(of_files).map(|(file, rows)| self.of_file(file, rows)).buffered(FILES_AT_ONCE);
-        let of_files: Vec<Shown<'_>> = of_files.try_concat().await?;
+        let of_files: Vec<Shown<'a>> = of_files.try_concat().await?;
         shown.extend(of_files);
         Ok(shown)
     }
 
-    fn of_memory(&self, number: usize, rows: &[(u32, i64)]) -> Result<Vec<Shown<'_>>> {
-        let memory = &self.look.memory[number];
+    fn of_memory(&self, number: usize, rows: &[(u32, i64)]) -> Result<Vec<Shown<'a>>> {
+        let memory = &self.0.memory[number];
         let places = UInt32Array::from_iter_values(rows.iter().map(|(row, _)| *row));
         let batch = take_record_batch(&memory.batch, &places)?;
         let events = events(&as_table(&batch, &columns::table_columns())?)?;
@@ -112,9 +105,9 @@ impl Found {
     }
 
     /// Those of a file that are not in memory are read together.
-    async fn of_file(&self, number: usize, mut rows: Vec<(u64, u32, i64)>) -> Result<Vec<Shown<'_>>> {
+    async fn of_file(&self, number: usize, mut rows: Vec<(u64, u32, i64)>) -> Result<Vec<Shown<'a>>> {
         rows.sort_unstable();
-        let mut source = self.look.source(number);
+        let mut source = self.0.source(number);
         let mut events: Vec<Option<Arc<Event>>> =
             rows.iter().map(|(block, row, _)| source.event(*block, *row)).collect();
         let missing = rows.iter().zip(&events).filter(|(_, event)| event.is_none());
@@ -125,8 +118,8 @@ impl Found {
                 *event = read.next();
             }
         }
-        self.look.put_back(number, source);
-        let tenant = self.look.files[number].snapshot.tenant.as_str();
+        self.0.put_back(number, source);
+        let tenant = self.0.files[number].snapshot.tenant.as_str();
         let shown = rows.iter().zip(events).filter_map(|((_, _, time), event)| Some((*time, tenant, event?)));
         Ok(shown.collect())
     }
