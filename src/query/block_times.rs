@@ -1,7 +1,7 @@
-//! From when to when the blocks of a file go.
+//! From when to when the blocks of a file go, and how large its rows can be.
 //!
-//! In: a file's footer with its page index. Out: for each block of rows, a first and a last time. Guaranteed: no event of a block is
-//! outside of them; they are in memory from the first time on, within a bound, because files never change.
+//! In: a file's footer with its page index. Out: for each block of rows, a first and a last time; the bytes of a row. Guaranteed: no event of a block is
+//! outside of its times; they are in memory from the first time on, within a bound, because files never change.
 
 use std::{ops::Range, sync::Arc};
 
@@ -18,7 +18,7 @@ use quick_cache::{Weighter, sync::Cache};
 use crate::{
     event::schema::OCCURRED_AT,
     limits::{BLOCK_TIMES_CACHE_BYTES, BLOCK_TIMES_FILES_ESTIMATE},
-    table::snapshot::DataFile,
+    table::{read::row_bytes_max, snapshot::DataFile},
 };
 
 /// A time that no event is before, and one that none is after, in microseconds since 1970.
@@ -54,8 +54,25 @@ impl Times {
     }
 }
 
+/// What is known of a file's blocks.
+#[derive(Debug)]
+pub(crate) struct OfFile {
+    /// Of each, in their order.
+    pub(crate) times: Box<[Times]>,
+    /// Decoded bytes of a row where rows are largest: text that is compressed well is many times what it is in the file.
+    pub(crate) row_bytes: u64,
+}
+
+impl OfFile {
+    /// What the footer tells, and where it does not, what is known of all of the file.
+    pub(crate) fn new(footer: &ParquetMetaData, rows_of_block: u64, of_file: Times) -> Self {
+        let times = of_blocks(footer, rows_of_block, of_file).into();
+        Self { times, row_bytes: row_bytes_max(footer) }
+    }
+}
+
 /// Of a file with this footer, for each block of so many rows. What the footer does not tell is `of_file`'s.
-pub(crate) fn of_blocks(footer: &ParquetMetaData, rows_of_block: u64, of_file: Times) -> Vec<Times> {
+fn of_blocks(footer: &ParquetMetaData, rows_of_block: u64, of_file: Times) -> Vec<Times> {
     let total = footer.file_metadata().num_rows().max(0) as u64;
     let blocks = total.div_ceil(rows_of_block) as usize;
     let Some(pages) = pages(footer) else { return vec![of_file; blocks] };
@@ -103,30 +120,30 @@ fn pages(footer: &ParquetMetaData) -> Option<Vec<(Range<u64>, Times)>> {
     Some(pages)
 }
 
-/// The times of the blocks of files, in memory.
+/// What is known of the blocks of files, in memory.
 #[derive(Debug)]
-pub(crate) struct TimesCache(Cache<Arc<str>, Arc<[Times]>, BySize>);
+pub(crate) struct TimesCache(Cache<Arc<str>, Arc<OfFile>, BySize>);
 
 impl TimesCache {
     pub(crate) fn new() -> Self {
         Self(Cache::with_weighter(BLOCK_TIMES_FILES_ESTIMATE, BLOCK_TIMES_CACHE_BYTES, BySize))
     }
 
-    pub(crate) fn get(&self, location: &str) -> Option<Arc<[Times]>> {
+    pub(crate) fn get(&self, location: &str) -> Option<Arc<OfFile>> {
         self.0.get(location)
     }
 
-    pub(crate) fn put(&self, location: &str, times: &Arc<[Times]>) {
-        self.0.insert(Arc::from(location), Arc::clone(times));
+    pub(crate) fn put(&self, location: &str, known: &Arc<OfFile>) {
+        self.0.insert(Arc::from(location), Arc::clone(known));
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct BySize;
 
-impl Weighter<Arc<str>, Arc<[Times]>> for BySize {
-    fn weight(&self, location: &Arc<str>, times: &Arc<[Times]>) -> u64 {
-        (location.len() + size_of_val::<[Times]>(times) + ENTRY_BYTES) as u64
+impl Weighter<Arc<str>, Arc<OfFile>> for BySize {
+    fn weight(&self, location: &Arc<str>, known: &Arc<OfFile>) -> u64 {
+        (location.len() + size_of_val::<[Times]>(&known.times) + ENTRY_BYTES) as u64
     }
 }
 
@@ -210,8 +227,8 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let cache = TimesCache::new();
-        let times: Arc<[Times]> = vec![Times::ANY; 65_536].into();
-        (0..40).for_each(|number| cache.put(&format!("file {number}"), &times));
+        let known = Arc::new(OfFile { times: vec![Times::ANY; 65_536].into(), row_bytes: 1 });
+        (0..40).for_each(|number| cache.put(&format!("file {number}"), &known));
         assert!(cache.0.weight() <= BLOCK_TIMES_CACHE_BYTES && cache.get("file 39").is_some());
     }
 }

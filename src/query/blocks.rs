@@ -56,6 +56,11 @@ impl Piece {
         }
     }
 
+    /// Those of its rows at these places.
+    pub(crate) fn part(&self, places: &[u32]) -> Self {
+        Self::Rows(self.number(), places.iter().map(|place| self.row(*place)).collect())
+    }
+
     /// Where a row of it is in the block.
     pub(crate) fn row(&self, place: u32) -> u32 {
         match self {

@@ -1,7 +1,7 @@
 //! The questions of the events API: a page of events, counts over time, the most frequent values; and of exports: a stretch of a log.
 //!
-//! In: a scope and a [`Filter`](super::Filter). Out: events and numbers, all exact. Guaranteed: every question is put as SQL
-//! with parameters, so that it prunes, is limited and is narrowed as any other query is.
+//! In: a scope and a [`Filter`](super::Filter). Out: events and numbers, all exact. Guaranteed: every question is put as conditions with
+//! parameters, most in a statement, pages without one (`topk`), so that it prunes, is limited and is narrowed as any other query is.
 
 mod fields;
 mod first;

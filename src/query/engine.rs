@@ -1,6 +1,6 @@
 //! The engine: admits a query, pins what it sees, runs it on threads of its own, and holds it to its limits.
 //!
-//! In: a [`Request`]. Out: a [`Running`] answer, or why not. Guaranteed: a query reads one consistent state;
+//! In: a [`Question`]. Out: a [`Running`] answer, or why not. Guaranteed: a query reads one consistent state;
 //! it never runs on the threads that serve connections or ingest; it keeps to its share of memory, spill
 //! space, rows and time, and past a limit it fails with an error that says so; whatever it does, the next
 //! query works.
@@ -306,7 +306,7 @@ impl Engine {
             deadline: deadline.at,
             question,
             ledger: Arc::clone(&ledger),
-            _place: place,
+            place: place.map(Arc::new),
         };
         let task = AbortOnDrop(runtime.spawn(job.run(opened, sender)));
         let schema = on_opened

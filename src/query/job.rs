@@ -1,6 +1,6 @@
 //! One query on its own task: check, plan, run, send.
 //!
-//! In: the request and the table it may read. Out: the columns once, then batches, then one end or one error.
+//! In: the question and the table it may read. Out: the columns once, then batches, then one end or one error.
 //! Guaranteed: its place among the concurrent queries, its memory and its plan are given back when the task
 //! has really stopped, whether it ended, failed or was aborted.
 
@@ -43,7 +43,7 @@ pub(crate) struct Job {
     pub(crate) question: Question,
     pub(crate) ledger: Arc<Ledger>,
     /// Held until the task stops; an export has none.
-    pub(crate) _place: Option<Place>,
+    pub(crate) place: Option<Arc<Place>>,
 }
 
 impl Drop for Job {
@@ -87,7 +87,8 @@ impl Job {
             Question::Sql(request) => self.start_plan(request).await?,
             Question::First(question) => {
                 let filters = question.conditions.compile(&self.template)?;
-                topk::first(&self.events, &self.template, question, filters).await.map_err(failure)?
+                let place = self.place.clone();
+                topk::first(&self.events, &self.template, question, filters, place).await.map_err(failure)?
             }
         };
         Ok(plan::with_plain_text(answer))

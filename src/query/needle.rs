@@ -40,7 +40,7 @@ use self::bound::Bound;
 pub(super) use self::{
     opened::Opened,
     read::Reading,
-    source::{DECODED_BYTES, Source, numbers},
+    source::{Source, numbers},
 };
 use super::{block_times::TimesCache, blocks::Blocks, memory_words::MemoryWords, prune::KeptFile};
 use crate::table::snapshot::Snapshot;

@@ -48,7 +48,7 @@ impl ParquetFileReaderFactory for WithPageIndex {
 }
 
 /// What takes about as long to fetch as one more request to a store that is far away.
-const SMALL_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+pub(crate) const SMALL_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Readers that fetch a small file whole, footer and pages in one request; of others, what is asked for.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What an answer cost: files considered, pruned and kept, bytes, rows, milliseconds.
 //!
 //! The table provider adds what it pruned, once per scan (a self-join scans twice); the engine adds rows and
-//! time; bytes come from the plan's own metrics, so they can be asked for while a query runs.
+//! time; bytes come from the metrics of the plan, or of the readers where there is none, so they can be asked for while a query runs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -2,7 +2,7 @@
 //!
 //! In: conditions, an order, how many. Out: the first so many events by `occurred_at` as the API shows them, and all
 //! that are of the same time as the last of them, for whoever orders them further. Guaranteed: none that belongs to them is missing;
-//! what a reader may not see is not among them; memory is bounded by what is read at once and by the rows that come out.
+//! what a reader may not see is not among them, and no condition is evaluated on it (`narrow`); memory is bounded by what is read at once.
 //!
 //! `SELECT * … ORDER BY occurred_at DESC LIMIT 101` says the same. To plan it, with its forty columns, takes longer than to find a page
 //! whose blocks are in memory, and its sort learns only file by file what it needs no more. Here the
@@ -38,6 +38,7 @@ use super::{
     conditions::Conditions,
     engine::Scope,
     needle::{Access, NeedleFile, Reading},
+    places::Place,
     provider::EventsTable,
     prune::{Kept, KeptFile},
     scan::partitioned,
@@ -58,33 +59,37 @@ pub struct FirstEvents {
     pub(crate) scope: Scope,
 }
 
-/// The stream of them; `filters` are the question's conditions, compiled. Nothing is read before it is asked for.
+/// The stream of them; `filters` are the question's conditions, compiled. No file is read before it is asked for; `place` is held
+/// until nothing is read any more.
 pub(crate) async fn first(
     table: &EventsTable,
     state: &SessionState,
     question: &FirstEvents,
     filters: Vec<Expr>,
+    place: Option<Arc<Place>>,
 ) -> Result<SendableRecordBatchStream> {
-    // What the reader may see comes first, so that nothing else is evaluated where no row of a block is within it.
-    let filters: Vec<Expr> = table.narrowing.iter().cloned().chain(filters).collect();
-    let kept = table.prune(state, &filters).await?;
+    let all: Vec<Expr> = table.narrowing.iter().chain(&filters).cloned().collect();
+    let kept = table.prune(state, &all).await?;
     let metrics = ExecutionPlanMetricsSet::new();
     table.ledger.set_reading(statistics::Reading::Metrics(metrics.clone()));
     let left = filters.iter().filter(|filter| !table.decides(filter)).cloned();
     let (of_files, of_memory) = (physical(left, state)?, physical(filters.iter().cloned(), state)?);
-    let words: Vec<u32> = words_wanted(&filters).iter().map(|word| block_words::hash(word)).collect();
+    let narrowing = physical(table.narrowing.iter().cloned(), state)?;
+    let words: Vec<u32> = words_wanted(&all).iter().map(|word| block_words::hash(word)).collect();
     let schema = columns::table_columns();
     let batch_rows = state.config().batch_size();
     let reading = |filters: &Option<_>| {
-        Reading::new(0, &schema, filters.as_slice(), batch_rows, (&table.needles, &metrics))
+        Reading::new(0, &schema, filters.as_slice(), batch_rows, (&table.needles, &metrics))?
+            .behind(narrowing.clone())
     };
     let look = Look {
         files: files(&kept),
-        memory: memory::passing(&kept, &reading(&of_memory)?, &words, &table.needles)?,
+        memory: memory::passing(&kept, &reading(&of_memory)?, &words, &table.needles).await?,
         reading: Arc::new(reading(&of_files)?.with_words(words_of_blocks(&words, &kept, &table.needles))),
         access: Arc::clone(&table.needles),
         metrics: metrics.clone(),
         open: Mutex::default(),
+        _place: place,
     };
     let search = Search::new(Arc::new(look), question.direction.clone(), question.rows);
     Ok(Box::pin(RecordBatchStreamAdapter::new(columns::shown_columns(), rows::stream_of(search))))

@@ -1,7 +1,7 @@
 //! The events that are on a page, out of many in any order.
 //!
 //! In: events, one by one, with their positions. Out: the first of them, in order, as many as a page holds. Guaranteed: what is
-//! kept is bounded by the page and not by what is offered; only events that may be on it are turned into JSON.
+//! kept is bounded by the page and not by what is offered; only events that may be on it are copied.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 

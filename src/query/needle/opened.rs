@@ -34,7 +34,8 @@ use crate::{
     query::{columns, prune::day_scalar, readers::Reader, scan::FOOTER_BYTES_HINT},
 };
 
-/// The file, with its footer.
+/// The file, with its footer. A copy reads by the same reader.
+#[derive(Clone)]
 pub(in crate::query) struct Opened {
     reader: Shared,
     metadata: ArrowReaderMetadata,

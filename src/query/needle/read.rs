@@ -7,7 +7,10 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray},
+    array::{
+        ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, UInt32Array,
+    },
+    compute::take_record_batch,
     datatypes::{Schema, SchemaRef},
     error::ArrowError,
 };
@@ -33,7 +36,7 @@ use crate::query::{
     blocks::{Block, Piece, chosen, places},
     columns,
     prune::day_scalar,
-    scan::selection,
+    scan::{as_table, selection},
 };
 
 /// What all files of one partition have in common.
@@ -42,6 +45,8 @@ pub(in crate::query) struct Reading {
     partition: usize,
     columns: Columns,
     times: Columns,
+    /// What a row passes before the filter is evaluated on it.
+    barrier: Option<Filter>,
     filter: Option<Filter>,
     /// Hashes of words that each row has that passes the filter.
     words: Vec<u32>,
@@ -77,12 +82,19 @@ impl Reading {
             partition,
             columns: Columns::of(columns),
             times: Columns::of(&columns::times()),
+            barrier: None,
             filter: Filter::of(filters, columns)?,
             words: Vec::new(),
             batch_rows,
             access: Arc::clone(access),
             metrics: metrics.clone(),
         })
+    }
+
+    /// The same, for who sees only rows that pass `barrier`: nothing else is evaluated on others.
+    pub(in crate::query) fn behind(self, barrier: Option<Arc<dyn PhysicalExpr>>) -> Result<Self> {
+        let barrier = Filter::of(barrier.as_slice(), &columns::table_columns())?;
+        Ok(Self { barrier, ..self })
     }
 
     /// The same, for many blocks: each row that passes the filter has all words of these hashes.
@@ -106,28 +118,18 @@ impl Reading {
         Ok(batches)
     }
 
-    /// Those of these pieces in which a row passes, and which of its rows do.
+    /// Those of these pieces in which a row passes, and which of its rows do. A piece may come out as a part of it.
     pub(in crate::query) async fn matches(
         &self,
         source: &mut Source<'_>,
         pieces: &[Piece],
     ) -> Result<Vec<(Piece, BooleanArray)>> {
-        let Some(filter) = &self.filter else {
-            let all = |piece: &Piece| (piece.clone(), BooleanArray::from(vec![true; source.rows_of(piece)]));
-            return Ok(pieces.iter().map(all).collect());
-        };
         let with_words = self.with_all_words(source, pieces).await?;
         let pieces = with_words.as_deref().unwrap_or(pieces);
-        let mut matched = Vec::new();
-        let blocks = source.fetch(pieces, &filter.columns.in_file()).await?;
-        for (asked, (got, block)) in pieces.iter().zip(blocks) {
-            let rows = filter.columns.rows(source, (asked, &got), &block)?;
-            let passed = filter.passes(&rows)?;
-            if passed.has_true() {
-                matched.push((asked.clone(), passed));
-            }
-        }
-        Ok(matched)
+        let Some(barrier) = &self.barrier else { return passing(self.filter.as_ref(), source, pieces).await };
+        let seen = passing(Some(barrier), source, pieces).await?;
+        let seen: Vec<Piece> = seen.iter().map(|(piece, passed)| piece.part(&places(passed))).collect();
+        passing(self.filter.as_ref(), source, &seen).await
     }
 
     /// What of these blocks has all words that each row has that passes; `None` if that is not known.
@@ -146,16 +148,23 @@ impl Reading {
         Ok(Some(left.collect()))
     }
 
-    /// The places of those rows that pass, of rows that are in memory: `rows` gives those columns of them that are asked for.
-    pub(in crate::query) fn passing(
-        &self,
-        count: usize,
-        rows: impl FnOnce(&SchemaRef) -> Result<RecordBatch>,
-    ) -> Result<Arc<[u32]>> {
-        match &self.filter {
-            Some(filter) => Ok(places(&filter.passes(&rows(&filter.columns.schema)?)?)),
-            None => Ok((0..count as u32).collect()),
+    /// Those rows of `batch`, whose events are uncommitted, that pass.
+    pub(in crate::query) fn passing(&self, batch: &RecordBatch, mut rows: Vec<u32>) -> Result<Vec<u32>> {
+        for filter in [&self.barrier, &self.filter].into_iter().flatten() {
+            if rows.is_empty() {
+                break;
+            }
+            let columns = &filter.columns.schema;
+            let passed = match rows.len() == batch.num_rows() {
+                true => filter.passes(&as_table(batch, columns)?)?,
+                false => {
+                    let some = take_record_batch(batch, &UInt32Array::from(rows.clone()))?;
+                    filter.passes(&as_table(&some, columns)?)?
+                }
+            };
+            rows = places(&passed).iter().map(|place| rows[*place as usize]).collect();
         }
+        Ok(rows)
     }
 
     /// When the events of these pieces occurred.
@@ -202,6 +211,28 @@ impl Reading {
         let batches: Vec<RecordBatch> = builder.build()?.try_collect().await?;
         batches.iter().map(|batch| as_wanted(batch, &self.columns.schema, day)).collect()
     }
+}
+
+/// Those of these pieces in which a row passes `filter`, and which of its rows do; without a filter, all.
+async fn passing(
+    filter: Option<&Filter>,
+    source: &mut Source<'_>,
+    pieces: &[Piece],
+) -> Result<Vec<(Piece, BooleanArray)>> {
+    let Some(filter) = filter else {
+        let all = |piece: &Piece| (piece.clone(), BooleanArray::from(vec![true; source.rows_of(piece)]));
+        return Ok(pieces.iter().map(all).collect());
+    };
+    let mut matched = Vec::new();
+    let blocks = source.fetch(pieces, &filter.columns.in_file()).await?;
+    for (asked, (got, block)) in pieces.iter().zip(blocks) {
+        let rows = filter.columns.rows(source, (asked, &got), &block)?;
+        let passed = filter.passes(&rows)?;
+        if passed.has_true() {
+            matched.push((asked.clone(), passed));
+        }
+    }
+    Ok(matched)
 }
 
 impl Columns {

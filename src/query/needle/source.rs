@@ -28,7 +28,7 @@ use crate::{
 /// Blocks of one file that are looked at one by one; of more it is quicker to read what the filter leaves.
 const BLOCKS_MAX: usize = 64;
 /// Decoded bytes, about, for each byte of a file.
-pub(in crate::query) const DECODED_BYTES: u64 = 8;
+const DECODED_BYTES: u64 = 8;
 /// Decoded bytes, about, that are fetched together.
 const FETCHED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -41,6 +41,7 @@ pub(in crate::query) struct Source<'a> {
     location: Arc<str>,
     opened: Option<Opened>,
     keeps: bool,
+    row_bytes_known: u64,
 }
 
 impl<'a> Source<'a> {
@@ -51,12 +52,18 @@ impl<'a> Source<'a> {
         place: (usize, &'a ExecutionPlanMetricsSet),
     ) -> Self {
         let location = Arc::from(file.file.object_meta.location.as_ref());
-        Self { access, file, place, location, opened: None, keeps: true }
+        Self { access, file, place, location, opened: None, keeps: true, row_bytes_known: 0 }
     }
 
     /// The same, if it was opened before.
     pub(in crate::query) fn with(mut self, opened: Option<Opened>) -> Self {
         self.opened = opened;
+        self
+    }
+
+    /// The same, of a file whose rows have so many bytes where they are largest.
+    pub(in crate::query) fn with_row_bytes(mut self, row_bytes: u64) -> Self {
+        self.row_bytes_known = row_bytes;
         self
     }
 
@@ -86,12 +93,13 @@ impl<'a> Source<'a> {
             let block = |number: &u64| Piece::Block(*number);
             return numbers.chunks(at_once as usize).map(|part| part.iter().map(block).collect()).collect();
         }
-        let rows_at_once = (self.access.blocks.rows() * FETCHED_BYTES_MAX / self.block_bytes()).max(1) as u32;
+        let rows_at_once = u32::try_from(FETCHED_BYTES_MAX / self.row_bytes()).unwrap_or(u32::MAX).max(1);
         let slices = |number: &u64| {
             let (number, rows) = (*number, self.rows(*number) as u32);
             let firsts = (0..rows).step_by(rows_at_once as usize);
             firsts.map(move |first| {
-                vec![Piece::Rows(number, (first..rows.min(first + rows_at_once)).collect())]
+                let end = rows.min(first.saturating_add(rows_at_once));
+                vec![Piece::Rows(number, (first..end).collect())]
             })
         };
         numbers.iter().flat_map(slices).collect()
@@ -104,8 +112,14 @@ impl<'a> Source<'a> {
 
     /// Decoded bytes of a block, about.
     fn block_bytes(&self) -> u64 {
-        let (file, rows) = (&self.file.kept.file, self.access.blocks.rows());
-        (file.size_bytes * DECODED_BYTES * rows.min(file.rows) / file.rows.max(1)).max(1)
+        self.row_bytes() * self.access.blocks.rows().min(self.file.kept.file.rows).max(1)
+    }
+
+    /// Decoded bytes of a row, about: what is known of its pages, or, before the file was opened, what such files have.
+    pub(in crate::query) fn row_bytes(&self) -> u64 {
+        let file = &self.file.kept.file;
+        let estimate = file.size_bytes * DECODED_BYTES / file.rows.max(1);
+        estimate.max(self.row_bytes_known).max(1)
     }
 
     /// Which day its events are of.

@@ -166,6 +166,41 @@ async fn the_first_events_are_those_of_a_sort() {
     }
 }
 
+/// Would catch conditions that are evaluated on events that a reader may not see: they would tell of them by the errors that they meet there.
+#[tokio::test]
+async fn nothing_is_evaluated_on_what_is_not_seen() {
+    let lake = days().await;
+    lake.add_uncommitted("acme", &(0..30).map(Event::numbered).collect::<Vec<_>>()).await;
+    let engine = lake.engine(Settings::default());
+    let fails_elsewhere = format!("10 / (CASE WHEN actor_id = '{ACTOR}' THEN 1 ELSE 0 END) = 10");
+    let tenant = TenantId::parse("acme").unwrap();
+    let narrowing = Narrowing { actor_id: Some(ACTOR.to_owned()), ..Narrowing::default() };
+    let narrowed = Scope::Part(tenant.clone(), Arc::new(narrowing));
+    let (given, _) = answer(&engine, question(&fails_elsewhere, 500, false, narrowed)).await.unwrap();
+    let own = format!("actor_id = '{ACTOR}'");
+    let (all, _) = answer(&engine, question(&own, 500, false, Scope::Tenant(tenant.clone()))).await.unwrap();
+    assert_eq!(found(&given), found(&all));
+    assert!(answer(&engine, question(&fails_elsewhere, 500, false, Scope::Tenant(tenant))).await.is_err());
+}
+
+/// Would catch large blocks that are decoded whole because they take few bytes in the file.
+#[tokio::test]
+async fn what_is_compressed_well_is_read_in_parts() {
+    let lake = Lake::new().await;
+    let text = format!(r#"{{"text":"{}"}}"#, "a".repeat(1_500_000));
+    let large = |number: usize| Event {
+        at: START + number as i64,
+        metadata: Some(text.clone()),
+        ..Event::numbered(number)
+    };
+    lake.add_file("acme", &(0..8).map(large).collect::<Vec<_>>()).await;
+    let engine = lake.engine(Settings::default());
+    let (given, _) = answer(&engine, question("metadata IS NOT NULL", 8, false, Scope::All)).await.unwrap();
+    let rows: Vec<usize> = given.iter().map(RecordBatch::num_rows).collect();
+    assert_eq!(rows.iter().sum::<usize>(), 8);
+    assert!(rows.iter().all(|rows| *rows <= 4), "{rows:?}: 4 MB are read at once");
+}
+
 /// Would catch a filter by which a statement leaves out files and blocks, and a page does not.
 #[tokio::test]
 async fn pages_prune_as_statements_do() {

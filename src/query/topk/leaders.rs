@@ -35,7 +35,7 @@ impl<T> Leaders<T> {
             self.keys.pop();
         }
         self.rows.push((key, row));
-        if self.rows.len() >= 4 * self.wanted && self.rows.len().is_power_of_two() {
+        if self.rows.len() >= self.wanted.saturating_mul(4) && self.rows.len().is_power_of_two() {
             self.drop_others();
         }
     }

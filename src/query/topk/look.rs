@@ -9,9 +9,10 @@ use datafusion::{error::Result, physical_plan::metrics::ExecutionPlanMetricsSet}
 
 use super::{frontier::Step, memory::Memory, open::OpenFiles};
 use crate::query::{
-    block_times::{Times, of_blocks},
+    block_times::{OfFile, Times},
     blocks::places,
-    needle::{Access, DECODED_BYTES, NeedleFile, Opened, Reading, Source, numbers},
+    needle::{Access, NeedleFile, Opened, Reading, Source, numbers},
+    places::Place,
 };
 
 /// What is looked at, and how.
@@ -22,6 +23,8 @@ pub(super) struct Look {
     pub(super) access: Arc<Access>,
     pub(super) metrics: ExecutionPlanMetricsSet,
     pub(super) open: Mutex<OpenFiles>,
+    /// Held until nothing looks any more.
+    pub(super) _place: Option<Arc<Place>>,
 }
 
 /// Where a row is.
@@ -35,28 +38,35 @@ pub(super) enum At {
 
 /// What a step found in a file.
 pub(super) enum Done {
-    Opened(usize, Arc<[Times]>),
+    Opened(usize, Arc<OfFile>),
     /// Blocks, and the rows of them that passed, with their times.
     Looked(usize, Vec<(u64, Vec<(u32, i64)>)>),
 }
 
 impl Look {
     /// The blocks of a file that may have a match.
-    pub(super) fn blocks(&self, file: usize, times: &[Times]) -> impl Iterator<Item = (u64, Times)> {
+    pub(super) fn blocks(&self, file: usize, known: &OfFile) -> impl Iterator<Item = (u64, Times)> {
         let of_file = Times::of(&self.files[file].kept.file);
         let numbers = numbers(&self.files[file].kept, self.access.blocks.rows()).into_iter();
-        numbers.map(move |number| (number, times.get(number as usize).copied().unwrap_or(of_file)))
+        numbers.map(move |number| (number, known.times.get(number as usize).copied().unwrap_or(of_file)))
     }
 
     /// What reads a file. Who has read gives it back by [`Look::put_back`].
-    pub(super) fn source(&self, file: usize) -> Source<'_> {
-        Source::new(&self.access, &self.files[file], (0, &self.metrics)).with(self.open().take(file))
+    pub(super) fn source(&self, number: usize) -> Source<'_> {
+        let file = &self.files[number];
+        self.unopened(number).with(self.open().lend(number, file.kept.file.size_bytes))
+    }
+
+    fn unopened(&self, number: usize) -> Source<'_> {
+        let file = &self.files[number];
+        let known = self.access.times.get(file.file.object_meta.location.as_ref());
+        let source = Source::new(&self.access, file, (0, &self.metrics));
+        source.with_row_bytes(known.map_or(0, |known| known.row_bytes))
     }
 
     /// Decoded bytes of a row of a file, about.
-    pub(super) fn row_bytes(&self, file: usize) -> u64 {
-        let file = &self.files[file].kept.file;
-        file.size_bytes * DECODED_BYTES / file.rows.max(1)
+    pub(super) fn row_bytes(&self, number: usize) -> u64 {
+        self.unopened(number).row_bytes()
     }
 
     /// Keeps a file open.
@@ -82,19 +92,19 @@ impl Look {
         }
     }
 
-    /// The times of a file's blocks.
-    async fn times(&self, number: usize) -> Result<Arc<[Times]>> {
+    /// What is known of a file's blocks.
+    async fn times(&self, number: usize) -> Result<Arc<OfFile>> {
         let file = &self.files[number];
         let location = file.file.object_meta.location.as_ref();
-        if let Some(times) = self.access.times.get(location) {
-            return Ok(times);
+        if let Some(known) = self.access.times.get(location) {
+            return Ok(known);
         }
         let opened = Opened::open(&self.access, file, (0, &self.metrics)).await?;
         let of_file = Times::of(&file.kept.file);
-        let times: Arc<[Times]> = of_blocks(opened.footer(), self.access.blocks.rows(), of_file).into();
-        self.access.times.put(location, &times);
+        let known = Arc::new(OfFile::new(opened.footer(), self.access.blocks.rows(), of_file));
+        self.access.times.put(location, &known);
         self.open().put(number, Some(opened));
-        Ok(times)
+        Ok(known)
     }
 
     /// The rows of these blocks that pass.

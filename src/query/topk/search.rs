@@ -1,7 +1,7 @@
 //! Searches blocks, from the end that the order begins at, until the first rows are found.
 //!
 //! In: what can be looked at, an order, how many rows. Out: rows, in parts, among which are the first so many and all that are of the same time as
-//! the last of them. Guaranteed: few others are among them; no more are held than was said, whatever is of one time.
+//! the last of them. Guaranteed: few others are among them; however many are of one time, no more are held than was said, and what one step finds.
 
 use std::sync::Arc;
 
@@ -22,23 +22,20 @@ const ROWS_HELD_MAX: usize = 256 * 1_024;
 pub(super) struct Search {
     look: Arc<Look>,
     direction: Direction,
+    /// Those in memory that were taken in.
+    batches: usize,
     frontier: Frontier,
     running: Steps,
     leaders: Leaders<At>,
 }
 
 impl Search {
-    /// One that has looked at what is in memory.
+    /// One that has found nothing yet.
     pub(super) fn new(look: Arc<Look>, direction: Direction, wanted: usize) -> Self {
         let times = look.files.iter().map(|file| Times::of(&file.kept.file));
         let frontier = Frontier::new(direction.clone(), times);
-        let mut leaders = Leaders::new(wanted, ROWS_HELD_MAX);
-        for (batch, memory) in look.memory.iter().enumerate() {
-            for (row, time) in &memory.rows {
-                leaders.offer(direction.key(*time), At::Memory { batch, row: *row });
-            }
-        }
-        Self { look, direction, frontier, running: Steps::default(), leaders }
+        let leaders = Leaders::new(wanted, ROWS_HELD_MAX);
+        Self { look, direction, batches: 0, frontier, running: Steps::default(), leaders }
     }
 
     pub(super) fn look(&self) -> &Look {
@@ -50,6 +47,10 @@ impl Search {
         loop {
             if self.leaders.are_many() {
                 return Ok(Some(self.take()));
+            }
+            // What is in memory comes first: it costs nothing, and leaves out most of the rest.
+            if self.take_in_memory() {
+                continue;
             }
             while self.running.may_begin()
                 && let Some((bound, step)) =
@@ -66,6 +67,17 @@ impl Search {
                 }
             }
         }
+    }
+
+    /// Takes in one batch of those in memory; `false` if there is none left.
+    fn take_in_memory(&mut self) -> bool {
+        let batch = self.batches;
+        let Some(memory) = self.look.memory.get(batch) else { return false };
+        for (row, time) in &memory.rows {
+            self.leaders.offer(self.direction.key(*time), At::Memory { batch, row: *row });
+        }
+        self.batches += 1;
+        true
     }
 
     fn take_in(&mut self, done: Done) {

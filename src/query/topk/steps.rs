@@ -72,6 +72,8 @@ impl Steps {
     pub(super) async fn next(&mut self, least: Option<i64>) -> Option<Result<Done>> {
         let is_wanted = |(_, bound): &(usize, i64)| least.is_none_or(|least| *bound >= least);
         if !self.bounds.iter().any(is_wanted) {
+            // What is under way is of no use: it ends here.
+            (self.bounds, self.futures) = Default::default();
             return None;
         }
         let (number, outcome) = self.futures.next().await?;
