@@ -20,7 +20,10 @@ use tokio::sync::Semaphore;
 use super::fixture::*;
 use crate::{
     error::{Error, ErrorKind},
-    query::{Engine, Settings},
+    query::{
+        Engine, Filter, Question, Scope, Settings,
+        browse::{Order, PageQuery},
+    },
 };
 
 async fn lake(events: usize) -> Lake {
@@ -230,20 +233,23 @@ async fn gated(settings: &Settings) -> (Arc<Gate>, Engine) {
     (gate, engine)
 }
 
-/// Would catch a query that goes on reading after its client has left.
+/// Would catch a query, or a page, that goes on reading after its client has left.
 #[tokio::test]
 async fn dropping_an_answer_stops_its_work() {
-    let settings = Settings::default();
-    let (gate, engine) = gated(&settings).await;
-    let mut running = engine.run(request("SELECT id FROM events")).await.unwrap();
-    assert!(futures::poll!(running.next()).is_pending());
-    drop(running);
-    // All places are free only once the task has stopped; it cannot have ended by itself.
-    drop(engine.places().all().acquire_many(settings.concurrent_max as u32).await.unwrap());
-    let reads = gate.reads.load(Ordering::SeqCst);
-    gate.permits.add_permits(1_000);
-    lives(&engine, &settings).await;
-    assert!(reads <= 1, "{reads} reads");
+    let page = PageQuery { filter: Filter::default(), order: Order::Desc, limit: 10, after: None };
+    for question in [Question::from(request("SELECT id FROM events")), page.question(Scope::All).into()] {
+        let settings = Settings::default();
+        let (gate, engine) = gated(&settings).await;
+        let mut running = engine.run(question).await.unwrap();
+        assert!(futures::poll!(running.next()).is_pending());
+        drop(running);
+        // All places are free only once the task has stopped; it cannot have ended by itself.
+        drop(engine.places().all().acquire_many(settings.concurrent_max as u32).await.unwrap());
+        let reads = gate.reads.load(Ordering::SeqCst);
+        gate.permits.add_permits(1_000);
+        lives(&engine, &settings).await;
+        assert!(reads <= 1, "{reads} reads");
+    }
 }
 
 /// Would catch a client that stalls and keeps its place, and with it its share of memory, for ever.
