@@ -460,7 +460,7 @@ pub const VERIFY_DAMAGED_TILES_MAX: usize = 4_096;
 pub const BLOCK_TIMES_CACHE_BYTES: u64 = 16 << 20;
 /// Files that it is made for, to begin with.
 pub const BLOCK_TIMES_FILES_ESTIMATE: usize = 4_096;
-/// Memory for the words of uncommitted events, some 150 bytes an event; only where words are looked for.
+/// Memory for the words of uncommitted events; only where words are looked for.
 pub const MEMORY_WORDS_CACHE_BYTES: u64 = 32 << 20;
 /// Batches that it is made for, to begin with.
 pub const MEMORY_WORDS_ESTIMATE: usize = 64;

@@ -4,7 +4,7 @@
 //! by a chance of one in four thousand millions for each different word of the block (32-bit hashes, those of the skip index).
 //!
 //! Names are in nearly every block, so that the skip index leaves nothing out, and to look for them in a thousand texts takes a
-//! millisecond. This takes some microseconds, and a fifth of the memory of the texts: an inverted index, made
+//! millisecond. This takes some microseconds, and less memory than the texts: an inverted index, made
 //! when the words of a block are looked for the first time.
 
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};

@@ -7,7 +7,7 @@
 //! To find a page, unpack and decode it takes some twenty times as long as to look at its rows. Who investigates asks about the
 //! same actors, addresses and days again and again, one page after the other. A filter's columns are kept for whole blocks, because
 //! the next value is looked for in the same; of the other columns, those few rows that the filter left, which take some hundredth
-//! of the memory; of a page, its events as they are shown, which take an eighth of what their columns would.
+//! of the memory; of a page, its events as they are shown, which take a small part of what their columns would.
 
 mod block;
 

@@ -3,7 +3,7 @@
 //! In: where rows are, the first one first. Out: batches with their times, tenants, ids, and themselves as JSON. Guaranteed: each row once;
 //! a batch has no more than can be read at once, however many rows are of one time.
 //!
-//! An event of a file stays in memory as its JSON, which takes an eighth of what its columns would. Files never change, and nor does what
+//! An event of a file stays in memory as its JSON, which takes a small part of what its columns would. Files never change, and nor does what
 //! is shown of their rows.
 
 use std::{collections::BTreeMap, sync::Arc};
