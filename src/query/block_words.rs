@@ -9,6 +9,7 @@
 
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
 
+use super::remembered::Remembered;
 use crate::{
     event::schema::JSON_COLUMNS,
     index::{Field, words::for_each_word},
@@ -78,30 +79,28 @@ impl BlockWords {
     }
 }
 
-/// How many texts of a column are remembered: a power of two.
-const REMEMBERED: usize = 64;
-
-/// Adds the words of a column's texts. Texts come again and again, and where they come from a dictionary they are one view.
+/// Adds the words of a column's texts.
 fn add(texts: &StringViewArray, json: bool, pairs: &mut Vec<u64>) {
-    let mut remembered: [Option<(u128, usize, usize)>; REMEMBERED] = [None; REMEMBERED];
+    // Where the pairs of a text stand.
+    let mut remembered: Remembered<(usize, usize)> = Remembered::new();
     for (row, view) in texts.views().iter().enumerate() {
         if texts.is_null(row) {
             continue;
         }
-        let mixed = (view ^ (view >> 32) ^ (view >> 64) ^ (view >> 96)) as u32;
-        let place = &mut remembered[mixed.wrapping_mul(0x9e37_79b1) as usize >> (32 - REMEMBERED.ilog2())];
         let first = pairs.len();
-        match place {
-            Some((known, start, end)) if known == view => {
-                for pair in *start..*end {
+        match remembered.get(*view) {
+            Some((start, end)) => {
+                for pair in start..end {
                     pairs.push((pairs[pair] & !u64::from(u32::MAX)) | row as u64);
                 }
             }
-            _ => for_each_word(texts.value(row), json, |word| {
-                pairs.push((u64::from(hash(word)) << 32) | row as u64);
-            }),
+            None => {
+                for_each_word(texts.value(row), json, |word| {
+                    pairs.push((u64::from(hash(word)) << 32) | row as u64);
+                });
+                remembered.put(*view, (first, pairs.len()));
+            }
         }
-        *place = Some((*view, first, pairs.len()));
     }
 }
 

@@ -129,10 +129,8 @@ impl Blocks {
 
     /// What is known of a piece of the file at `location`.
     pub(crate) fn get(&self, location: &Arc<str>, piece: &Piece) -> Option<Arc<Block>> {
-        match self.cache.get(&(Arc::clone(location), Part::Piece(piece.clone())))? {
-            Known::Rows(block) => Some(block),
-            Known::Words(_) | Known::Event(_) => None,
-        }
+        let Known::Rows(block) = self.known(location, Part::Piece(piece.clone()))? else { return None };
+        Some(block)
     }
 
     /// Keeps it, in the place of what was known.
@@ -142,10 +140,8 @@ impl Blocks {
 
     /// The words of a block of the file at `location`, if they are known.
     pub(crate) fn words(&self, location: &Arc<str>, number: u64) -> Option<Arc<BlockWords>> {
-        match self.cache.get(&(Arc::clone(location), Part::Words(number)))? {
-            Known::Words(words) => Some(words),
-            Known::Rows(_) | Known::Event(_) => None,
-        }
+        let Known::Words(words) = self.known(location, Part::Words(number))? else { return None };
+        Some(words)
     }
 
     /// Keeps them.
@@ -155,15 +151,17 @@ impl Blocks {
 
     /// What is shown of a row of the file at `location`, if it is known.
     pub(crate) fn event(&self, location: &Arc<str>, row: u64) -> Option<Arc<Event>> {
-        match self.cache.get(&(Arc::clone(location), Part::Event(row)))? {
-            Known::Event(event) => Some(event),
-            Known::Rows(_) | Known::Words(_) => None,
-        }
+        let Known::Event(event) = self.known(location, Part::Event(row))? else { return None };
+        Some(event)
     }
 
     /// Keeps it.
     pub(crate) fn put_event(&self, location: &Arc<str>, row: u64, event: Arc<Event>) {
         self.cache.insert((Arc::clone(location), Part::Event(row)), Known::Event(event));
+    }
+
+    fn known(&self, location: &Arc<str>, part: Part) -> Option<Known> {
+        self.cache.get(&(Arc::clone(location), part))
     }
 }
 

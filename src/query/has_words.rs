@@ -19,6 +19,7 @@ use datafusion::{
     logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 
+use super::remembered::Remembered;
 use crate::{
     event::schema::JSON_COLUMNS,
     index::words::{for_each_word, words},
@@ -139,26 +140,22 @@ impl Wanted {
     }
 }
 
-/// How many texts of a column are remembered.
-const REMEMBERED: usize = 64;
-
-/// The texts of a column, and what was found in some of them: names and user agents come again and again, and where they come
-/// from a dictionary they are one view.
+/// The texts of a column, and what was found in some of them.
 struct Texts<'a> {
     array: &'a StringViewArray,
     json: bool,
-    found: [Option<(u128, u64)>; REMEMBERED],
+    found: Remembered<u64>,
 }
 
 impl<'a> Texts<'a> {
     fn new(array: &'a ArrayRef, field: &FieldRef) -> Self {
         let json = JSON_COLUMNS.contains(&field.name().as_str());
-        Self { array: array.as_string_view(), json, found: [None; REMEMBERED] }
+        Self { array: array.as_string_view(), json, found: Remembered::new() }
     }
 
     /// Because other words are wanted.
     fn forget(&mut self) {
-        self.found = [None; REMEMBERED];
+        self.found = Remembered::new();
     }
 
     /// Which words a row's text has; `None` if it is null.
@@ -167,17 +164,12 @@ impl<'a> Texts<'a> {
             return None;
         }
         let view = self.array.views()[row];
-        // Texts of one dictionary differ in where they begin, short ones in their letters.
-        let place = (view ^ (view >> 32) ^ (view >> 64) ^ (view >> 96)) as u32;
-        let place = &mut self.found[(place.wrapping_mul(0x9e37_79b1) >> 26) as usize];
-        match place {
-            Some((known, found)) if *known == view => Some(*found),
-            _ => {
-                let found = wanted.find(self.array.value(row), self.json);
-                *place = Some((view, found));
-                Some(found)
-            }
-        }
+        let known = self.found.get(view);
+        Some(known.unwrap_or_else(|| {
+            let found = wanted.find(self.array.value(row), self.json);
+            self.found.put(view, found);
+            found
+        }))
     }
 }
 

@@ -22,6 +22,8 @@ const LARGE_ROWS: usize = 4_096;
 /// A batch of them: those that pass the filter.
 pub(super) struct Memory {
     pub(super) batch: RecordBatch,
+    /// Bytes of a row, about.
+    pub(super) row_bytes: u64,
     /// Whose they are.
     pub(super) tenant: TenantId,
     /// Where they are in the batch, and when they occurred.
@@ -50,7 +52,9 @@ pub(super) async fn passing(
             let times = as_timestamp_microsecond_array(times.column(0))?;
             let rows: Vec<_> = rows.into_iter().map(|row| (row, times.value(row as usize))).collect();
             if !rows.is_empty() {
-                found.push(Memory { batch: batch.clone(), tenant: snapshot.tenant.clone(), rows });
+                let row_bytes = (batch.get_array_memory_size() / batch.num_rows().max(1)) as u64;
+                let (batch, tenant) = (batch.clone(), snapshot.tenant.clone());
+                found.push(Memory { batch, row_bytes, tenant, rows });
             }
         }
     }

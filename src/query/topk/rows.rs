@@ -6,7 +6,10 @@
 //! An event of a file stays in memory as its JSON, which takes a small part of what its columns would. Files never change, and nor does what
 //! is shown of their rows.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use arrow::{
     array::{AsArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array},
@@ -57,23 +60,17 @@ struct Reader<'a>(&'a Look);
 impl<'a> Reader<'a> {
     /// How many of the rows are read at once: all unless that is much; at least one.
     fn at_once(&self, rows: &[(i64, At)]) -> usize {
+        let mut of_files: HashMap<usize, u64> = HashMap::new();
         let mut bytes = 0;
         let fits = |(_, at): &&(i64, At)| {
             let fits = bytes <= BATCH_BYTES_MAX;
-            bytes += self.bytes(*at);
+            bytes += match *at {
+                At::File { file, .. } => *of_files.entry(file).or_insert_with(|| self.0.row_bytes(file)),
+                At::Memory { batch, .. } => self.0.memory[batch].row_bytes,
+            };
             fits
         };
         rows.iter().take_while(fits).count()
-    }
-
-    fn bytes(&self, at: At) -> u64 {
-        match at {
-            At::File { file, .. } => self.0.row_bytes(file),
-            At::Memory { batch, .. } => {
-                let batch = &self.0.memory[batch].batch;
-                (batch.get_array_memory_size() / batch.num_rows().max(1)) as u64
-            }
-        }
     }
 
     async fn shown(&self, rows: &[(i64, At)]) -> Result<Vec<Shown<'a>>> {
@@ -113,15 +110,13 @@ impl<'a> Reader<'a> {
         let missing = rows.iter().zip(&events).filter(|(_, event)| event.is_none());
         let missing: Vec<(u64, u32)> = missing.map(|((block, row, _), _)| (*block, *row)).collect();
         let mut read = self.read(&mut source, &missing).await?.into_iter();
-        for event in &mut events {
-            if event.is_none() {
-                *event = read.next();
-            }
-        }
         self.0.put_back(number, source);
         let tenant = self.0.files[number].snapshot.tenant.as_str();
-        let shown = rows.iter().zip(events).filter_map(|((_, _, time), event)| Some((*time, tenant, event?)));
-        Ok(shown.collect())
+        let shown = rows.iter().zip(&mut events).map(|((_, _, time), event)| {
+            let event = event.take().or_else(|| read.next());
+            event.map(|event| (*time, tenant, event)).ok_or_else(lost)
+        });
+        shown.collect()
     }
 
     /// Rows of blocks, which ascend.
@@ -139,6 +134,10 @@ impl<'a> Reader<'a> {
         }
         Ok(read)
     }
+}
+
+fn lost() -> DataFusionError {
+    DataFusionError::Internal("a file gave fewer rows than were found in it".to_owned())
 }
 
 /// The rows of a batch as the API shows them.
