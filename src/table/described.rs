@@ -14,7 +14,6 @@ use super::{Tables, log};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{TenantId, schema},
-    paths,
     store::Address,
 };
 
@@ -69,7 +68,7 @@ impl Tables {
         let files = || snapshot.iter().flat_map(|snapshot| snapshot.files.iter());
         Ok(Described {
             tenant_id: tenant.to_string(),
-            location: address.url(&paths::table(tenant)),
+            location: address.url(&self.folder(tenant).path()),
             endpoint: address.endpoint.clone(),
             region: address.region.clone(),
             version,
@@ -85,7 +84,7 @@ impl Tables {
         })
     }
 
-    fn address(&self) -> Result<&Address> {
+    pub(super) fn address(&self) -> Result<&Address> {
         let store = &self.shared.store;
         let message = || {
             let store = store.display();
@@ -98,7 +97,7 @@ impl Tables {
 
     /// When a version was written; `None` if its entry is gone, as it may be once a checkpoint stands for it.
     async fn committed_at(&self, tenant: &TenantId, version: u64) -> Result<Option<String>> {
-        let written = self.shared.store.written_at(&paths::delta_commit(tenant, version)).await?;
+        let written = self.shared.store.written_at(&self.folder(tenant).delta_commit(version)).await?;
         Ok(written.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)))
     }
 }

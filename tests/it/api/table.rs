@@ -25,7 +25,7 @@ fn table(server: &Server, key: &str, tenant: &str) -> reqwest::RequestBuilder {
 
 /// The columns of the table as the first entry of its log has them, in the words of the API.
 fn logged_schema(place: &Place) -> Option<Vec<Value>> {
-    let log = place.path()?.join("events/tenant=acme/_delta_log/00000000000000000000.json");
+    let log = place.path()?.join("events/acme/_delta_log/00000000000000000000.json");
     let text = fs::read_to_string(log).unwrap();
     let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut meta = entries.filter(|entry| !entry["metaData"].is_null());
@@ -62,18 +62,18 @@ async fn a_table_is_told_to_its_own_tenant(place: &Place) {
     match place.path() {
         Some(folder) => {
             let found = Url::parse(location).unwrap().to_file_path().unwrap();
-            assert_eq!(found, folder.canonicalize().unwrap().join("events/tenant=acme"));
+            assert_eq!(found, folder.canonicalize().unwrap().join("events/acme"));
             assert_eq!(own["schema"].as_array(), logged_schema(place).as_ref());
             assert_eq!((&own["endpoint"], &own["region"]), (&Value::Null, &Value::Null));
         }
         None => {
-            assert_eq!(location, "s3://lake/some/prefix/events/tenant=acme");
+            assert_eq!(location, "s3://lake/some/prefix/events/acme");
             assert!(own["endpoint"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{own}");
             assert_eq!(own["region"], "us-east-1");
         }
     }
     for snippet in ["duckdb", "polars", "spark"] {
-        assert!(own["snippets"][snippet].as_str().unwrap().contains("/events/tenant=acme"), "{own}");
+        assert!(own["snippets"][snippet].as_str().unwrap().contains("/events/acme"), "{own}");
     }
 
     for other in ["bolt", "nobody"] {

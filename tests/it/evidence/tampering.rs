@@ -172,7 +172,7 @@ async fn broken_files_are_named() {
     let objects = Arc::new(InMemory::new());
     let lake = log(&objects, SEED, true).await;
     let (file, _) = file_of(&lake, 700).await;
-    let path = format!("events/tenant=acme/{}", file.path);
+    let path = format!("events/acme/{}", file.path);
     let good = objects.get(&Path::from(&*path)).await.unwrap().bytes().await.unwrap();
     put(&objects, &path, good.slice(..good.len() / 2)).await;
     assert_found(
