@@ -15,6 +15,7 @@
 //! | [`ids`] | is this id stored already? |
 //! | `folders` | how the store names the folders of tables |
 //! | [`described`] | what readers that are not ours see |
+//! | `live_files` | its files by name, for readers that know nothing of Delta |
 //! | `trees` | what the log says of Merkle trees |
 //! | `append_only` | `delta.appendOnly` |
 //! | `maintain`, [`sweep`] | checkpoints, log clean-up, deletion of dead files |
@@ -30,6 +31,7 @@ mod folders;
 mod groups;
 pub mod ids;
 pub mod layout;
+mod live_files;
 mod load;
 mod log;
 mod maintain;
@@ -57,6 +59,7 @@ pub use self::{
     file::FileWriter,
     groups::{RowGroup, RowGroups},
     ids::IdCache,
+    live_files::{Days, LiveFile, LiveFiles},
     maintain::{Pace, maintain_aside},
     read::{BatchStream, OpenFile, ReadOptions},
     snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted, has_before, start_micros},
