@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Field;
-use chrono::SecondsFormat;
+use chrono::{NaiveDate, SecondsFormat};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,6 +38,10 @@ pub struct Described {
     pub files: u64,
     /// Their size.
     pub bytes: u64,
+    /// The first day that it has events of.
+    pub first_day: Option<NaiveDate>,
+    /// The last one.
+    pub last_day: Option<NaiveDate>,
     /// The columns whose values are in the names of folders.
     pub partition_columns: [&'static str; 1],
     /// All columns, in order.
@@ -79,6 +83,9 @@ impl Tables {
             rows: files().map(|file| file.rows).sum(),
             files: files().count() as u64,
             bytes: files().map(|file| file.size_bytes).sum(),
+            // They are sorted by day.
+            first_day: files().next().map(|file| file.day),
+            last_day: files().last().map(|file| file.day),
             partition_columns: [schema::DAY],
             schema: columns(),
         })

@@ -87,6 +87,8 @@ fn table() -> Value {
     let whole = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
     let text_or_null = |about: &str| json!({"type": ["string", "null"], "description": about});
     let text = |about: &str| json!({"type": "string", "description": about});
+    let day_or_null =
+        |about: &str| json!({"type": ["string", "null"], "format": "date", "description": about});
     let column = object(json!({
         "name": {"type": "string"},
         "type": text("As Delta names it: `string`, `long`, `integer`, `date`, `timestamp`, `array<string>`."),
@@ -104,11 +106,18 @@ fn table() -> Value {
         "rows": whole("Its rows: committed events, also those of days that have expired and are not removed yet."),
         "files": whole("Its data files."),
         "bytes": whole("Their size."),
+        "first_day": day_or_null("The first day that it has events of."),
+        "last_day": day_or_null("The last one."),
         "partition_columns": {"type": "array", "items": {"type": "string"}},
         "schema": {"type": "array", "items": column, "description": "Its columns, in order."},
         "snippets": object(json!({
             "duckdb": text("SQL."),
             "polars": text("Python."),
+            "deltalake": text("Python."),
+            "pyarrow": text("Python, with deltalake."),
+            "clickhouse": text("SQL, of chDB, too."),
+            "daft": text("Python, with deltalake."),
+            "datafusion": text("Python, with deltalake."),
             "spark": text("Python, for a session that has Delta Lake."),
         })),
     }))
