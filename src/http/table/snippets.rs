@@ -145,6 +145,16 @@ mod tests {
         }
     }
 
+    /// Would catch a document that shows other lines than those that the tests run.
+    #[test]
+    fn the_document_has_the_same_snippets() {
+        let document = include_str!("../../../docs/delta.md");
+        let snippets = Snippets::of(&table("s3://logs/prod/events/acme", None, Some("eu-central-1")));
+        for (name, snippet) in all(&snippets) {
+            assert!(document.contains(snippet.as_str()), "{name} in docs/delta.md:\n{snippet}");
+        }
+    }
+
     /// Would catch a table of an older store that is given to a reader which refuses it.
     #[test]
     fn polars_reads_older_stores_by_pyarrow() {
