@@ -22,7 +22,6 @@ use std::{
 use auditlake::{
     config::Config,
     event::TenantId,
-    paths,
     server::{Access, Lake},
 };
 
@@ -87,7 +86,7 @@ fn files(lake: &Path, tenant: &str) -> (u64, Vec<String>) {
         let table =
             opened.tables().get(&tenant).await.expect("read the table").expect("the tenant has events");
         let snapshot = table.snapshot();
-        let at = |path: &str| lake.join(paths::data_file(&tenant, path).as_ref()).display().to_string();
+        let at = |path: &str| lake.join(snapshot.folder.data_file(path).as_ref()).display().to_string();
         (snapshot.rows(), snapshot.files.iter().map(|file| at(&file.path)).collect())
     })
 }

@@ -20,6 +20,7 @@ mod retention;
 mod serve;
 mod sink;
 mod sql;
+mod table;
 mod tenant;
 mod text;
 mod verify;
@@ -107,6 +108,8 @@ enum Command {
     Key(key::Arguments),
     /// Show tenants and change what is set for them
     Tenant(tenant::Arguments),
+    /// Show where a tenant's Delta table is, and list its files
+    Table(table::Arguments),
     /// Print what proves one event
     Proof(proof::Arguments),
     /// Check that a log is whole and unchanged
@@ -167,6 +170,7 @@ fn run(arguments: Arguments) -> Result<Outcome> {
             Command::Retention(arguments) => retention::run(&arguments, config).await,
             Command::Key(arguments) => key::run(arguments, &global, config).await,
             Command::Tenant(arguments) => tenant::run(arguments, &global, config).await,
+            Command::Table(arguments) => table::run(arguments, &global, config).await,
             Command::Proof(arguments) => proof::run(&arguments, &global, config).await,
             Command::Verify(arguments) => verify::run(arguments, &global, config).await,
             Command::Generate(arguments) => generate::run(&arguments).await,

@@ -284,6 +284,7 @@ impl Api {
             .route("/v1/tenants", get(tenants::list))
             .route("/v1/tenants/{id}", get(tenants::get))
             .route("/v1/tenants/{id}/table", get(table::get))
+            .route("/v1/tenants/{id}/table/files", get(table::files::list))
             .route("/v1/tenants/{id}/versions", get(tenants::versions));
         let with_key = with_scope(&[Scope::Ingest], ingest)
             .merge(with_scope(&[Scope::Read], read))

@@ -370,6 +370,10 @@ pub const RETENTION_DAYS_MAX: u32 = 36_500;
 pub const TENANTS_PAGE: u64 = 100;
 /// Tenants of a page.
 pub const TENANTS_PAGE_MAX: u64 = 1_000;
+/// Live files of a table on a page, about, if nothing is said: a page has whole days.
+pub const TABLE_FILES_PAGE: u64 = 1_000;
+/// Live files of a table on a page, about.
+pub const TABLE_FILES_PAGE_MAX: u64 = 10_000;
 // Rates.
 
 /// Keys, tenants and addresses whose spending is remembered, each: past it, who owes least is forgotten.

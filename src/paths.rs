@@ -2,10 +2,15 @@
 //!
 //! Keys are relative to the store's root. See `README.md`, "The store", for the layout.
 
+pub mod tables;
+
 use chrono::NaiveDate;
 use object_store::path::Path;
 use uuid::Uuid;
 
+pub use self::tables::{
+    TableFolder, TableLayout, data_file_name, parse_delta_commit, parse_kept, tables_root,
+};
 use crate::event::TenantId;
 
 /// Folder of all WAL epochs.
@@ -32,72 +37,6 @@ pub fn parse_wal_segment(path: &Path) -> Option<(u64, u64)> {
     let epoch = parts.next()?.parse().ok()?;
     let segment = parts.next()?.strip_suffix(".arrow")?.parse().ok()?;
     parts.next().is_none().then_some((epoch, segment))
-}
-
-/// Folder of all tenants' tables.
-pub fn tables_root() -> Path {
-    Path::from("events")
-}
-
-/// A tenant's Delta table.
-pub fn table(tenant: &TenantId) -> Path {
-    Path::from(format!("events/tenant={}", tenant.to_key()))
-}
-
-/// The tenant of a folder under [`tables_root`]; `None` for anything else.
-pub fn parse_table(path: &Path) -> Option<TenantId> {
-    TenantId::from_key(path.as_ref().strip_prefix("events/tenant=")?)
-}
-
-/// A tenant's Delta log.
-pub fn delta_log(tenant: &TenantId) -> Path {
-    Path::from(format!("events/tenant={}/_delta_log", tenant.to_key()))
-}
-
-/// One entry of a tenant's Delta log.
-pub fn delta_commit(tenant: &TenantId, version: u64) -> Path {
-    Path::from(format!("events/tenant={}/_delta_log/{version:020}.json", tenant.to_key()))
-}
-
-/// The version of a [`delta_commit`]; `None` for anything else.
-pub fn parse_delta_commit(path: &Path) -> Option<u64> {
-    version(path.filename()?.strip_suffix(".json")?)
-}
-
-/// The pointer to the newest checkpoint of a tenant's Delta log.
-pub fn delta_last_checkpoint(tenant: &TenantId) -> Path {
-    Path::from(format!("events/tenant={}/_delta_log/_last_checkpoint", tenant.to_key()))
-}
-
-/// A data file, by its path relative to the tenant's table (`day=…/….parquet`), as Delta names it.
-pub fn data_file(tenant: &TenantId, relative: &str) -> Path {
-    Path::from(format!("events/tenant={}/{relative}", tenant.to_key()))
-}
-
-/// A new data file's path relative to its table.
-pub fn data_file_name(day: NaiveDate, id: Uuid) -> String {
-    format!("day={}/{id}.parquet", day.format("%Y-%m-%d"))
-}
-
-/// The path relative to its table of a data file's key; `None` for anything else, the Delta log included.
-pub fn parse_data_file<'a>(tenant: &TenantId, path: &'a Path) -> Option<&'a str> {
-    let relative = path.as_ref().strip_prefix(table(tenant).as_ref())?.strip_prefix('/')?;
-    (relative.starts_with("day=") && relative.ends_with(".parquet")).then_some(relative)
-}
-
-/// Whose an object is that is part of a tenant's table or tree, and of a data file the day; `None` for anything else.
-pub fn parse_kept(path: &Path) -> Option<(TenantId, Option<NaiveDate>)> {
-    let (folder, name) = path.as_ref().split_once("/tenant=")?;
-    let (tenant, rest) = name.split_once('/')?;
-    let tenant = TenantId::from_key(tenant)?;
-    match folder {
-        "events" => {
-            let day = rest.strip_prefix("day=").and_then(|rest| rest.split('/').next());
-            Some((tenant, day.and_then(|day| day.parse().ok())))
-        }
-        "proof" => Some((tenant, None)),
-        _ => None,
-    }
 }
 
 /// How far what a tenant already has is locked and held.
@@ -229,6 +168,11 @@ pub fn idempotency_root() -> Path {
 /// Answers that were in the WAL segments up to and including `position` since the document before.
 pub fn idempotency(position: u64) -> Path {
     Path::from(format!("control/idempotency/{position:020}.json"))
+}
+
+/// How the store names the folders of tables: created once, never changed.
+pub fn layout() -> Path {
+    Path::from("control/layout.json")
 }
 
 /// The root key's hash.
@@ -421,23 +365,9 @@ mod tests {
         assert_eq!(parse_wal_segment(&Path::from("wal/7/x.arrow")), None);
         assert_eq!(parse_epoch(&epoch(9)), Some(9));
         let tenant = TenantId::parse("Acme_1").unwrap();
-        assert_eq!(parse_table(&table(&tenant)), Some(tenant.clone()));
         let id = Uuid::from_u128(7);
         assert_eq!(parse_index_segment(&index_segment(&tenant, id)), Some(id));
         assert_eq!(parse_index_segment(&Path::from("index/tenant=acme/notes.txt")), None);
-        let day = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
-        let file = data_file(&tenant, &data_file_name(day, id));
-        assert_eq!(parse_kept(&file), Some((tenant.clone(), Some(day))));
-        for kept in [delta_commit(&tenant, 7), checkpoint(&tenant, 42), proof_tile(&tenant, "0/000.p/7")] {
-            assert_eq!(parse_kept(&kept), Some((tenant.clone(), None)), "{kept}");
-        }
-        for other in
-            [index_segment(&tenant, id), deployment(), wal_segment(7, 42), locks(&tenant), table(&tenant)]
-        {
-            assert_eq!(parse_kept(&other), None, "{other}");
-        }
-        assert_eq!(parse_kept(&export_files(&tenant, "exp_7").join("events")), None);
-        assert_eq!(parse_delta_commit(&delta_commit(&tenant, 7)), Some(7));
         assert_eq!(parse_checkpoint(&checkpoint(&tenant, 42)), Some(42));
         assert_eq!(parse_checkpoint(&checkpoint_copy(&tenant)), None);
         assert_eq!(parse_proof_tile(&tenant, &proof_tile(&tenant, "0/000.p/7")), Some("0/000.p/7"));

@@ -13,7 +13,9 @@
 //! | `stats` | column statistics, in Parquet, memory and log |
 //! | [`layout`], [`mod@file`], [`read`], `pages` | writes and reads data files |
 //! | [`ids`] | is this id stored already? |
+//! | `folders` | how the store names the folders of tables |
 //! | [`described`] | what readers that are not ours see |
+//! | `live_files` | its files by name, for readers that know nothing of Delta |
 //! | `trees` | what the log says of Merkle trees |
 //! | `append_only` | `delta.appendOnly` |
 //! | `maintain`, [`sweep`] | checkpoints, log clean-up, deletion of dead files |
@@ -25,9 +27,11 @@ pub mod described;
 pub mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod folders;
 mod groups;
 pub mod ids;
 pub mod layout;
+mod live_files;
 mod load;
 mod log;
 mod maintain;
@@ -55,13 +59,20 @@ pub use self::{
     file::FileWriter,
     groups::{RowGroup, RowGroups},
     ids::IdCache,
+    live_files::{Days, LiveFile, LiveFiles},
     maintain::{Pace, maintain_aside},
     read::{BatchStream, OpenFile, ReadOptions},
     snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted, has_before, start_micros},
     tenant::Table,
 };
 pub(crate) use self::{load::location as delta_location, log::schema_string as delta_schema};
-use crate::{error::Result, event::TenantId, paths, store::Store, telemetry::Clock};
+use crate::{
+    error::Result,
+    event::TenantId,
+    paths::{self, TableFolder, TableLayout},
+    store::Store,
+    telemetry::Clock,
+};
 
 /// What can be chosen about tables. What a table's first commit records (intervals and retentions, for other
 /// readers) stays as it was then.
@@ -111,6 +122,7 @@ struct Shared {
     clock: Clock,
     settings: Settings,
     ids: IdCache,
+    layout: TableLayout,
 }
 
 /// The tables of all tenants of a store. Cheap to clone: clones share.
@@ -131,13 +143,35 @@ impl std::fmt::Debug for Tables {
 
 impl Tables {
     /// Lists the tenants of `store`; loads none of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](crate::error::ErrorKind::Corrupt) if the store has tables of another layout than it says; as the store.
     pub async fn open(store: Store, clock: Clock, settings: Settings) -> Result<Self> {
         let folders = store.list_folders(&paths::tables_root()).await?;
-        let tenants = folders.iter().filter_map(paths::parse_table);
+        let layout = folders::layout_of(&store, &folders).await?;
+        let tenants = folders.iter().filter_map(|folder| layout.parse_table(folder));
         let known = tenants.map(|tenant| (tenant, Slot::default())).collect();
         let ids = IdCache::new(settings.id_cache_bytes);
-        let shared = Arc::new(Shared { store, clock, settings, ids });
+        let shared = Arc::new(Shared { store, clock, settings, ids, layout });
         Ok(Self { shared, known: Arc::new(Mutex::new(known)) })
+    }
+
+    /// How the store names the folders of tables.
+    pub fn layout(&self) -> TableLayout {
+        self.shared.layout
+    }
+
+    /// Writes down how the store names the folders of tables, unless it says so already: for who is about to write.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::error::ErrorKind::Conflict) if it says something else by now; as the store.
+    pub async fn record_layout(&self) -> Result<()> {
+        folders::record(&self.shared.store, self.shared.layout).await
+    }
+
+    /// Where a tenant's table is in the store.
+    pub(crate) fn folder(&self, tenant: &TenantId) -> TableFolder {
+        self.shared.layout.table(tenant)
     }
 
     /// Whether the store can lock objects.
@@ -180,7 +214,7 @@ impl Tables {
 
     async fn load(&self, tenant: &TenantId, slot: &Slot) -> Result<Arc<Table>> {
         let load = async {
-            let snapshot = load::load(&self.shared.store, tenant).await?;
+            let snapshot = load::load(&self.shared.store, tenant, &self.folder(tenant)).await?;
             Ok(Arc::new(Table::new(self.shared.clone(), snapshot)))
         };
         slot.get_or_try_init(|| load).await.cloned()

@@ -50,7 +50,7 @@ def prepare(binary, folder, events, tell):
     tell("compacting")
     compact_seconds, compact_kib, line = auditlake.command(binary, "compact", "--store", store)
     tell(line.strip())
-    table = store / "events" / f"tenant={_encoded(tenant)}"
+    table = _table(store, tenant)
     measured = {
         "tenant": tenant,
         "events_total": total,
@@ -62,7 +62,7 @@ def prepare(binary, folder, events, tell):
         "compact_peak_kib": compact_kib,
     }
     measured |= _lay_out(table, folder / "live")
-    index_files, index_bytes = processes.folder_bytes(store / "index" / table.name)
+    index_files, index_bytes = processes.folder_bytes(store / "index" / f"tenant={_encoded(tenant)}")
     log_files, log_bytes = processes.folder_bytes(table / "_delta_log")
     small = [path for path in (store / "events").iterdir() if path != table]
     small_files = sum(sum(1 for _ in path.glob("day=*/*.parquet")) for path in small)
@@ -93,6 +93,12 @@ def _first_line_of_largest(source):
     tenants = [json.loads(line)["tenant_id"] for line in first]
     largest = max(set(tenants), key=tenants.count)
     return first[tenants.index(largest)]
+
+
+def _table(store, tenant):
+    """The folder of a tenant's table; that of a store made by an older build begins with `tenant=`."""
+    folders = [store / "events" / (prefix + _encoded(tenant)) for prefix in ("", "tenant=")]
+    return next(folder for folder in folders if folder.exists())
 
 
 def _encoded(tenant):

@@ -16,7 +16,7 @@ use crate::{
     control::{Change, Control, State, TenantSettings, TenantVersion},
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    table::{Described, Tables},
+    table::{Days, Described, LiveFiles, Tables},
 };
 
 /// Tables that are read from the store at the same time when a list is the first to need them.
@@ -136,6 +136,21 @@ impl Tenants {
     pub async fn table(&self, by: &Principal, id: &TenantId) -> Result<Described> {
         self.get(by, id).await?;
         self.tables.described(id).await
+    }
+
+    /// Live files of a tenant's table, see [`Tables::live_files`].
+    ///
+    /// # Errors
+    /// As [`Tenants::table`].
+    pub async fn live_files(
+        &self,
+        by: &Principal,
+        id: &TenantId,
+        days: Days,
+        count: usize,
+    ) -> Result<LiveFiles> {
+        self.get(by, id).await?;
+        self.tables.live_files(id, days, count).await
     }
 
     /// The tenants within reach of `by` whose ids follow `after`, at most `count`.

@@ -12,7 +12,7 @@ use super::{digest::Digest, *};
 use crate::{
     error::ErrorKind,
     event::schema,
-    paths,
+    paths::TableLayout,
     table::{DataFile, ReadOptions, Settings, fixture::*, layout},
 };
 
@@ -150,7 +150,7 @@ async fn an_unsorted_file_is_refused_and_nothing_changes() {
 async fn an_unreadable_table_is_reported_and_the_others_go_on() {
     let store = memory_store();
     let broken = TenantId::parse("aaa").unwrap();
-    store.put(&paths::delta_commit(&broken, 0), "not a log entry".into()).await.unwrap();
+    store.put(&TableLayout::Plain.table(&broken).delta_commit(0), "not a log entry".into()).await.unwrap();
     let tables = tables(&store, Settings::default()).await;
     let table = tables.get_or_create(&tenant()).await.unwrap();
     let files = vec![write(&table, &events(0, 10)).await, write(&table, &events(10, 10)).await];

@@ -50,6 +50,7 @@ pub fn until(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::paths::TableLayout;
 
     fn settings(lock_days: Option<u32>, legal_hold: bool) -> TenantSettings {
         TenantSettings { lock_days, legal_hold, ..TenantSettings::default() }
@@ -62,8 +63,8 @@ mod tests {
     /// Would catch a lock that outlives the retention of its events, one that a bucket refuses, and a log entry without one.
     #[test]
     fn locks_go_by_the_day_or_by_now() {
-        let file = "events/tenant=acme/day=2026-11-01/x.parquet";
-        let entry = "events/tenant=acme/_delta_log/00000000000000000007.json";
+        let file = "events/acme/day=2026-11-01/x.parquet";
+        let entry = "events/acme/_delta_log/00000000000000000007.json";
         let tile = "proof/tenant=acme/tile/0/000.p/7";
         let (noon, midnight) = ("2026-11-01T12:00:00Z", "2026-11-02T00:00:00Z");
         type Case = (&'static str, Option<u32>, bool, &'static str, Option<(Option<&'static str>, bool)>);
@@ -99,7 +100,7 @@ mod tests {
     /// Would catch a log entry that is locked anew for the whole time when it is found again.
     #[test]
     fn what_was_there_is_locked_from_when_it_was_written() {
-        let entry = Path::from("events/tenant=acme/_delta_log/00000000000000000007.json");
+        let entry = Path::from("events/acme/_delta_log/00000000000000000007.json");
         let (written, now) = (at("2026-11-01T12:00:00Z"), at("2026-11-03T12:00:00Z"));
         let until = |days| until(&entry, &settings(Some(days), false), written, now);
         assert_eq!((until(2), until(3)), (None, Some(at("2026-11-04T12:00:00Z"))));
@@ -110,7 +111,8 @@ mod tests {
     fn each_tenant_goes_by_its_own_settings() {
         let of = |tenant: &TenantId| settings((tenant.as_str() == "Acme").then_some(3), false);
         let lock = |path: &str| lock_of(&Path::from(path), of, at("2026-11-01T12:00:00Z"));
-        let entry = |tenant: &str| paths::delta_commit(&TenantId::parse(tenant).unwrap(), 7);
+        let entry =
+            |tenant: &str| TableLayout::Plain.table(&TenantId::parse(tenant).unwrap()).delta_commit(7);
         assert!(lock(entry("Acme").as_ref()).is_some());
         assert!(lock(entry("acme").as_ref()).is_none());
     }

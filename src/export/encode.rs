@@ -17,6 +17,7 @@
 //! | `encode/regroup.rs` | cuts rows into groups by the rows alone |
 //! | `encode/sink.rs` | text on its way through gzip or zstd |
 //! | `encode/copied.rs` | Parquet put together of row groups that are there already |
+//! | `encode/transcode.rs` | one column of such a row group in other encodings |
 //! | `encode/lines.rs`, `csv.rs`, `arrow.rs`, `parquet.rs` | one format each |
 
 mod arrow;
@@ -30,6 +31,7 @@ mod regroup;
 mod sink;
 #[cfg(test)]
 mod tests;
+mod transcode;
 
 use ::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use bytes::Bytes;

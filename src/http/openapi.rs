@@ -54,7 +54,7 @@ pub(super) fn document() -> Value {
     operations.extend(proofs::operations());
     operations.extend(admin::operations());
     operations.extend(erasures::operations());
-    operations.push(table::operation());
+    operations.extend(table::operations());
     operations.extend(open::operations());
     let responses: Map<String, Value> =
         operations.iter().flat_map(Operation::refusals).map(|kinds| refusal(&kinds)).collect();

@@ -3,6 +3,7 @@
 //! In: a tenant's id. Out: the table's URL, what is in it, and lines to paste. Guaranteed: as for tenants, another's is 404 in the same
 //! words as one that does not exist; no credential is in the answer: who may read a table, the store's own rules say.
 
+pub(super) mod files;
 mod snippets;
 
 use axum::{

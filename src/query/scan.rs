@@ -45,7 +45,6 @@ use super::{
 use crate::{
     event::schema::{DAY, OCCURRED_AT, SEQ},
     index::Rows,
-    paths,
     table::snapshot::{DataFile, Snapshot},
 };
 
@@ -212,7 +211,7 @@ impl Scan<'_> {
 /// A file as readers take it.
 pub(crate) fn partitioned(snapshot: &Snapshot, file: &DataFile) -> PartitionedFile {
     let meta = ObjectMeta {
-        location: paths::data_file(&snapshot.tenant, &file.path),
+        location: snapshot.data_file(file),
         last_modified: DateTime::from_timestamp_millis(file.added_at_ms).unwrap_or_default(),
         size: file.size_bytes,
         e_tag: None,

@@ -18,7 +18,8 @@ use crate::{
     control::{Control, Tenant, TenantSettings, lock},
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    limits, paths,
+    limits,
+    paths::{self, TableLayout},
     store::{Store, Version, VersionsAfter},
     telemetry::Clock,
 };
@@ -85,7 +86,7 @@ impl Progress {
         if self.after.is_none() {
             self.folder += 1;
         }
-        if self.folder == FOLDERS.len() {
+        if self.folder == FOLDERS {
             self.folder = 0;
             self.done = self.pass > 1;
             self.pass = 2;
@@ -93,7 +94,13 @@ impl Progress {
     }
 }
 
-const FOLDERS: [fn(&TenantId) -> Path; 2] = [paths::table, paths::proof];
+/// How many folders a tenant has whose objects are locked.
+const FOLDERS: usize = 2;
+
+/// They: its table, its tree.
+fn folders(tables: TableLayout, tenant: &TenantId) -> [Path; FOLDERS] {
+    [tables.table(tenant).path(), paths::proof(tenant)]
+}
 
 /// The newest version of a tenant's settings that asks for something else of what is there already: another hold, or longer locks. As far
 /// back as they are at hand.
@@ -131,6 +138,7 @@ fn never_held(tenant: &Tenant) -> bool {
 /// If the newest settings cannot be read.
 pub async fn lock_all(
     store: &Store,
+    tables: TableLayout,
     control: &Control,
     clock: &Clock,
     stop: &CancellationToken,
@@ -144,7 +152,7 @@ pub async fn lock_all(
         if stop.is_cancelled() {
             break;
         }
-        if let Err(error) = lock_one(store, tenant, clock, stop, &mut report).await {
+        if let Err(error) = lock_one(store, tables, tenant, clock, stop, &mut report).await {
             report.failures.push((tenant.id.clone(), error));
         }
     }
@@ -153,6 +161,7 @@ pub async fn lock_all(
 
 async fn lock_one(
     store: &Store,
+    tables: TableLayout,
     tenant: &Tenant,
     clock: &Clock,
     stop: &CancellationToken,
@@ -167,8 +176,8 @@ async fn lock_one(
         if stop.is_cancelled() {
             return Ok(());
         }
-        let folder = FOLDERS[progress.folder](&tenant.id);
-        let page = store.versions(&folder, progress.after.as_ref()).await?;
+        let folder = &folders(tables, &tenant.id)[progress.folder];
+        let page = store.versions(folder, progress.after.as_ref()).await?;
         let hold = (!never_held(tenant)).then_some(progress.hold);
         let until = |version: &Version| {
             let settings = &tenant.current().settings;

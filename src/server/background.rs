@@ -136,7 +136,7 @@ async fn protect(
     clock: &Clock,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let locks = locks::lock_all(store, control, clock, stop).await?;
+    let locks = locks::lock_all(store, tables.layout(), control, clock, stop).await?;
     if locks.locked + locks.held + locks.released > 0 {
         let locks::Report { locked, held, released, .. } = locks;
         tracing::info!(locked, held, released, "locked what was there already");

@@ -118,6 +118,7 @@ impl Lake {
                     metrics: metrics.clone(),
                     on_left_out: expire::on_left_out(&config.logbook, &clock),
                 };
+                tables.record_layout().await?;
                 Some(Ingest::open(parts, config.ingest.clone(), take_over).await?)
             }
             Access::Read => {

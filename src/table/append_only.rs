@@ -53,7 +53,9 @@ impl Table {
     /// The newest `metaData` of the log.
     async fn meta_data(&self) -> Result<Option<Value>> {
         let failed = |cause| load::delta_error("read the properties of", self.tenant(), cause);
-        let Some(table) = load::open(&self.shared.store, self.tenant()).await? else { return Ok(None) };
+        let Some(table) = load::open(&self.shared.store, self.tenant(), &self.folder()).await? else {
+            return Ok(None);
+        };
         let meta_data = serde_json::to_value(table.snapshot().map_err(failed)?.metadata());
         meta_data
             .map(Some)

@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{log, snapshot::DataFile};
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::TenantId,
     limits::COMMIT_ATTEMPTS_MAX,
-    paths,
+    paths::TableFolder,
     store::{PutOutcome, Store},
 };
 
@@ -56,19 +55,19 @@ pub(crate) enum Written {
     Other(Option<String>),
 }
 
-/// Writes `entry` as `version` of the tenant's log, if that version does not exist.
+/// Writes `entry` as `version` of the log in `folder`, if that version does not exist.
 ///
 /// Waits `wait` before the second attempt and twice as long before each further one. Fails with
 /// [`ErrorKind::Unavailable`] if the store would not tell: the entry may or may not be there.
 pub(crate) async fn write_entry(
     store: &Store,
-    tenant: &TenantId,
+    folder: &TableFolder,
     version: u64,
     entry: &Bytes,
     commit_id: &str,
     mut wait: Duration,
 ) -> Result<Written> {
-    let key = paths::delta_commit(tenant, version);
+    let key = folder.delta_commit(version);
     let mut trouble = None;
     for attempt in 1..=COMMIT_ATTEMPTS_MAX {
         match store.put_if_absent(&key, entry.clone()).await {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Field;
-use chrono::SecondsFormat;
+use chrono::{NaiveDate, SecondsFormat};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +14,6 @@ use super::{Tables, log};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{TenantId, schema},
-    paths,
     store::Address,
 };
 
@@ -39,6 +38,10 @@ pub struct Described {
     pub files: u64,
     /// Their size.
     pub bytes: u64,
+    /// The first day that it has events of.
+    pub first_day: Option<NaiveDate>,
+    /// The last one.
+    pub last_day: Option<NaiveDate>,
     /// The columns whose values are in the names of folders.
     pub partition_columns: [&'static str; 1],
     /// All columns, in order.
@@ -69,7 +72,7 @@ impl Tables {
         let files = || snapshot.iter().flat_map(|snapshot| snapshot.files.iter());
         Ok(Described {
             tenant_id: tenant.to_string(),
-            location: address.url(&paths::table(tenant)),
+            location: address.url(&self.folder(tenant).path()),
             endpoint: address.endpoint.clone(),
             region: address.region.clone(),
             version,
@@ -80,12 +83,15 @@ impl Tables {
             rows: files().map(|file| file.rows).sum(),
             files: files().count() as u64,
             bytes: files().map(|file| file.size_bytes).sum(),
+            // They are sorted by day.
+            first_day: files().next().map(|file| file.day),
+            last_day: files().last().map(|file| file.day),
             partition_columns: [schema::DAY],
             schema: columns(),
         })
     }
 
-    fn address(&self) -> Result<&Address> {
+    pub(super) fn address(&self) -> Result<&Address> {
         let store = &self.shared.store;
         let message = || {
             let store = store.display();
@@ -98,7 +104,7 @@ impl Tables {
 
     /// When a version was written; `None` if its entry is gone, as it may be once a checkpoint stands for it.
     async fn committed_at(&self, tenant: &TenantId, version: u64) -> Result<Option<String>> {
-        let written = self.shared.store.written_at(&paths::delta_commit(tenant, version)).await?;
+        let written = self.shared.store.written_at(&self.folder(tenant).delta_commit(version)).await?;
         Ok(written.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)))
     }
 }

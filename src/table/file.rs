@@ -26,8 +26,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::TenantId,
-    paths,
+    paths::{self, TableFolder},
     store::Store,
     telemetry::{self, Clock},
 };
@@ -67,14 +66,14 @@ impl FileWriter {
     /// Starts a file; nothing reaches the store yet.
     pub(crate) fn new(
         store: &Store,
-        tenant: &TenantId,
+        folder: &TableFolder,
         day: NaiveDate,
         settings: &Settings,
         clock: &Clock,
         cache: &IdCache,
     ) -> Self {
         let relative = paths::data_file_name(day, telemetry::unique_id());
-        let key = paths::data_file(tenant, &relative);
+        let key = folder.data_file(&relative);
         let upload = BufWriter::with_capacity(store.object_store(), key.clone(), UPLOAD_PART_BYTES)
             .with_max_concurrency(UPLOAD_PARTS_AT_ONCE);
         Self {

@@ -15,6 +15,7 @@ use object_store::memory::InMemory;
 use super::{Commit, DataFile, Settings, Table, Tables};
 use crate::{
     event::{TenantId, schema},
+    paths::{TableFolder, TableLayout},
     store::Store,
     telemetry::Clock,
 };
@@ -24,6 +25,11 @@ pub(crate) const DAY_START: i64 = 1_767_312_000_000_000;
 
 pub(crate) fn day() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 1, 2).unwrap()
+}
+
+/// Where the tenant's table is.
+pub(crate) fn folder() -> TableFolder {
+    TableLayout::Plain.table(&tenant())
 }
 
 pub(crate) fn tenant() -> TenantId {

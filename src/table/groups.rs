@@ -22,8 +22,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::TenantId,
-    paths,
+    paths::TableFolder,
     store::Store,
 };
 
@@ -48,8 +47,8 @@ pub struct RowGroup {
 }
 
 impl RowGroups {
-    pub(super) async fn open(store: &Store, tenant: &TenantId, file: &DataFile) -> Result<Self> {
-        let key = paths::data_file(tenant, &file.path);
+    pub(super) async fn open(store: &Store, folder: &TableFolder, file: &DataFile) -> Result<Self> {
+        let key = folder.data_file(&file.path);
         let mut source = Source::open(store, &key, file).await?;
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = source.get_metadata(Some(&options)).await.map_err(|cause| read_error(&key, cause))?;

@@ -31,7 +31,6 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     event::schema,
-    paths,
     store::Store,
 };
 
@@ -191,12 +190,12 @@ async fn hashes_of(
     snapshot: &Snapshot,
     file: &DataFile,
 ) -> Result<Arc<[u64]>> {
-    let key = paths::data_file(&snapshot.tenant, &file.path);
+    let key = snapshot.data_file(file);
     if let Some(hashes) = cache.recall(&key) {
         return Ok(hashes);
     }
     let mut hashes = Vec::with_capacity(file.rows as usize);
-    let mut batches = read::read(store, &snapshot.tenant, file, &ids_only()).await?;
+    let mut batches = read::read(store, &snapshot.folder, file, &ids_only()).await?;
     while let Some(batch) = batches.try_next().await? {
         hash_ids(&batch, &mut hashes)?;
     }
@@ -214,7 +213,7 @@ async fn rows_with(
 ) -> Result<Vec<RecordBatch>> {
     let mut rows: Vec<Range<usize>> = Vec::new();
     let mut first_row = 0;
-    let mut batches = read::read(store, &snapshot.tenant, file, &ids_only()).await?;
+    let mut batches = read::read(store, &snapshot.folder, file, &ids_only()).await?;
     while let Some(batch) = batches.try_next().await? {
         let ids = id_column(&batch)?.as_string::<i32>();
         let hits = (0..ids.len()).filter(|row| possible.contains(ids.value(*row)));
@@ -225,7 +224,7 @@ async fn rows_with(
         return Ok(Vec::new());
     }
     let options = ReadOptions { rows: Some(rows), ..ReadOptions::default() };
-    read::read_all(store, &snapshot.tenant, file, &options).await
+    read::read_all(store, &snapshot.folder, file, &options).await
 }
 
 fn ids_only() -> ReadOptions {

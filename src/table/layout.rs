@@ -8,13 +8,16 @@
 //! be) has no dictionary: it would be given up half-way, or be as large as the column and read whole for one event. Its
 //! lengths are delta-coded and zstd sees the bare text, at a higher level in files of many rows, which stay and of which it is
 //! most. Ids are coded by what they share with the one before: those that begin with their time share much.
+//!
+//! Files that leave the store ([`portable_properties`]) do without delta coding: plain values and dictionaries are what every reader of
+//! Parquet has right.
 
 use std::collections::HashSet;
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
     compute::cast,
-    datatypes::DataType,
+    datatypes::{DataType, SchemaRef},
 };
 use parquet::{
     basic::{Compression, Encoding, ZstdLevel},
@@ -123,6 +126,26 @@ pub(crate) fn writer_properties(settings: &Settings, first: &RecordBatch) -> Res
             // What is left of them is nearly random: more effort finds nothing.
             .set_column_compression(column.clone(), compression)
             .set_column_encoding(column, Encoding::DELTA_BYTE_ARRAY);
+    }
+    Ok(properties.build())
+}
+
+/// Whether every reader has these encodings right: no values that are coded by their difference to others.
+pub(crate) fn is_portable(encoding: Encoding) -> bool {
+    matches!(
+        encoding,
+        Encoding::PLAIN | Encoding::RLE | Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY
+    )
+}
+
+/// The properties of a file of events that leaves the store: those of [`writer_properties`] for rows of which nothing is known, in
+/// [portable](is_portable) encodings.
+pub(crate) fn portable_properties(columns: SchemaRef) -> Result<WriterProperties> {
+    // No rows are shown to it: the file is to depend on all rows, and not on how the first ones came.
+    let compact = writer_properties(&Settings::default(), &RecordBatch::new_empty(columns))?;
+    let mut properties = compact.into_builder().set_sorting_columns(None);
+    for name in GROWING_COLUMNS.iter().chain(&schema::JSON_COLUMNS).chain(&UNIQUE_ID_COLUMNS) {
+        properties = properties.set_column_encoding(ColumnPath::from(*name), Encoding::PLAIN);
     }
     Ok(properties.build())
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{TenantId, schema},
-    paths,
+    paths::TableFolder,
     store::Store,
 };
 
@@ -34,34 +34,39 @@ use crate::{
 const LOCATION_ROOT: &str = "memory://auditlake--x-s3";
 
 /// The committed state of a tenant; [`Snapshot::empty`] if the tenant has no Delta log.
-pub(crate) async fn load(store: &Store, tenant: &TenantId) -> Result<Snapshot> {
-    let Some(table) = open(store, tenant).await? else {
-        return Ok(Snapshot::empty(tenant.clone()));
+pub(crate) async fn load(store: &Store, tenant: &TenantId, folder: &TableFolder) -> Result<Snapshot> {
+    let Some(table) = open(store, tenant, folder).await? else {
+        return Ok(Snapshot { folder: folder.clone(), ..Snapshot::empty(tenant.clone()) });
     };
     let state = table.snapshot().map_err(|cause| delta_error("read", tenant, cause))?;
-    check_ours(tenant, state)?;
+    check_ours(folder, state)?;
     let log_store = table.log_store();
     let mut files = Vec::with_capacity(state.log_data().num_files());
     for view in state.log_data().iter() {
-        files.push(Arc::new(data_file(tenant, &view)?));
+        files.push(Arc::new(data_file(folder, &view)?));
     }
     sort(&mut files);
     Ok(Snapshot {
         tenant: tenant.clone(),
+        folder: folder.clone(),
         version: Some(state.version()),
         files: Arc::new(files),
         wal_through: position(tenant, state, &log_store, log::WAL_APP_ID).await?.unwrap_or(0) as u64,
         next_seq: position(tenant, state, &log_store, log::SEQ_APP_ID)
             .await?
-            .ok_or_else(|| refused(tenant, "it has no 'auditlake-seq' position"))?,
+            .ok_or_else(|| refused(folder, "it has no 'auditlake-seq' position"))?,
         append_only: log::is_append_only(state.metadata().configuration()),
         uncommitted: Arc::new(Uncommitted::default()),
     })
 }
 
 /// The Delta table itself, loaded; `None` if there is no log.
-pub(crate) async fn open(store: &Store, tenant: &TenantId) -> Result<Option<DeltaTable>> {
-    let location = location(&paths::table(tenant))?;
+pub(crate) async fn open(
+    store: &Store,
+    tenant: &TenantId,
+    folder: &TableFolder,
+) -> Result<Option<DeltaTable>> {
+    let location = location(&folder.path())?;
     let builder = DeltaTableBuilder::from_url(location.clone())
         .map_err(|cause| delta_error("open", tenant, cause))?
         .with_storage_backend(store.object_store(), location);
@@ -102,27 +107,27 @@ pub(crate) fn delta_error(operation: &str, tenant: &TenantId, cause: DeltaTableE
     Error::with_source(kind, format!("{operation} the Delta table of tenant '{tenant}'"), cause)
 }
 
-fn refused(tenant: &TenantId, reason: &str) -> Error {
+fn refused(folder: &TableFolder, reason: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
-        format!("{} was not written by auditlake, or changed since: {reason}", paths::table(tenant)),
+        format!("{folder} was not written by auditlake, or changed since: {reason}"),
     )
 }
 
-fn check_ours(tenant: &TenantId, state: &DeltaTableState) -> Result<()> {
+fn check_ours(folder: &TableFolder, state: &DeltaTableState) -> Result<()> {
     let protocol = state.protocol();
     let (reader, writer) = (protocol.min_reader_version(), protocol.min_writer_version());
     if reader > log::READER_VERSION || writer > log::WRITER_VERSION {
-        return Err(refused(tenant, &format!("its protocol is reader {reader}, writer {writer}")));
+        return Err(refused(folder, &format!("its protocol is reader {reader}, writer {writer}")));
     }
     let partitions = state.metadata().partition_columns();
     if partitions != [schema::DAY] {
-        return Err(refused(tenant, &format!("it is partitioned by {partitions:?}")));
+        return Err(refused(folder, &format!("it is partitioned by {partitions:?}")));
     }
     let ours: Option<Value> = serde_json::from_str(log::schema_string()).ok();
     let theirs: Option<Value> = serde_json::from_str(state.metadata().schema_string()).ok();
     if ours != theirs && ours.map(without_sealed) != theirs {
-        return Err(refused(tenant, "its columns differ"));
+        return Err(refused(folder, "its columns differ"));
     }
     Ok(())
 }
@@ -147,9 +152,9 @@ async fn position(
         .map_err(|cause| delta_error("read the positions of", tenant, cause))
 }
 
-fn data_file(tenant: &TenantId, view: &LogicalFileView) -> Result<DataFile> {
+fn data_file(folder: &TableFolder, view: &LogicalFileView) -> Result<DataFile> {
     let path = view.path().into_owned();
-    let broken = |reason: String| refused(tenant, &format!("file {path}: {reason}"));
+    let broken = |reason: String| refused(folder, &format!("file {path}: {reason}"));
     if view.deletion_vector_descriptor().is_some() {
         return Err(broken("it has a deletion vector".into()));
     }

@@ -11,7 +11,7 @@ use deltalake_core::{DeltaTableError, checkpoints};
 use serde::Deserialize;
 
 use super::{load, tenant::Table};
-use crate::{error::Result, event::TenantId, paths, store::Store};
+use crate::{error::Result, paths::TableFolder, store::Store};
 
 /// How long anybody waits for a checkpoint.
 const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(20);
@@ -73,7 +73,7 @@ impl Table {
         };
         let last = match maintenance.checkpoint {
             Some(last) => last,
-            None => last_checkpoint(&self.shared.store, self.tenant()).await?,
+            None => last_checkpoint(&self.shared.store, &self.folder()).await?,
         };
         maintenance.checkpoint = Some(last);
         let commits_since = last.version.map_or(version + 1, |last| version.saturating_sub(last));
@@ -88,7 +88,9 @@ impl Table {
     /// Makes a checkpoint of the newest version and cleans up before it; returns that version.
     async fn checkpoint(&self) -> Result<Option<u64>> {
         let failed = |cause| load::delta_error("checkpoint", self.tenant(), cause);
-        let Some(table) = load::open(&self.shared.store, self.tenant()).await? else { return Ok(None) };
+        let Some(table) = load::open(&self.shared.store, self.tenant(), &self.folder()).await? else {
+            return Ok(None);
+        };
         checkpoints::create_checkpoint(&table, None).await.map_err(failed)?;
         let version = table.version().unwrap_or_default();
         let retention_ms = self.shared.settings.log_retention_hours as i64 * 3_600_000;
@@ -114,12 +116,12 @@ impl Table {
     }
 }
 
-async fn last_checkpoint(store: &Store, tenant: &TenantId) -> Result<Checkpoint> {
+async fn last_checkpoint(store: &Store, folder: &TableFolder) -> Result<Checkpoint> {
     #[derive(Deserialize)]
     struct Pointer {
         version: u64,
     }
-    let bytes = store.get(&paths::delta_last_checkpoint(tenant)).await?;
+    let bytes = store.get(&folder.delta_last_checkpoint()).await?;
     // A pointer that cannot be read is only a hint lost: the next checkpoint writes it anew.
     let pointer = bytes.and_then(|bytes| serde_json::from_slice::<Pointer>(&bytes).ok());
     Ok(Checkpoint { version: pointer.map(|pointer| pointer.version) })

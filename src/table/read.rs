@@ -33,8 +33,9 @@ use parquet::{
 use super::{pages, snapshot::DataFile};
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{TenantId, schema},
-    limits, paths,
+    event::schema,
+    limits,
+    paths::TableFolder,
     store::Store,
 };
 
@@ -81,22 +82,22 @@ pub struct OpenFile {
 /// [`open`], for whoever does not ask what it takes.
 pub async fn read(
     store: &Store,
-    tenant: &TenantId,
+    folder: &TableFolder,
     file: &DataFile,
     options: &ReadOptions,
 ) -> Result<BatchStream> {
-    Ok(open(store, tenant, file, options).await?.batches)
+    Ok(open(store, folder, file, options).await?.batches)
 }
 
 /// Opens `file` to stream it; errors name the file. A file that is missing or unreadable is
 /// [`ErrorKind::Corrupt`], a store that does not answer [`ErrorKind::Unavailable`].
 pub async fn open(
     store: &Store,
-    tenant: &TenantId,
+    folder: &TableFolder,
     file: &DataFile,
     options: &ReadOptions,
 ) -> Result<OpenFile> {
-    let key = paths::data_file(tenant, &file.path);
+    let key = folder.data_file(&file.path);
     let failed = {
         let key = key.clone();
         move |cause: ParquetError| read_error(&key, cause)
@@ -173,11 +174,11 @@ fn completed(batch: &RecordBatch, wanted: &SchemaRef, key: &Path) -> Result<Reco
 /// [`read`] into memory: for files, or parts of files, that are known to be small.
 pub async fn read_all(
     store: &Store,
-    tenant: &TenantId,
+    folder: &TableFolder,
     file: &DataFile,
     options: &ReadOptions,
 ) -> Result<Vec<RecordBatch>> {
-    read(store, tenant, file, options).await?.try_collect().await
+    read(store, folder, file, options).await?.try_collect().await
 }
 
 /// The stored schema, with text as views if so wanted.

@@ -12,8 +12,12 @@ use arrow::{
 };
 use chrono::{NaiveDate, NaiveTime};
 use datafusion::scalar::ScalarValue;
+use object_store::path::Path;
 
-use crate::event::{TenantId, schema};
+use crate::{
+    event::{TenantId, schema},
+    paths::{TableFolder, TableLayout},
+};
 
 /// Smallest and largest value of one column in one file, and how many are null.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +101,8 @@ impl Uncommitted {
 pub struct Snapshot {
     /// Whose log.
     pub tenant: TenantId,
+    /// Where the table is in the store.
+    pub folder: TableFolder,
     /// Delta version; `None` while the table has no commit.
     pub version: Option<u64>,
     /// All live files, by day and then by path.
@@ -112,9 +118,10 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The state of a tenant of which nothing is stored.
+    /// The state of a tenant of which nothing is stored, in a store that was made lately.
     pub fn empty(tenant: TenantId) -> Self {
         Self {
+            folder: TableLayout::Plain.table(&tenant),
             tenant,
             version: None,
             files: Arc::default(),
@@ -143,6 +150,11 @@ impl Snapshot {
         };
         let files = Arc::new(self.files[expired..].to_vec());
         Arc::new(Self { files, uncommitted: Arc::new(uncommitted), ..Self::clone(self) })
+    }
+
+    /// The key of one of its files.
+    pub fn data_file(&self, file: &DataFile) -> Path {
+        self.folder.data_file(&file.path)
     }
 
     /// Number of events, committed or not.

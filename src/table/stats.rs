@@ -97,7 +97,10 @@ pub(crate) fn from_delta_json(text: &str) -> Result<(u64, BTreeMap<&'static str,
         if min.is_none() && max.is_none() && null_count.is_none() {
             continue;
         }
-        by_column.insert(name, column_stats(min, max, null_count, stats.tight_bounds));
+        let bounds = [stats.min_values.get(name), stats.max_values.get(name)];
+        let is_cut = matches!(data_type, DataType::Timestamp(..))
+            && bounds.into_iter().flatten().filter_map(Value::as_str).any(is_cut_to_millis);
+        by_column.insert(name, column_stats(min, max, null_count, stats.tight_bounds && !is_cut));
     }
     Ok((rows, by_column))
 }
@@ -270,15 +273,17 @@ fn scalar_from_json(value: &Value, data_type: &DataType, is_upper: bool) -> Opti
         DataType::Timestamp(_, zone) => {
             let text = value.as_str()?;
             let micros = DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros();
-            // Other writers cut to milliseconds: the true maximum may be almost one later.
-            let digits = text
-                .split_once('.')
-                .map_or(0, |(_, fraction)| fraction.bytes().take_while(u8::is_ascii_digit).count());
-            let rounded_up = if is_upper && digits < 6 { 999 } else { 0 };
+            let rounded_up = if is_upper && is_cut_to_millis(text) { 999 } else { 0 };
             Some(ScalarValue::TimestampMicrosecond(Some(micros + rounded_up), zone.clone()))
         }
         _ => None,
     }
+}
+
+/// Whether a time may have been cut to milliseconds, as other writers do: the true one may be almost one later.
+fn is_cut_to_millis(time: &str) -> bool {
+    let fraction = time.split_once('.').map_or("", |(_, fraction)| fraction);
+    fraction.bytes().take_while(u8::is_ascii_digit).count() < 6
 }
 
 #[cfg(test)]
@@ -302,7 +307,8 @@ mod tests {
         assert_eq!(text(cut_up("short".into())), "short");
     }
 
-    /// Would catch a maximum cut to milliseconds by another writer that excludes events of its last millisecond.
+    /// Would catch a maximum cut to milliseconds by another writer that excludes events of its last millisecond, or that is given as the
+    /// time of an event.
     #[test]
     fn milliseconds_of_other_writers_are_rounded_outwards() {
         let stats = r#"{"numRecords":1,"minValues":{"occurred_at":"2026-01-02T03:04:05.006Z"},
@@ -315,6 +321,9 @@ mod tests {
             panic!()
         };
         assert_eq!((rows, max - min, min % 1_000_000), (1, 999, 6_000));
+        assert!(!columns["occurred_at"].exact);
+        let (_, columns) = from_delta_json(&stats.replace("006Z", "006000Z")).unwrap();
+        assert!(columns["occurred_at"].exact);
     }
 
     /// Would catch a file of unknown length being counted as empty.

@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectMeta, path::Path};
 
 use super::{Tables, load, tenant::Table};
-use crate::{error::Result, event::TenantId, paths, store::Deletion};
+use crate::{error::Result, event::TenantId, paths::TableFolder, store::Deletion};
 
 /// How a sweep went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Swept {
 /// of the object. `listed` must have been taken before `live`, or a file committed in between would look dead.
 /// Objects that are not data files are never touched.
 pub fn plan(
-    tenant: &TenantId,
+    folder: &TableFolder,
     listed: &[ObjectMeta],
     live: &HashSet<&str>,
     tombstones: &HashMap<String, i64>,
@@ -43,7 +43,7 @@ pub fn plan(
     grace_ms: i64,
 ) -> Vec<ObjectMeta> {
     let is_due = |object: &&ObjectMeta| {
-        let Some(file) = paths::parse_data_file(tenant, &object.location) else { return false };
+        let Some(file) = folder.parse_data_file(&object.location) else { return false };
         let written_at = object.last_modified.timestamp_millis();
         let dead_since = tombstones.get(file).copied().unwrap_or(written_at).max(written_at);
         !live.contains(file) && now_ms - dead_since >= grace_ms
@@ -57,11 +57,12 @@ impl Table {
     /// A grace beyond the table's `deleted_file_retention_hours` is cut short: tombstones are forgotten by then.
     pub async fn sweep(&self, grace_ms: i64) -> Result<Swept> {
         let store = &self.shared.store;
-        let listed = store.list(&paths::table(self.tenant())).await?;
+        let folder = self.folder();
+        let listed = store.list(&folder.path()).await?;
         let snapshot = self.snapshot();
         let mut live: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
         let dead = |object: &ObjectMeta| {
-            let file = paths::parse_data_file(self.tenant(), &object.location);
+            let file = folder.parse_data_file(&object.location);
             file.is_some_and(|file| !live.contains(file))
         };
         if !listed.iter().any(dead) {
@@ -72,7 +73,7 @@ impl Table {
         let (in_log, tombstones) = self.logged().await?;
         live.extend(in_log.iter().map(String::as_str));
         let now_ms = self.shared.clock.now_millis();
-        let due = plan(self.tenant(), &listed, &live, &tombstones, now_ms, grace_ms);
+        let due = plan(&folder, &listed, &live, &tombstones, now_ms, grace_ms);
         let mut swept = Swept::default();
         for object in due {
             match store.try_delete(&object.location).await {
@@ -93,11 +94,12 @@ impl Table {
 
     /// Whether there is a data file that is not part of the table any more and was written before `time`, by the store's clock.
     pub async fn has_dead_files(&self, time: DateTime<Utc>) -> Result<bool> {
-        let listed = self.shared.store.list(&paths::table(self.tenant())).await?;
+        let folder = self.folder();
+        let listed = self.shared.store.list(&folder.path()).await?;
         let snapshot = self.snapshot();
         let live: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
         Ok(listed.iter().any(|object| {
-            let file = paths::parse_data_file(self.tenant(), &object.location);
+            let file = folder.parse_data_file(&object.location);
             object.last_modified <= time && file.is_some_and(|file| !live.contains(file))
         }))
     }
@@ -106,7 +108,7 @@ impl Table {
     /// by path relative to the table.
     async fn logged(&self) -> Result<(HashSet<String>, HashMap<String, i64>)> {
         let failed = |cause| load::delta_error("read the tombstones of", self.tenant(), cause);
-        let Some(table) = load::open(&self.shared.store, self.tenant()).await? else {
+        let Some(table) = load::open(&self.shared.store, self.tenant(), &self.folder()).await? else {
             return Ok(Default::default());
         };
         let log_store = table.log_store();
@@ -165,6 +167,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::paths::TableLayout;
 
     fn object(key: &str, written_at_ms: i64) -> ObjectMeta {
         ObjectMeta {
@@ -179,8 +182,8 @@ mod tests {
     /// Would catch a live, fresh or foreign object being deleted, and a dead one being kept.
     #[test]
     fn only_dead_data_files_past_their_grace_go() {
-        let tenant = TenantId::parse("acme").unwrap();
-        let key = |name: &str| format!("events/tenant=acme/{name}");
+        let folder = TableLayout::Plain.table(&TenantId::parse("acme").unwrap());
+        let key = |name: &str| format!("events/acme/{name}");
         let listed = [
             object(&key("day=2026-01-01/live.parquet"), 0),
             object(&key("day=2026-01-01/superseded-long-ago.parquet"), 0),
@@ -189,14 +192,14 @@ mod tests {
             object(&key("day=2026-01-01/upload-in-progress.parquet"), 950),
             object(&key("_delta_log/00000000000000000000.json"), 0),
             object(&key("day=2026-01-01/notes.txt"), 0),
-            object("events/tenant=other/day=2026-01-01/orphan.parquet", 0),
+            object("events/other/day=2026-01-01/orphan.parquet", 0),
         ];
         let live = HashSet::from(["day=2026-01-01/live.parquet"]);
         let tombstones = HashMap::from([
             ("day=2026-01-01/superseded-long-ago.parquet".to_owned(), 400),
             ("day=2026-01-01/superseded-now.parquet".to_owned(), 901),
         ]);
-        let due = plan(&tenant, &listed, &live, &tombstones, 1_000, 100);
+        let due = plan(&folder, &listed, &live, &tombstones, 1_000, 100);
         let due: Vec<_> = due.iter().map(|object| object.location.filename().unwrap()).collect();
         assert_eq!(due, ["superseded-long-ago.parquet", "orphan-old.parquet"]);
     }

@@ -28,7 +28,8 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    paths, telemetry,
+    paths::TableFolder,
+    telemetry,
 };
 
 /// One tenant's table. Shared as `Arc<Table>`; all methods take `&self`.
@@ -85,6 +86,11 @@ impl Table {
     /// Whose table.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
+    }
+
+    /// Where it is in the store.
+    pub(super) fn folder(&self) -> TableFolder {
+        self.snapshot().folder.clone()
     }
 
     /// The state at this moment; stays as it is for as long as it is kept.
@@ -203,38 +209,38 @@ impl Table {
     async fn write_entry(&self, version: u64, entry: &bytes::Bytes, commit_id: &str) -> Result<Written> {
         let Shared { store, settings, .. } = self.shared.as_ref();
         let wait = Duration::from_millis(settings.commit_retry_wait_ms);
-        commit::write_entry(store, &self.tenant, version, entry, commit_id, wait).await
+        commit::write_entry(store, &self.folder(), version, entry, commit_id, wait).await
     }
 
     /// Starts a new data file of `day`; it is part of the table once it is committed.
     pub fn file_writer(&self, day: NaiveDate) -> FileWriter {
-        let Shared { store, clock, settings, ids } = self.shared.as_ref();
-        FileWriter::new(store, &self.tenant, day, &settings.layout, clock, ids)
+        let Shared { store, clock, settings, ids, .. } = self.shared.as_ref();
+        FileWriter::new(store, &self.folder(), day, &settings.layout, clock, ids)
     }
 
     /// Whether the hashes of a file's ids are in memory, because events for its day have come lately.
     pub fn remembers_ids(&self, file: &DataFile) -> bool {
-        self.shared.ids.remembers(&paths::data_file(&self.tenant, &file.path))
+        self.shared.ids.remembers(&self.folder().data_file(&file.path))
     }
 
     /// Streams one data file; see [`read::read`].
     pub async fn read(&self, file: &DataFile, options: &ReadOptions) -> Result<BatchStream> {
-        read::read(&self.shared.store, &self.tenant, file, options).await
+        read::read(&self.shared.store, &self.folder(), file, options).await
     }
 
     /// The same, and what reading it takes; see [`read::open`].
     pub async fn open_file(&self, file: &DataFile, options: &ReadOptions) -> Result<OpenFile> {
-        read::open(&self.shared.store, &self.tenant, file, options).await
+        read::open(&self.shared.store, &self.folder(), file, options).await
     }
 
     /// The row groups of one data file, as they are stored.
     pub async fn row_groups(&self, file: &DataFile) -> Result<super::RowGroups> {
-        super::RowGroups::open(&self.shared.store, &self.tenant, file).await
+        super::RowGroups::open(&self.shared.store, &self.folder(), file).await
     }
 
     /// Deletes a file that was written and will not be committed. One that is locked is left to the sweep.
     pub async fn discard(&self, file: &DataFile) -> Result<()> {
-        self.shared.store.try_delete(&paths::data_file(&self.tenant, &file.path)).await.map(drop)
+        self.shared.store.try_delete(&self.folder().data_file(&file.path)).await.map(drop)
     }
 
     /// The committed rows of `day` in `snapshot` that bear one of `ids`, with all stored columns, in no fixed
@@ -314,14 +320,14 @@ impl Table {
             self.drop_flushed(&mut next);
         }
         for file in &commit.remove {
-            self.shared.ids.forget(&paths::data_file(&self.tenant, &file.path));
+            self.shared.ids.forget(&self.folder().data_file(&file.path));
         }
         self.swap(next)
     }
 
     /// Reads the log anew; what is uncommitted stays, except a flush that the log turns out to hold.
     async fn reload(&self) -> Result<Arc<Snapshot>> {
-        let mut next = load::load(&self.shared.store, &self.tenant).await?;
+        let mut next = load::load(&self.shared.store, &self.tenant, &self.folder()).await?;
         let _changing = self.change();
         let before = self.snapshot();
         next.uncommitted = before.uncommitted.clone();

@@ -21,7 +21,7 @@ mod older;
 
 async fn read_whole(table: &Table, file: &DataFile) -> RecordBatch {
     let store = &table.shared.store;
-    let batches = read::read_all(store, table.tenant(), file, &ReadOptions::default()).await.unwrap();
+    let batches = read::read_all(store, &table.folder(), file, &ReadOptions::default()).await.unwrap();
     concat_batches(&schema::stored_schema(), &batches).unwrap()
 }
 
@@ -122,7 +122,7 @@ async fn foreign_tables_are_refused_by_name() {
     let first = table(&store).await;
     let file = write(&first, &events(0, 10)).await;
     first.commit(append(vec![file], 1, 10)).await.unwrap();
-    let key = paths::delta_commit(&tenant(), 0);
+    let key = folder().delta_commit(0);
     let log = String::from_utf8(store.get(&key).await.unwrap().unwrap().to_vec()).unwrap();
     let changes = [
         (r#""partitionColumns":["day"]"#, r#""partitionColumns":[]"#),
@@ -136,7 +136,7 @@ async fn foreign_tables_are_refused_by_name() {
         let tables = tables(&store, Settings::default()).await;
         let Err(error) = tables.get(&tenant()).await else { panic!("{theirs} was accepted") };
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
-        assert!(error.to_string().contains("tenant=acme"), "{error}");
+        assert!(error.to_string().contains("events/acme"), "{error}");
     }
 }
 
@@ -193,7 +193,7 @@ async fn chosen_rows_and_columns_are_read() {
         text_views: true,
         ..Default::default()
     };
-    let batches = read::read_all(&table.shared.store, &tenant(), &file, &options).await.unwrap();
+    let batches = read::read_all(&table.shared.store, &folder(), &file, &options).await.unwrap();
     let seqs: Vec<i64> = batches
         .iter()
         .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec())
@@ -213,7 +213,7 @@ async fn batches_stay_small_where_rows_are_large() {
     }
     let file = write(&table, &events).await;
     let options = ReadOptions { text_views: true, ..Default::default() };
-    let batches = read::read_all(&table.shared.store, &tenant(), &file, &options).await.unwrap();
+    let batches = read::read_all(&table.shared.store, &folder(), &file, &options).await.unwrap();
     let text_bytes = |batch: &RecordBatch| -> usize {
         let descriptions = batch["description"].as_string_view();
         descriptions.iter().flatten().map(str::len).sum()
@@ -277,7 +277,7 @@ proptest! {
                 assert!(bounded(column, stats), "{} is not within {stats:?}", field.name());
             }
             table.commit(append(vec![file.clone()], 1, 0)).await.unwrap();
-            let loaded = load::load(&store, &tenant()).await.unwrap();
+            let loaded = load::load(&store, &tenant(), &folder()).await.unwrap();
             assert_eq!(format!("{:?}", loaded.files[0]), format!("{file:?}"));
             assert_eq!(read_whole(&table, &file).await, batch);
         });

@@ -18,10 +18,10 @@ impl Table {
     /// As the store.
     pub async fn recorded_trees(&self) -> Result<Vec<(u64, TreeRecord)>> {
         let store = &self.shared.store;
-        let listed = store.list(&paths::delta_log(self.tenant())).await?;
+        let listed = store.list(&self.folder().delta_log()).await?;
         let versions = listed.iter().filter_map(|object| paths::parse_delta_commit(&object.location));
         let entries = stream::iter(versions.collect::<Vec<_>>()).map(|version| async move {
-            let entry = store.get(&paths::delta_commit(self.tenant(), version)).await?;
+            let entry = store.get(&self.folder().delta_commit(version)).await?;
             Ok::<_, crate::error::Error>((version, entry.and_then(|entry| log::tree_of(&entry))))
         });
         let records: Vec<_> = entries.buffered(ENTRIES_AT_ONCE).try_collect().await?;

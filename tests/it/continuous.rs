@@ -447,7 +447,7 @@ async fn an_operator_has_all_tenants_delivered() {
     append(ingest, decoded.unwrap()).await.unwrap();
     ingest.flush().await.unwrap();
     deliver_all(&continuous, &clock, &made.id).await;
-    let folder = |tenant: &str| format!("deliveries/{}/files/tenant={tenant}", made.id);
+    let folder = |tenant: &str| format!("deliveries/{}/files/{tenant}", made.id);
     assert_eq!(in_delta(&objects, &folder("acme")).await, stored(&lake, "description = 'x'").await);
     assert_eq!(in_delta(&objects, &folder("other")).await, ["y-3-0"]);
     assert_eq!(listed(&continuous, &made.id).await, there(&*objects, &made.id).await);
@@ -455,7 +455,7 @@ async fn an_operator_has_all_tenants_delivered() {
     let page = continuous.files(None, &made.id, Some(&theirs), FilesAt::after_delivery(0), 9).await.unwrap();
     let [file] = &page.files[..] else { panic!("{page:?}") };
     let name = file.file["name"].as_str().unwrap();
-    assert!(name.starts_with("tenant=other/day=2026-10-03/"), "{name}");
+    assert!(name.starts_with("other/day=2026-10-03/"), "{name}");
     assert_eq!(continuous.kept(None, &made.id, name).unwrap().1, Some(theirs.clone()));
     assert!(continuous.kept(Some(&theirs), &made.id, name).is_err(), "it is the operator's");
     assert!(continuous.get(acme().as_ref(), &made.id).await.is_err(), "it is the operator's");

@@ -133,7 +133,7 @@ fn assert_whole(seen: &Value, table: &Value) {
 /// Waits for the first checkpoint: before it, a reader that may not list the whole bucket is refused what it asks for first.
 async fn checkpointed(place: &Place) {
     let objects = place.objects().await;
-    let pointer = Key::from("events/tenant=acme/_delta_log/_last_checkpoint");
+    let pointer = Key::from("events/acme/_delta_log/_last_checkpoint");
     while objects.head(&pointer).await.is_err() {
         tokio::task::yield_now().await;
     }
@@ -152,7 +152,7 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
     let Some(python) = readers::python("import deltalake, pyarrow, polars") else { return };
     let place = Place::s3();
     let s3 = place.s3_server().unwrap();
-    s3.share(&format!("{TABLES}/tenant=acme/"));
+    s3.share(&format!("{TABLES}/acme/"));
     let mut reader = Reader::start(&python, s3.readers_environment());
 
     let server = serve(&place, 3_600_000).await;
@@ -165,7 +165,7 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
         before = table(server.api(), "acme").await;
     }
     checkpointed(&place).await;
-    assert_eq!(before["location"], format!("s3://{BUCKET}/{TABLES}/tenant=acme"));
+    assert_eq!(before["location"], format!("s3://{BUCKET}/{TABLES}/acme"));
     let pinned = reader.sees(&before, Some(&before["version"]));
     assert_whole(&pinned, &before);
     assert!(server.terminate().await.status.success());
@@ -194,7 +194,7 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
         assert!(is_refused || !refused["absent"].is_null(), "{question}: {refused}");
     }
     assert!(!s3.refused().is_empty());
-    assert!(s3.refused().iter().all(|what| what.contains("tenant=bolt")), "{:?}", s3.refused());
+    assert!(s3.refused().iter().all(|what| what.contains("events/bolt")), "{:?}", s3.refused());
 }
 
 /// Reads an old version and the newest one, again and again, while events arrive and are compacted.

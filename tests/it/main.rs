@@ -3,6 +3,7 @@
 
 mod api;
 mod beside;
+mod cells;
 mod cloudtrail;
 mod command_line;
 mod connections;
@@ -20,6 +21,7 @@ mod in_place;
 mod investigations;
 mod keys;
 mod lock;
+mod older_layout;
 mod readers;
 mod readiness;
 mod readme;

@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use auditlake::{event::TenantId, paths, telemetry::Clock};
+use auditlake::{event::TenantId, paths::TableLayout, telemetry::Clock};
 use chrono::NaiveDate;
 use deltalake_core::open_table;
 use serde_json::{Map, Value, json};
@@ -88,7 +88,7 @@ pub(crate) fn python(imports: &str) -> Option<PathBuf> {
 
 /// Runs the script on a tenant's table; returns the number of live files and everything else.
 fn theirs(python: &PathBuf, place: &Place, tenant: &TenantId) -> (u64, Value) {
-    read(python, &format!("{}/{}", place.store(), paths::table(tenant)), place.environment())
+    read(python, &format!("{}/{}", place.store(), TableLayout::Plain.table(tenant)), place.environment())
 }
 
 /// Runs the script on the table at a URL.
@@ -152,7 +152,7 @@ async fn the_rust_loader_finds_the_statistics() {
             if compacted {
                 place.run(&["compact"]).quiet();
             }
-            let folder = place.path().unwrap().join(paths::table(&tenant).as_ref());
+            let folder = place.path().unwrap().join(TableLayout::Plain.table(&tenant).path().as_ref());
             let table = open_table(Url::from_directory_path(folder).unwrap()).await.unwrap();
             let state = table.snapshot().unwrap();
             let mut events = 0;

@@ -22,6 +22,7 @@ use crate::{
         CONTINUOUS_INTERVAL_SECONDS_MAX, CONTINUOUS_INTERVAL_SECONDS_MIN, CONTINUOUS_ROWS,
         CONTINUOUS_ROWS_MAX, CONTINUOUS_ROWS_MIN, SECURITY_LAKE_INTERVAL_SECONDS_MIN,
     },
+    paths::TableLayout,
     query::Filter,
     telemetry,
 };
@@ -123,6 +124,17 @@ pub(super) struct Definition {
     pub(super) bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<NaiveDate>,
+    /// How folders of tenants are named, if the logs of all are delivered. Exports made before there was a choice do not say.
+    #[serde(default = "before_there_was_a_choice", skip_serializing_if = "is_before_there_was_a_choice")]
+    pub(super) folders: TableLayout,
+}
+
+fn before_there_was_a_choice() -> TableLayout {
+    TableLayout::Hive
+}
+
+fn is_before_there_was_a_choice(folders: &TableLayout) -> bool {
+    *folders == before_there_was_a_choice()
 }
 
 impl Definition {
@@ -159,6 +171,7 @@ impl Definition {
             rows,
             bytes,
             from,
+            folders: TableLayout::Plain,
         })
     }
 
@@ -174,9 +187,17 @@ impl Definition {
     /// The folder, in the destination, of what is delivered of a tenant.
     pub(super) fn root(&self, tenant: &TenantId, one_of_all: bool) -> Path {
         match self.layout {
-            Layout::Delta | Layout::Files if one_of_all => Path::from(format!("tenant={}", tenant.to_key())),
+            Layout::Delta | Layout::Files if one_of_all => Path::from(self.folders.folder_name(tenant)),
             // Its partitions are fixed: the tenant is in the names.
             Layout::Delta | Layout::Files | Layout::SecurityLake(_) => Path::default(),
+        }
+    }
+
+    /// The tenant of a file below a destination that has the logs of all, by its folder.
+    pub(super) fn tenant_of(&self, below: &Path) -> Option<TenantId> {
+        match self.layout {
+            Layout::Delta | Layout::Files => self.folders.parse_folder_name(below.parts().next()?.as_ref()),
+            Layout::SecurityLake(_) => None,
         }
     }
 
@@ -304,4 +325,48 @@ pub(super) fn check_id(text: &str) -> Result<()> {
 
 pub(super) fn not_there(id: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("continuous export '{id}' does not exist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition() -> Definition {
+        let new = NewContinuous {
+            tenant: None,
+            filter: Filter::default(),
+            layout: Layout::Files,
+            format: Some(Format::Ndjson),
+            compression: None,
+            destination: Asked::Managed,
+            interval_seconds: None,
+            rows: None,
+            bytes: None,
+            from: None,
+            by: "root".into(),
+        };
+        Definition::of(&new, Destination::Managed).unwrap()
+    }
+
+    /// Would catch an export of all tenants that goes on in other folders than those it began with, a new one whose folders look like
+    /// partition columns, and a file that is taken for another tenant's or for nobody's.
+    #[test]
+    fn folders_of_tenants_stay_as_they_were() {
+        let acme = TenantId::parse("Acme").unwrap();
+        let new = definition();
+        let mut stored = serde_json::to_value(&new).unwrap();
+        assert_eq!(stored["folders"], "plain");
+        stored.as_object_mut().unwrap().remove("folders");
+        let before: Definition = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&before).unwrap(), stored);
+        for (definition, folder) in [(&new, "-_acme"), (&before, "tenant=_acme")] {
+            let root = definition.root(&acme, true);
+            assert_eq!(root.as_ref(), folder);
+            let file = root.join("day=2026-11-01").join("x.ndjson");
+            assert_eq!(definition.tenant_of(&file), Some(acme.clone()));
+            assert_eq!(definition.tenant_of(&Path::from("day=2026-11-01/x.ndjson")), None);
+            assert_eq!(definition.root(&acme, false), Path::default());
+        }
+        assert_eq!(new.tenant_of(&before.root(&acme, true)), None);
+    }
 }

@@ -159,11 +159,8 @@ impl Continuous {
         let live = self.managed(tenant, id)?;
         let of = format!("continuous export '{id}'");
         let below = below(name).ok_or_else(|| kept::not_there(&of, name))?;
-        let whose = live.tenant.clone().or_else(|| {
-            let folder = below.parts().next()?;
-            TenantId::from_key(folder.as_ref().strip_prefix("tenant=")?)
-        });
         let definition = &live.definition;
+        let whose = live.tenant.clone().or_else(|| definition.tenant_of(&below));
         let media = match definition.layout {
             Layout::Delta if is_of_log(&below) => "application/json",
             _ => kept::media(definition.format, definition.compression),
@@ -249,7 +246,9 @@ mod tests {
     /// Would catch a name that leads out of the folder of an export, or to another file than it says.
     #[test]
     fn only_names_of_files_lead_anywhere() {
-        for name in ["day=2026-10-01/0-1-a.parquet", "tenant=a_c.me/_delta_log/_last_checkpoint", "a..b"] {
+        for name in
+            ["day=2026-10-01/0-1-a.parquet", "tenant=a_c.me/_delta_log/_last_checkpoint", "-_a/x", "a..b"]
+        {
             assert_eq!(below(name).unwrap().as_ref(), name);
         }
         let outside = [

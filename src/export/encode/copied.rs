@@ -1,11 +1,12 @@
-//! A Parquet file of events, put together of row groups of the table as they are stored.
+//! A Parquet file of events, put together of row groups of the table.
 //!
 //! In: row groups of data files. Out: the bytes of a file with the same columns as one that is encoded anew, `day` among them.
-//! Guaranteed: nothing but `day`, which the table keeps in its log, is encoded; statistics and page indexes go with the pages.
+//! Guaranteed: all encodings are portable (see [`layout::is_portable`]). A column that is stored so is taken as its pages stand, with
+//! its statistics and page index; one that is not, as numbers that grow and text without a dictionary, is decoded and encoded again, in
+//! bounded memory.
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::RecordBatch;
 use bytes::Bytes;
 use chrono::NaiveDate;
 use parquet::{
@@ -13,17 +14,19 @@ use parquet::{
     column::writer::ColumnCloseResult,
     data_type::Int32Type,
     errors::ParquetError,
-    file::{metadata::ParquetMetaData, properties::WriterPropertiesPtr, writer::SerializedFileWriter},
+    file::{
+        metadata::{ColumnChunkMetaData, ParquetMetaData},
+        properties::WriterPropertiesPtr,
+        writer::SerializedFileWriter,
+    },
     schema::types::SchemaDescriptor,
 };
 
+use super::transcode;
 use crate::{
     error::{Error, ErrorKind, Result},
     event::schema,
-    table::{
-        RowGroup,
-        layout::{self, Settings},
-    },
+    table::{RowGroup, layout},
 };
 
 /// The columns of the file, as Parquet has them; `None`: there is a defect, and nothing is copied.
@@ -37,7 +40,7 @@ pub(crate) struct Copied {
 }
 
 impl Copied {
-    /// Whether row groups of a file with this footer can be taken as they are: its columns are ours, all but `day`.
+    /// Whether row groups of a file with this footer can be taken: its columns are ours, all but `day`.
     pub(crate) fn fits(metadata: &ParquetMetaData) -> bool {
         let (Some(ours), theirs) = (COLUMNS.as_ref(), metadata.file_metadata().schema_descr()) else {
             return false;
@@ -55,10 +58,7 @@ impl Copied {
     pub(crate) fn new() -> Result<Self> {
         let columns =
             COLUMNS.as_ref().ok_or_else(|| failed(ParquetError::General("no columns".to_owned())))?;
-        let none = RecordBatch::new_empty(schema::table_schema());
-        let properties = layout::writer_properties(&Settings::default(), &none)?;
-        let properties: WriterPropertiesPtr =
-            Arc::new(properties.into_builder().set_sorting_columns(None).build());
+        let properties: WriterPropertiesPtr = Arc::new(layout::portable_properties(schema::table_schema())?);
         let writer =
             SerializedFileWriter::new(Vec::new(), columns.root_schema_ptr(), properties).map_err(failed)?;
         Ok(Self { writer, taken_bytes: 0 })
@@ -74,8 +74,16 @@ impl Copied {
         let columns = group.metadata.row_group(number);
         let column_index = group.metadata.column_index().and_then(|index| index.get(number));
         let offset_index = group.metadata.offset_index().and_then(|index| index.get(number));
+        let rows = columns.num_rows().max(0) as usize;
         let mut copy = self.writer.next_row_group()?;
         for (at, column) in columns.columns().iter().enumerate() {
+            if !is_portable(column) {
+                if let Some(mut writer) = copy.next_column()? {
+                    transcode::column(group, column, rows, &mut writer)?;
+                    writer.close()?;
+                }
+                continue;
+            }
             let close = ColumnCloseResult {
                 bytes_written: column.compressed_size().max(0) as u64,
                 rows_written: columns.num_rows().max(0) as u64,
@@ -87,7 +95,6 @@ impl Copied {
             copy.append_column(group, close)?;
         }
         let days = (day - NaiveDate::default()).num_days() as i32;
-        let rows = columns.num_rows().max(0) as usize;
         if let Some(mut column) = copy.next_column()? {
             column.typed::<Int32Type>().write_batch(&vec![days; rows], Some(&vec![1; rows]), None)?;
             column.close()?;
@@ -112,6 +119,11 @@ impl Copied {
         self.writer.finish().map_err(failed)?;
         Ok(self.take())
     }
+}
+
+/// Whether the pages of a column can be taken as they are.
+fn is_portable(column: &ColumnChunkMetaData) -> bool {
+    column.encodings().all(layout::is_portable)
 }
 
 fn failed(cause: ParquetError) -> Error {

@@ -1,7 +1,7 @@
 //! Parquet files: row groups of bounded bytes, zstd inside.
 //!
-//! Events are laid out as in the table (see `table/layout.rs`), but for the order: an export has the rows in the order in
-//! which they came, and says nothing of it. Row groups end after [`limits::ROW_GROUP_ROWS_MAX`] rows or
+//! Events are laid out as in the table (see `table/layout.rs`), but for the order, for an export has the rows in the order in
+//! which they came and says nothing of it, and for the encodings, which are those that every reader has right. Row groups end after [`limits::ROW_GROUP_ROWS_MAX`] rows or
 //! [`limits::ROW_GROUP_BYTES_MAX`] encoded bytes; pages and dictionaries are small, for each column has one in memory.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::{
     error::Result,
     export::ocsf::{self, mapping::Class},
     limits,
-    table::layout::{self, Settings},
+    table::layout,
 };
 
 /// Rows after which the encoder looks at how large a page has become: few, for a value may have 16 KiB.
@@ -35,14 +35,8 @@ pub(super) struct File {
 impl File {
     /// Whole events. Types are Parquet's own, as in the table's files.
     pub(super) fn of_events(schema: SchemaRef) -> Result<Self> {
-        // No rows are shown to it: the file is to depend on all rows, and not on how the first ones came.
-        let none = RecordBatch::new_empty(Arc::clone(&schema));
-        let properties = layout::writer_properties(&Settings::default(), &none)?;
-        let properties = properties
-            .into_builder()
-            .set_sorting_columns(None)
-            .set_write_batch_size(ROWS_BETWEEN_LOOKS)
-            .build();
+        let properties = layout::portable_properties(Arc::clone(&schema))?;
+        let properties = properties.into_builder().set_write_batch_size(ROWS_BETWEEN_LOOKS).build();
         Self::new(Format::Parquet, schema, properties, true)
     }
 

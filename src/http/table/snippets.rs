@@ -1,12 +1,19 @@
 //! Lines to paste that read a table with programs that are not ours.
 //!
-//! In: where a table is. Out: text for DuckDB, Polars and Spark that counts its events by action. Guaranteed: a pure function; whatever
-//! is in a URL stays inside its quotes; credentials are those that each program finds where it runs.
+//! In: where a table is, and which days it has. Out: text for each program that counts the events of the newest week by action, and says
+//! in a line what is easily got wrong there. Guaranteed: a pure function; whatever is in a URL stays inside its quotes; credentials are
+//! those that each program finds where it runs; files of other days are skipped, for `day` stands beside the time.
 
+mod python;
+mod sql;
+
+use chrono::{Days, NaiveDate};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use crate::table::Described;
+
+/// Days that are counted: the newest ones.
+const DAYS: u64 = 7;
 
 /// A snippet for each program.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -15,83 +22,50 @@ pub(super) struct Snippets {
     duckdb: String,
     /// Python.
     polars: String,
+    /// Python.
+    deltalake: String,
+    /// Python.
+    pyarrow: String,
+    /// SQL.
+    clickhouse: String,
+    /// Python.
+    daft: String,
+    /// Python.
+    datafusion: String,
     /// Python, in a session that has Delta Lake.
     spark: String,
 }
 
 impl Snippets {
     pub(super) fn of(table: &Described) -> Self {
-        Self { duckdb: duckdb(table), polars: polars(table), spark: spark(table) }
-    }
-}
-
-fn duckdb(table: &Described) -> String {
-    let location = sql_text(&table.location);
-    let secret = if is_in_bucket(table) { duckdb_secret(table, &location) } else { String::new() };
-    format!(
-        "INSTALL delta; LOAD delta;\n{secret}SELECT action, count(*) AS events FROM delta_scan({location}) GROUP BY action ORDER BY events DESC;\n"
-    )
-}
-
-fn duckdb_secret(table: &Described, location: &str) -> String {
-    let mut options = format!("TYPE s3, PROVIDER credential_chain, SCOPE {location}");
-    if let Some(region) = &table.region {
-        options += &format!(", REGION {}", sql_text(region));
-    }
-    if let Some((scheme, host)) = table.endpoint.as_ref().and_then(|endpoint| endpoint.split_once("://")) {
-        let host = sql_text(host.trim_end_matches('/'));
-        options += &format!(", ENDPOINT {host}, URL_STYLE 'path', USE_SSL {}", scheme == "https");
-    }
-    format!("CREATE OR REPLACE SECRET audit_log ({options});\n")
-}
-
-fn polars(table: &Described) -> String {
-    let mut options = Map::new();
-    if let Some(region) = &table.region {
-        options.insert("aws_region".into(), json!(region));
-    }
-    if let Some(endpoint) = &table.endpoint {
-        options.insert("aws_endpoint_url".into(), json!(endpoint));
-        if endpoint.starts_with("http://") {
-            options.insert("aws_allow_http".into(), json!("true"));
+        let since = since(table);
+        Self {
+            duckdb: sql::duckdb(table, since),
+            polars: python::polars(table, since),
+            deltalake: python::deltalake(table, since),
+            pyarrow: python::pyarrow(table, since),
+            clickhouse: sql::clickhouse(table, since),
+            daft: python::daft(table, since),
+            datafusion: python::datafusion(table, since),
+            spark: python::spark(table, since),
         }
     }
-    let options = match options.is_empty() {
-        true => String::new(),
-        false => format!(", storage_options={}", Value::Object(options)),
-    };
-    format!(
-        "import polars\n# Polars' own reader takes \"tenant=\" in the URL for a column of its own; pyarrow's does not.\nevents = polars.scan_delta({}{options}, use_pyarrow=True)\nprint(events.group_by(\"action\").len().sort(\"len\", descending=True).collect())\n",
-        python_text(&table.location)
-    )
 }
 
-fn spark(table: &Described) -> String {
-    let location = match table.location.strip_prefix("s3://") {
-        Some(rest) => format!("s3a://{rest}"),
-        None => table.location.clone(),
-    };
-    let endpoint = table.endpoint.as_ref().map_or_else(String::new, |endpoint| {
-        let endpoint = python_text(endpoint);
-        format!("spark.conf.set(\"fs.s3a.endpoint\", {endpoint})\nspark.conf.set(\"fs.s3a.path.style.access\", \"true\")\n")
-    });
-    format!(
-        "{endpoint}events = spark.read.format(\"delta\").load({})\nevents.groupBy(\"action\").count().orderBy(\"count\", ascending=False).show()\n",
-        python_text(&location)
-    )
+/// The first of the days that are counted.
+fn since(table: &Described) -> NaiveDate {
+    let newest = table.last_day.and_then(|last| last.checked_sub_days(Days::new(DAYS - 1)));
+    newest.unwrap_or_default()
 }
 
-fn is_in_bucket(table: &Described) -> bool {
-    table.location.starts_with("s3://")
+/// The names of the places below a bucket: its name, and the key.
+fn in_bucket(table: &Described) -> Option<(&str, &str)> {
+    table.location.strip_prefix("s3://")?.split_once('/')
 }
 
-fn sql_text(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// What JSON calls a text, Python does too.
-fn python_text(text: &str) -> String {
-    json!(text).to_string()
+/// Whether the folder's name looks like a partition column, as in stores that were made before there was another layout.
+fn looks_like_a_column(table: &Described) -> bool {
+    table.location.rsplit('/').next().is_some_and(|name| name.contains('='))
 }
 
 #[cfg(test)]
@@ -109,35 +83,83 @@ mod tests {
             rows: 1,
             files: 1,
             bytes: 1,
+            first_day: NaiveDate::from_ymd_opt(2025, 1, 1),
+            last_day: NaiveDate::from_ymd_opt(2026, 11, 30),
             partition_columns: ["day"],
             schema: Vec::new(),
         }
     }
 
+    fn all(snippets: &Snippets) -> [(&str, &String); 8] {
+        [
+            ("duckdb", &snippets.duckdb),
+            ("polars", &snippets.polars),
+            ("deltalake", &snippets.deltalake),
+            ("pyarrow", &snippets.pyarrow),
+            ("clickhouse", &snippets.clickhouse),
+            ("daft", &snippets.daft),
+            ("datafusion", &snippets.datafusion),
+            ("spark", &snippets.spark),
+        ]
+    }
+
     /// Would catch a snippet that asks another place than the one where the table is, and a URL that ends its quotes.
     #[test]
     fn each_program_is_told_where_the_table_is() {
-        let folder = Snippets::of(&table("file:///it's/events/tenant=acme", None, None));
-        assert!(folder.duckdb.contains("delta_scan('file:///it''s/events/tenant=acme')"), "{folder:?}");
+        let folder = Snippets::of(&table("file:///it's/events/acme", None, None));
+        assert!(folder.duckdb.contains("delta_scan('file:///it''s/events/acme')"), "{folder:?}");
         assert!(!folder.duckdb.contains("SECRET"), "{folder:?}");
-        assert!(folder.polars.contains("scan_delta(\"file:///it's/events/tenant=acme\", "), "{folder:?}");
+        assert!(folder.polars.contains("scan_delta(\"file:///it's/events/acme\")"), "{folder:?}");
+        assert!(folder.clickhouse.contains("deltaLakeLocal('/it''s/events/acme')"), "{folder:?}");
 
         let aws = Snippets::of(&table("s3://lake/a\"b\\c", None, Some("eu-central-1")));
         assert!(aws.duckdb.contains("SCOPE 's3://lake/a\"b\\c', REGION 'eu-central-1')"), "{aws:?}");
-        assert!(
-            aws.polars.contains(r#"("s3://lake/a\"b\\c", storage_options={"aws_region":"eu-central-1"}, "#),
-            "{aws:?}"
-        );
+        let options = r#"("s3://lake/a\"b\\c", storage_options={"aws_region":"eu-central-1"})"#;
+        for python in [&aws.polars, &aws.deltalake, &aws.pyarrow, &aws.datafusion] {
+            assert!(python.contains(options), "{python}");
+        }
         assert!(aws.spark.contains(r#"load("s3a://lake/a\"b\\c")"#), "{aws:?}");
+        assert!(aws.daft.contains(r#"S3Config(region_name="eu-central-1")"#), "{aws:?}");
+        let at_aws = "deltaLake('https://lake.s3.eu-central-1.amazonaws.com/a\"b\\\\c')";
+        assert!(aws.clickhouse.contains(at_aws), "{aws:?}");
 
         let other = Snippets::of(&table("s3://lake/x", Some("http://10.0.0.1:9000/"), None));
         for part in ["ENDPOINT '10.0.0.1:9000'", "URL_STYLE 'path'", "USE_SSL false"] {
             assert!(other.duckdb.contains(part), "{other:?}");
         }
         assert!(other.polars.contains(r#""aws_allow_http":"true""#), "{other:?}");
-        assert!(
-            other.spark.starts_with("spark.conf.set(\"fs.s3a.endpoint\", \"http://10.0.0.1:9000/\")\n"),
-            "{other:?}"
-        );
+        assert!(other.clickhouse.contains("deltaLake('http://10.0.0.1:9000/lake/x')"), "{other:?}");
+        assert!(other.daft.contains(r#"S3Config(endpoint_url="http://10.0.0.1:9000/")"#), "{other:?}");
+        let spark = "spark.conf.set(\"fs.s3a.endpoint\", \"http://10.0.0.1:9000/\")\n";
+        assert!(other.spark.starts_with(spark), "{other:?}");
+    }
+
+    /// Would catch a snippet that reads all files for a week's events, because it asks for times only.
+    #[test]
+    fn the_day_stands_beside_the_time() {
+        for (name, snippet) in all(&Snippets::of(&table("s3://lake/acme", None, None))) {
+            for part in ["day", "occurred_at", "action"] {
+                assert!(snippet.contains(part), "{name}: {snippet}");
+            }
+            assert!(snippet.contains("2026-11-24") || snippet.contains("2026, 11, 24"), "{name}: {snippet}");
+        }
+    }
+
+    /// Would catch a document that shows other lines than those that the tests run.
+    #[test]
+    fn the_document_has_the_same_snippets() {
+        let document = include_str!("../../../docs/delta.md");
+        let snippets = Snippets::of(&table("s3://logs/prod/events/acme", None, Some("eu-central-1")));
+        for (name, snippet) in all(&snippets) {
+            assert!(document.contains(snippet.as_str()), "{name} in docs/delta.md:\n{snippet}");
+        }
+    }
+
+    /// Would catch a table of an older store that is given to a reader which refuses it.
+    #[test]
+    fn polars_reads_older_stores_by_pyarrow() {
+        let polars = |location: &str| Snippets::of(&table(location, None, None)).polars;
+        assert!(polars("file:///events/tenant=acme").contains("use_pyarrow=True"));
+        assert!(!polars("file:///a=b/events/acme").contains("use_pyarrow"));
     }
 }

@@ -73,7 +73,7 @@ async fn nothing_but_events_can_be_reached() {
         "SELECT * FROM information_schema.df_settings",
         "SELECT * FROM pg_catalog.pg_tables",
         "SELECT * FROM '/etc/passwd'",
-        "SELECT * FROM \"events/tenant=acme\"",
+        "SELECT * FROM \"events/acme\"",
         "SELECT * FROM other.public.events",
         "SELECT read_csv('/etc/passwd')",
         "SELECT @@version",

@@ -24,7 +24,6 @@ use crate::{
     error::Result,
     event::{TenantId, schema},
     index::{self, Indexer, Indexes},
-    paths,
     query::{Engine, Request, Running, Scope, Settings},
     store::Store,
     table::{
@@ -155,7 +154,7 @@ impl Lake {
             added_at_ms: first,
             stats: statistics(&batch),
         };
-        let location = paths::data_file(&TenantId::parse(tenant).unwrap(), &file.path);
+        let location = table.snapshot().data_file(&file);
         self.store.put(&location, bytes.into()).await.unwrap();
         let commit = Commit {
             operation: "WRITE",

@@ -74,7 +74,8 @@ async fn memory_is_bounded_and_sorts_spill() {
         batches(&engine, request("SELECT id, metadata, actor_id FROM events ORDER BY metadata, id")).await;
     assert_eq!(sorted.unwrap().iter().map(|batch| batch.num_rows()).sum::<usize>(), 20_000);
 
-    let hungry = "SELECT array_agg(a.id || b.id) FROM events a JOIN events b ON a.action = b.action";
+    let hungry = "SELECT array_agg(a.id || b.id) FROM events a JOIN events b ON a.action = b.action \
+                  WHERE a.seq < 1000 AND b.seq < 1000";
     let error = fails(&engine, hungry).await;
     assert_eq!(error.kind(), ErrorKind::Limit, "{error:?}");
     assert!(error.to_string().contains("memory"), "{error}");
@@ -104,7 +105,8 @@ async fn a_deadline_ends_a_heavy_join() {
 #[tokio::test]
 async fn joins_without_an_equality_are_bounded() {
     let settings = Settings::default();
-    let engine = lake(2_000).await.engine(settings.clone());
+    // The first number whose third power is past JOIN_PAIRS_MAX.
+    let engine = lake(1_001).await.engine(settings.clone());
     for sql in [
         "SELECT count(*) FROM events a, events b, events c WHERE a.id || b.id < c.id",
         "SELECT count(*) FROM events a JOIN events b ON true JOIN events c ON a.id < c.id",
@@ -118,7 +120,7 @@ async fn joins_without_an_equality_are_bounded() {
     }
     let small = "SELECT count(*) FROM events WHERE version > (SELECT avg(version) FROM events)";
     assert!(value(&engine, small).await.as_u64().unwrap() > 0);
-    assert_eq!(value(&engine, "SELECT count(*) FROM events a, (VALUES (1), (2)) b").await, json!(4_000));
+    assert_eq!(value(&engine, "SELECT count(*) FROM events a, (VALUES (1), (2)) b").await, json!(2_002));
     lives(&engine, &settings).await;
 }
 
@@ -145,17 +147,18 @@ async fn the_deepest_texts_allowed_are_answered() {
     lives(&engine, &settings).await;
 }
 
-/// Would catch a text that reaches the planner past the guard: the process would abort.
+/// Texts just past the caps, which keep away longer ones that would end the process. Would catch a text that reaches the planner past the
+/// guard, and a refusal that leaves an engine which answers no more.
 #[tokio::test]
-async fn texts_that_overflow_the_stack_leave_an_engine_that_works() {
+async fn texts_past_the_caps_leave_an_engine_that_works() {
+    use crate::limits::{SQL_DEPTH_MAX, SQL_NESTING_MAX};
+
     let settings = Settings::default();
     let engine = lake(50).await.engine(settings.clone());
     for sql in [
-        format!("SELECT {}", vec!["1"; 2_000].join("+")),
-        format!("SELECT {}", vec!["1"; 30_000].join("+")),
-        format!("SELECT 1 FROM events WHERE {}", vec!["id='a'"; 2_400].join(" OR ")),
-        format!("SELECT 1 FROM events WHERE {}", vec!["id='a'"; 10_000].join(" OR ")),
-        format!("SELECT {}1{}", "(".repeat(4_900), ")".repeat(4_900)),
+        format!("SELECT {}", vec!["1"; SQL_DEPTH_MAX + 1].join("+")),
+        format!("SELECT 1 FROM events WHERE {}", vec!["id='a'"; SQL_DEPTH_MAX + 1].join(" OR ")),
+        format!("SELECT {}1{}", "(".repeat(SQL_NESTING_MAX + 1), ")".repeat(SQL_NESTING_MAX + 1)),
     ] {
         assert_eq!(fails(&engine, &sql).await.kind(), ErrorKind::Limit);
     }

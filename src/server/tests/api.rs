@@ -66,13 +66,13 @@ async fn formats_and_encodings_are_read() {
 async fn wrong_requests_have_their_problems() {
     let server = Server::start(Settings::default()).await;
     let events = || server.post("/v1/events");
-    let bomb = gzip(&vec![b' '; 17 << 20]);
+    let large = gzip(&vec![b' '; 17 << 20]);
     let cases = [
         (events().body("{not json"), 400, "bad-request"),
         (events().header("content-type", "text/csv").body("a,b"), 415, "unsupported-media-type"),
         (events().header("content-encoding", "br").body("x"), 415, "unsupported-media-type"),
         (events().header("content-encoding", "gzip").body("x"), 400, "bad-request"),
-        (events().header("content-encoding", "gzip").body(bomb), 413, "content-too-large"),
+        (events().header("content-encoding", "gzip").body(large), 413, "content-too-large"),
         (events().body(vec![b' '; 17 << 20]), 413, "content-too-large"),
         (events().header("idempotency-key", "two words").json(&event("1", "a")), 400, "bad-request"),
         (server.post("/v1/events?atomik=true").json(&event("1", "a")), 400, "bad-request"),

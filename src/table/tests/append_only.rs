@@ -42,7 +42,7 @@ async fn an_append_only_table_only_grows() {
         text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
     };
     let of_version =
-        async |version| entry(&store.get(&paths::delta_commit(&tenant(), version)).await.unwrap().unwrap());
+        async |version| entry(&store.get(&folder().delta_commit(version)).await.unwrap().unwrap());
     let meta_data = |entry: Vec<Value>| {
         entry.iter().find_map(|action| action.get("metaData").cloned()).expect("an entry with properties")
     };

@@ -125,7 +125,7 @@ async fn a_put_that_half_succeeds_is_found_to_be_ours() {
     let (table, commit) = flushing(&faulty, 10).await;
     let after = table.commit(commit).await.unwrap();
     assert_eq!((after.version, after.rows(), after.uncommitted.rows()), (Some(0), 10, 0));
-    let reopened = load::load(&table.shared.store, &tenant()).await.unwrap();
+    let reopened = load::load(&table.shared.store, &tenant(), &folder()).await.unwrap();
     assert_eq!(committed(&reopened), committed(&after));
 }
 

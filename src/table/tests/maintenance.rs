@@ -3,7 +3,7 @@
 use super::*;
 
 async fn log_entries(store: &Store) -> Vec<String> {
-    let listed = store.list(&paths::delta_log(&tenant())).await.unwrap();
+    let listed = store.list(&folder().delta_log()).await.unwrap();
     listed.iter().map(|object| object.location.filename().unwrap().to_owned()).collect()
 }
 

@@ -23,9 +23,9 @@ async fn a_table_without_the_column_is_gone_on_with() {
     let mut writer =
         ArrowWriter::try_new(Vec::new(), without_sealed(&stored(&events(0, 1))).schema(), None).unwrap();
     writer.write(&without_sealed(&stored(&events(0, 100)))).unwrap();
-    let key = paths::data_file(&tenant(), &file.path);
+    let key = folder().data_file(&file.path);
     store.put(&key, Bytes::from(writer.into_inner().unwrap())).await.unwrap();
-    let key = paths::delta_commit(&tenant(), 0);
+    let key = folder().delta_commit(0);
     let entry = String::from_utf8(store.get(&key).await.unwrap().unwrap().to_vec()).unwrap();
     let field = r#"{\"metadata\":{},\"name\":\"sealed\",\"nullable\":true,\"type\":\"string\"},"#;
     assert!(entry.contains(field), "{entry}");
@@ -34,7 +34,7 @@ async fn a_table_without_the_column_is_gone_on_with() {
     let table = tables(&store, Settings::default()).await.get(&tenant()).await.unwrap().unwrap();
     assert_eq!(read_whole(&table, &file).await, stored(&events(0, 100)));
     let options = ReadOptions { columns: Some(vec![schema::SEQ, SEALED]), ..ReadOptions::default() };
-    let batches = read::read_all(&store, &tenant(), &file, &options).await.unwrap();
+    let batches = read::read_all(&store, &folder(), &file, &options).await.unwrap();
     assert!(batches.iter().all(|batch| batch[SEALED].null_count() == batch.num_rows()));
     let more = write(&table, &events(100, 5)).await;
     let after = table.commit(append(vec![more.clone()], 2, 105)).await.unwrap();

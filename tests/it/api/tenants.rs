@@ -103,7 +103,7 @@ async fn days_go_when_their_time_is_over() {
     let (status, receipt) = post(&server, "", &json!([event("acme", "a3"), event("bolt", "b2")])).await;
     assert_eq!((status, &receipt["accepted"], &receipt["rejected"][0]["id"]), (207, &json!(1), &json!("a3")));
     assert_eq!(receipt["rejected"][0]["errors"][0]["pointer"], "/occurred_at");
-    let log = place.path().unwrap().join("events/tenant=acme/_delta_log");
+    let log = place.path().unwrap().join("events/acme/_delta_log");
     let is_removed = || {
         let entries = std::fs::read_dir(&log).unwrap();
         entries

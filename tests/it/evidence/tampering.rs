@@ -172,7 +172,7 @@ async fn broken_files_are_named() {
     let objects = Arc::new(InMemory::new());
     let lake = log(&objects, SEED, true).await;
     let (file, _) = file_of(&lake, 700).await;
-    let path = format!("events/tenant=acme/{}", file.path);
+    let path = format!("events/acme/{}", file.path);
     let good = objects.get(&Path::from(&*path)).await.unwrap().bytes().await.unwrap();
     put(&objects, &path, good.slice(..good.len() / 2)).await;
     assert_found(
@@ -182,6 +182,35 @@ async fn broken_files_are_named() {
     );
     objects.delete(&Path::from(&*path)).await.unwrap();
     assert_found(&audit(&objects, Vec::new()).await, &[Kind::File, Kind::Missing], &[&file.path]);
+}
+
+/// Would catch rows that a writer of Delta which is not ours takes out, by an entry of the log that is right in itself, also out of a
+/// table that says of itself that nothing is removed from it: that binds only writers that keep to it.
+#[tokio::test]
+async fn what_another_writer_takes_out_is_named() {
+    let objects = Arc::new(InMemory::new());
+    let lake = log(&objects, SEED, true).await;
+    let table = table(&lake, "acme").await;
+    assert!(table.set_append_only(true).await.unwrap(), "it says so now");
+    let (file, _) = file_of(&lake, 700).await;
+    let version = table.snapshot().version.unwrap() + 1;
+    lake.close().await.unwrap();
+    let day = file.day.to_string();
+    let removal = serde_json::json!({"remove": {
+        "path": file.path, "deletionTimestamp": 1_793_500_000_000_i64, "dataChange": true, "extendedFileMetadata": true,
+        "partitionValues": {"day": day}, "size": file.size_bytes,
+    }});
+    let info = serde_json::json!({"commitInfo": {"timestamp": 1_793_500_000_000_i64, "operation": "DELETE", "engineInfo": "another"}});
+    let entry = format!("{info}\n{removal}\n");
+    put(&objects, &format!("events/acme/_delta_log/{version:020}.json"), entry).await;
+
+    let report = audit(&objects, Vec::new()).await;
+    assert_found(&report, &[Kind::Missing], &["events 600 to 1199"]);
+    // The server goes on, and does not take it for its own doing.
+    let lake = open(objects.clone(), &clock(), with_key(SEED)).await.unwrap();
+    assert_eq!(crate::support::lake::count(&lake).await, EVENTS - 600);
+    send(&lake, EVENTS, 10).await;
+    assert_found(&audit(&objects, Vec::new()).await, &[Kind::Missing], &["events 600 to 1199"]);
 }
 
 /// Would catch a tile that was edited or removed, at the leaves, above them, or at the edge.

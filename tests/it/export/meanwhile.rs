@@ -84,7 +84,7 @@ fn try_held_at(position: usize, new: &NewExport, change: impl AsyncFn(&Lake, &Cl
         let exports = lake.exports().await.unwrap();
         let asked = exports.create(new.clone()).await.unwrap();
         let gate = Gate::new();
-        let is_data = |path: &str| path.starts_with("events/tenant=acme/day=");
+        let is_data = |path: &str| path.starts_with("events/acme/day=");
         faulty.plan(Operation::Get, is_data, position, Action::HoldBefore(gate.clone()));
         let working = Working::with(exports);
         let is_held = tokio::select! {

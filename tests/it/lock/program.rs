@@ -46,7 +46,7 @@ async fn the_program_locks_what_it_is_told_to() {
     send(&server, "acme").await;
     send(&server, "free").await;
     // The table of the one from which nothing is removed says so, before long.
-    let entry = Path::from("events/tenant=free/_delta_log/00000000000000000001.json");
+    let entry = Path::from("events/free/_delta_log/00000000000000000001.json");
     let objects = bucket.store(PREFIX).await.unwrap();
     let said = async {
         loop {
@@ -62,7 +62,7 @@ async fn the_program_locks_what_it_is_told_to() {
 
     let shown = locks.shown(&format!("{PREFIX}/"));
     let of = |folder: &str| shown.iter().filter(|(key, _)| key.starts_with(folder)).collect::<Vec<_>>();
-    let locked = [of("events/tenant=acme/"), of("proof/tenant=acme/")].concat();
+    let locked = [of("events/acme/"), of("proof/tenant=acme/")].concat();
     assert!(locked.len() > 4, "{shown:#?}");
     for (key, lock) in locked {
         assert_eq!(lock.mode.as_deref(), Some("GOVERNANCE"), "{key}");
@@ -70,7 +70,7 @@ async fn the_program_locks_what_it_is_told_to() {
         let (least, most) = (before + Days::new(30), Clock::system().now() + Days::new(31));
         assert!(least - chrono::TimeDelta::seconds(1) <= until && until <= most, "{key}: {until}");
     }
-    assert!(of("events/tenant=free/").iter().all(|(_, lock)| **lock == ObjectLock::default()));
+    assert!(of("events/free/").iter().all(|(_, lock)| **lock == ObjectLock::default()));
 }
 
 /// Would catch a server that serves although it was to lock and cannot.

@@ -35,7 +35,7 @@ async fn other_writers_remove_nothing_from_an_append_only_table() {
     lake.ingest().unwrap().flush().await.unwrap();
     let stop = CancellationToken::new();
     assert_eq!(append_only::declare(lake.tables(), lake.control(), &stop).await.unwrap().changed, 1);
-    let table = folder.path().join("events/tenant=acme");
+    let table = folder.path().join("events/acme");
     let tried = Command::new(python).args(["-c", SCRIPT]).arg(&table).output().unwrap();
     let said = String::from_utf8_lossy(&tried.stdout);
     assert_eq!(said.lines().collect::<Vec<_>>(), ["append-only", "append-only", "2"], "{tried:?}");

@@ -1,0 +1,53 @@
+"""Runs the snippets that the API gives for a table, as they stand, and prints as JSON what each of them prints or finds.
+
+The standard input is the object `snippets` of an answer. What is not installed answers {"absent"}, what fails {"error"}.
+Credentials are in the environment. A snippet for a folder is run where the table is below the working folder.
+"""
+
+import contextlib
+import glob
+import io
+import json
+import sys
+
+
+def duckdb(text):
+    import duckdb
+
+    connection = duckdb.connect()
+    for extension in ["httpfs", "aws", "delta"]:
+        package = __import__(f"duckdb_extension_{extension}")
+        [file] = glob.glob(f"{package.__path__[0]}/**/*.duckdb_extension", recursive=True)
+        connection.execute(f"INSTALL '{file}'")
+    return str(connection.execute(text).fetchall())
+
+
+def clickhouse(text):
+    import chdb
+
+    return str(chdb.query(text))
+
+
+def python(text):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(text, {})
+    return printed.getvalue()
+
+
+def spark(text):
+    import pyspark  # A session with Delta Lake would have to be made.
+
+    raise ImportError("a Spark session with Delta Lake")
+
+
+verbs = {"duckdb": duckdb, "clickhouse": clickhouse, "spark": spark}
+answers = {}
+for name, text in json.load(sys.stdin).items():
+    try:
+        answers[name] = {"printed": verbs.get(name, python)(text)}
+    except ImportError as error:
+        answers[name] = {"absent": str(error)}
+    except Exception as error:
+        answers[name] = {"error": f"{type(error).__name__}: {error}"}
+json.dump(answers, sys.stdout)
