@@ -24,6 +24,7 @@ use datafusion::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    addresses::older::may_hold_mapped,
     columns, log_order, narrow,
     needle::Access,
     partition::{Partition, by_partition},
@@ -91,6 +92,8 @@ pub(crate) struct EventsTable {
     /// If only committed events are read, and in the order of the log as far as files have it, so that a sort by it has nothing to do:
     /// what a merge may take.
     pub(crate) merge_bytes_max: Option<usize>,
+    /// If addresses come out as they are stored instead of in their canonical form: for exports, which give what was proven.
+    pub(crate) addresses_as_stored: bool,
 }
 
 #[async_trait]
@@ -153,7 +156,7 @@ impl EventsTable {
         let predicate = self.predicate(state, filters)?;
         let mut kept = self.keep(state, predicate.as_ref(), filters)?;
         if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
-            && let Some(skip) = Skip::of(filters)
+            && let Some(skip) = Skip::of(filters, kept.files.iter().any(|kept| may_hold_mapped(&kept.file)))
         {
             skip.prune(indexes, &mut kept).await;
         }
@@ -233,6 +236,7 @@ impl EventsTable {
             needle: late_materialisation && kept.needle && kept.counts.rows_kept * width <= NEEDLE_VALUES_MAX,
             target_partitions: state.config().target_partitions(),
             in_log_order,
+            addresses_as_stored: self.addresses_as_stored,
             store: &self.store,
             readers: &self.readers,
             needles: &self.needles,
