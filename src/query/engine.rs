@@ -305,7 +305,12 @@ impl Engine {
             template: Arc::clone(template),
             settings: Settings { rows_max, ..shared.settings.clone() },
             now: self.shared.clock.now(),
-            events: self.events(snapshots, scope, Arc::clone(&ledger), (merge_bytes_max, addresses_as_stored)),
+            events: self.events(
+                snapshots,
+                scope,
+                Arc::clone(&ledger),
+                (merge_bytes_max, addresses_as_stored),
+            ),
             deadline: deadline.at,
             question,
             ledger: Arc::clone(&ledger),

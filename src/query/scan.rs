@@ -118,7 +118,8 @@ impl Scan<'_> {
     /// The files whose addresses have to be made canonical, and the others.
     fn by_addresses<'k>(&self, files: &'k [KeptFile]) -> (Vec<&'k KeptFile>, Vec<&'k KeptFile>) {
         let place = columns::table_columns().index_of(columns::IP_ADDRESS).ok();
-        let is_given = self.projection.is_none_or(|columns| place.is_some_and(|place| columns.contains(&place)));
+        let is_given =
+            self.projection.is_none_or(|columns| place.is_some_and(|place| columns.contains(&place)));
         let has_to_be_made = is_given && !self.addresses_as_stored;
         files.iter().partition(|kept| has_to_be_made && may_hold_mapped(&kept.file))
     }
@@ -224,7 +225,9 @@ impl Scan<'_> {
 
     /// Uncommitted rows with their addresses as the scan gives them: versions before may have accepted them.
     fn seen(&self, rows: RecordBatch) -> Result<RecordBatch> {
-        let Some(place) = rows.schema().index_of(columns::IP_ADDRESS).ok().filter(|_| !self.addresses_as_stored) else {
+        let Some(place) =
+            rows.schema().index_of(columns::IP_ADDRESS).ok().filter(|_| !self.addresses_as_stored)
+        else {
             return Ok(rows);
         };
         let mut arrays = rows.columns().to_vec();

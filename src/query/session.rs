@@ -28,8 +28,14 @@ use datafusion::{
 };
 
 use super::{
-    addresses, counts::FromCounts, eager::EagerFilters, guard::REFUSED_FUNCTIONS, has_target, has_words,
-    json::{self, JsonValues}, newest::NewestFirst, settings::Settings,
+    addresses,
+    counts::FromCounts,
+    eager::EagerFilters,
+    guard::REFUSED_FUNCTIONS,
+    has_target, has_words,
+    json::{self, JsonValues},
+    newest::NewestFirst,
+    settings::Settings,
 };
 
 const CATALOG: &str = "auditlake";
@@ -82,8 +88,12 @@ pub(crate) fn template(
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_expr_planners(json::planners(SessionStateDefaults::default_expr_planners())?)
         .build();
-    let own =
-        [has_words::function(), has_target::function(), addresses::function(), addresses::canonical::function()];
+    let own = [
+        has_words::function(),
+        has_target::function(),
+        addresses::function(),
+        addresses::canonical::function(),
+    ];
     for function in own.into_iter().chain(json::functions()?) {
         state.register_udf(function)?;
     }

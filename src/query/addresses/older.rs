@@ -32,7 +32,9 @@ const LAST: &str = "::ffff::";
 /// Whether some address of the file may have a text that is not canonical.
 pub(crate) fn may_hold_mapped(file: &DataFile) -> bool {
     let Some(stats) = file.stats.get(IP_ADDRESS) else { return true };
-    let text = |bound: &Option<ScalarValue>| bound.as_ref().map(|bound| bound.try_as_str().flatten().map(str::to_owned));
+    let text = |bound: &Option<ScalarValue>| {
+        bound.as_ref().map(|bound| bound.try_as_str().flatten().map(str::to_owned))
+    };
     match (text(&stats.min), text(&stats.max)) {
         // What is cut short is below, or above, what it was.
         (Some(Some(min)), Some(Some(max))) => min.as_str() < LAST && max.as_str() >= FIRST,
@@ -52,7 +54,13 @@ pub(crate) fn with_canonical(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Exe
         let value = match field.name().as_str() {
             IP_ADDRESS => {
                 let (options, function) = (Arc::new(ConfigOptions::default()), canonical::function());
-                Arc::new(ScalarFunctionExpr::new(canonical::NAME, function, vec![column], Arc::clone(field), options))
+                Arc::new(ScalarFunctionExpr::new(
+                    canonical::NAME,
+                    function,
+                    vec![column],
+                    Arc::clone(field),
+                    options,
+                ))
             }
             _ => column,
         };

@@ -7,9 +7,15 @@
 
 use std::sync::Arc;
 
-use arrow::{array::{AsArray, StringArray}, datatypes::DataType};
+use arrow::{
+    array::{AsArray, StringArray},
+    datatypes::DataType,
+};
 use datafusion::{
-    common::{Column, DFSchema, tree_node::{Transformed, TreeNode}},
+    common::{
+        Column, DFSchema,
+        tree_node::{Transformed, TreeNode},
+    },
     config::ConfigOptions,
     error::Result,
     logical_expr::{
@@ -27,7 +33,16 @@ use crate::query::{columns::IP_ADDRESS, json::is_comparison};
 
 /// Functions that give one of the values of their first argument.
 const GIVE_ONE_OF: [&str; 10] = [
-    "min", "max", "first_value", "last_value", "nth_value", "any_value", "lag", "lead", "coalesce", "nullif",
+    "min",
+    "max",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "any_value",
+    "lag",
+    "lead",
+    "coalesce",
+    "nullif",
 ];
 const ARE_IN: [&str; 4] = ["array_has", "list_has", "array_contains", "list_contains"];
 
@@ -130,16 +145,20 @@ impl Context<'_> {
             Some(Expr::Literal(ScalarValue::List(list), _)) if is_of_addresses => {
                 let texts = list.values();
                 if let Some(texts) = texts.as_string_opt::<i32>() {
-                    let texts: StringArray = texts.iter().map(|text| text.map(canonical::canonical)).collect();
+                    let texts: StringArray =
+                        texts.iter().map(|text| text.map(canonical::canonical)).collect();
                     let (field, offsets, _, nulls) = list.as_ref().clone().into_parts();
-                    if let Ok(canonical) = arrow::array::ListArray::try_new(field, offsets, Arc::new(texts), nulls) {
+                    if let Ok(canonical) =
+                        arrow::array::ListArray::try_new(field, offsets, Arc::new(texts), nulls)
+                    {
                         *list = Arc::new(canonical);
                     }
                 }
                 Transformed::yes(Expr::ScalarFunction(call))
             }
             Some(Expr::ScalarFunction(list)) if is_of_addresses && list.name() == "make_array" => {
-                list.args = std::mem::take(&mut list.args).into_iter().map(|value| self.canonical(value)).collect();
+                list.args =
+                    std::mem::take(&mut list.args).into_iter().map(|value| self.canonical(value)).collect();
                 Transformed::yes(Expr::ScalarFunction(call))
             }
             _ => Transformed::no(Expr::ScalarFunction(call)),

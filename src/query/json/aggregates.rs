@@ -1,51 +1,78 @@
 //! `sum(metadata->'amount')`: aggregates of numbers, of JSON values too.
 //!
 //! In: the engine's aggregates. Out: the same, of which those of numbers say, while a statement is planned, that they take a JSON value
-//! and what they give for it. Guaranteed: what runs is the engine's own: `rule` puts it in the place of [`OfNumbers`], and a number in
-//! the place of the JSON value.
+//! and what they give for it; and whose names tell casts, so that `max(x)` and `max(x::bigint)` can stand in one statement. Guaranteed: what
+//! runs is the engine's own: `rule` puts it in the place of [`Planned`], and a number in the place of the JSON value.
 
 use std::{any::Any, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::{
-    common::internal_err,
+    common::{internal_err, tree_node::TreeNode},
     error::Result,
     logical_expr::{
-        Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility, function::AccumulatorArgs,
-        type_coercion::functions::fields_with_udf,
+        Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility,
+        expr::AggregateFunctionParams, function::AccumulatorArgs, type_coercion::functions::fields_with_udf,
     },
     scalar::ScalarValue,
 };
 use datafusion_functions_json::JSON_UNION_DATA_TYPE;
 
 /// Which take JSON values.
-const OF_NUMBERS: [&str; 9] = ["sum", "avg", "min", "max", "median", "stddev", "stddev_pop", "var", "var_pop"];
+const OF_NUMBERS: [&str; 9] =
+    ["sum", "avg", "min", "max", "median", "stddev", "stddev_pop", "var", "var_pop"];
 
 /// The same aggregates; some of them take JSON values, too.
 pub(crate) fn with_numbers(aggregates: Vec<Arc<AggregateUDF>>) -> Vec<Arc<AggregateUDF>> {
-    let with_numbers = |inner: Arc<AggregateUDF>| match OF_NUMBERS.contains(&inner.name()) {
-        true => Arc::new(AggregateUDF::from(OfNumbers {
-            inner,
-            signature: Signature::user_defined(Volatility::Immutable),
-        })),
-        false => inner,
+    let planned = |inner: Arc<AggregateUDF>| {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Arc::new(AggregateUDF::from(Planned { inner, signature }))
     };
-    aggregates.into_iter().map(with_numbers).collect()
+    aggregates.into_iter().map(planned).collect()
 }
 
 /// The engine's aggregate behind the one that was planned; `None` if it is its own.
 pub(super) fn planned(function: &AggregateUDF) -> Option<&Arc<AggregateUDF>> {
-    (function.inner().as_ref() as &dyn Any).downcast_ref::<OfNumbers>().map(|planned| &planned.inner)
+    (function.inner().as_ref() as &dyn Any).downcast_ref::<Planned>().map(|planned| &planned.inner)
+}
+
+/// Whether an aggregate of this name takes the numbers that JSON values are.
+pub(super) fn is_of_numbers(name: &str) -> bool {
+    OF_NUMBERS.contains(&name)
+}
+
+fn has_cast(expr: &Expr) -> bool {
+    expr.exists(|expr| Ok(matches!(expr, Expr::Cast(_) | Expr::TryCast(_)))).unwrap_or(true)
 }
 
 /// Stands for an aggregate until it is known what its values are.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct OfNumbers {
+struct Planned {
     inner: Arc<AggregateUDF>,
     signature: Signature,
 }
 
-impl AggregateUDFImpl for OfNumbers {
+impl AggregateUDFImpl for Planned {
+    fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
+        match params.args.iter().any(has_cast) {
+            // The engine leaves casts out of names, and takes two expressions of one name for a mistake.
+            true => self.inner.display_name(params),
+            false => self.inner.schema_name(params),
+        }
+    }
+
+    fn display_name(&self, params: &AggregateFunctionParams) -> Result<String> {
+        self.inner.display_name(params)
+    }
+
+    fn human_display(&self, params: &AggregateFunctionParams) -> Result<String> {
+        self.inner.human_display(params)
+    }
+
+    fn supports_within_group_clause(&self) -> bool {
+        self.inner.supports_within_group_clause()
+    }
+
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -59,7 +86,8 @@ impl AggregateUDFImpl for OfNumbers {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let as_number = |given: &DataType| match *given == *JSON_UNION_DATA_TYPE {
+        let of_numbers = is_of_numbers(self.name());
+        let as_number = |given: &DataType| match of_numbers && *given == *JSON_UNION_DATA_TYPE {
             true => DataType::Float64,
             false => given.clone(),
         };

@@ -109,7 +109,9 @@ pub(super) fn as_sort_key(value: Expr) -> Expr {
 pub(super) fn as_type(value: Expr, data_type: &DataType) -> Expr {
     match data_type {
         DataType::Boolean => as_boolean(value),
-        number if number.is_numeric() => number_as_type(as_number(value.clone()), as_text_of_number(value), number),
+        number if number.is_numeric() => {
+            number_as_type(as_number(value.clone()), as_text_of_number(value), number)
+        }
         text if text.is_string() => cast(as_text(value), text.clone()),
         other => try_cast(as_text(value), other.clone()),
     }
@@ -187,7 +189,12 @@ fn of_numbers(number: Expr, text: Expr, op: Operator, other: Expr, schema: &DFSc
         None => {
             let order = compare_numbers().call(vec![text, other.clone()]);
             let zero = || lit(0_i8);
-            let same = || coalesce(vec![order.clone().eq(zero()), number.clone().is_null().and(other.clone().is_null())]);
+            let same = || {
+                coalesce(vec![
+                    order.clone().eq(zero()),
+                    number.clone().is_null().and(other.clone().is_null()),
+                ])
+            };
             match op {
                 Operator::IsDistinctFrom => Expr::Not(Box::new(same())),
                 Operator::IsNotDistinctFrom => same(),

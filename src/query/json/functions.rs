@@ -3,10 +3,17 @@
 //! In: the JSON text of one value (as `json_get_json` gives it), or a text (as `->>` gives it). Out: a number, a truth value, a text, or
 //! a key to sort by; null for what is none. Guaranteed: no value is an error; zero has no sign.
 
-use std::{borrow::Cow, cmp::Ordering, sync::{Arc, LazyLock}};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    sync::{Arc, LazyLock},
+};
 
 use arrow::{
-    array::{ArrayRef, AsArray, BinaryViewArray, BooleanArray, Float64Array, Int8Array, Int64Array, StringViewArray},
+    array::{
+        ArrayRef, AsArray, BinaryViewArray, BooleanArray, Float64Array, Int8Array, Int64Array,
+        StringViewArray,
+    },
     compute::cast,
     datatypes::{DataType, Decimal128Type, Int64Type, UInt64Type},
 };
@@ -275,7 +282,9 @@ impl ScalarUDFImpl for CompareNumbers {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [texts, numbers] = args.args.as_slice() else { return exec_err!("compare_numbers takes two values") };
+        let [texts, numbers] = args.args.as_slice() else {
+            return exec_err!("compare_numbers takes two values");
+        };
         let texts = cast(&texts.to_array(args.number_rows)?, &DataType::Utf8View)?;
         let numbers = numbers.to_array(args.number_rows)?;
         let numbers: Vec<Option<(i128, u8)>> = match numbers.data_type() {
@@ -294,7 +303,8 @@ impl ScalarUDFImpl for CompareNumbers {
             other => return exec_err!("compare_numbers was given {other}"),
         };
         let texts = texts.as_string_view().iter();
-        let compared = texts.zip(numbers).map(|(text, number)| compared(text?, number?).map(|order| order as i8));
+        let compared =
+            texts.zip(numbers).map(|(text, number)| compared(text?, number?).map(|order| order as i8));
         Ok(ColumnarValue::Array(Arc::new(compared.collect::<Int8Array>())))
     }
 }
@@ -400,8 +410,24 @@ mod tests {
     #[test]
     fn values_sort_by_kind_and_then_by_value() {
         let sorted = [
-            "\"\"", "\"10\"", "\"9\"", "\"é\"", "-1e300", "-2", "-1.5", "0", "0.5", "9", "20.25", "100", "1e+21", "false",
-            "true", "[1]", "[2]", "{\"a\":1}",
+            "\"\"",
+            "\"10\"",
+            "\"9\"",
+            "\"é\"",
+            "-1e300",
+            "-2",
+            "-1.5",
+            "0",
+            "0.5",
+            "9",
+            "20.25",
+            "100",
+            "1e+21",
+            "false",
+            "true",
+            "[1]",
+            "[2]",
+            "{\"a\":1}",
         ];
         let keys: Vec<_> = sorted.iter().map(|json| sort_key(json).unwrap()).collect();
         assert!(keys.is_sorted_by(|one, other| one < other), "{keys:?}");

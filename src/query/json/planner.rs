@@ -19,11 +19,7 @@ use super::compare::{as_boolean, as_number, is_json};
 pub(super) struct JsonOperands;
 
 impl ExprPlanner for JsonOperands {
-    fn plan_binary_op(
-        &self,
-        expr: RawBinaryExpr,
-        schema: &DFSchema,
-    ) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let read: fn(Expr) -> Expr = match expr.op {
             BinaryOperator::Plus
             | BinaryOperator::Minus

@@ -14,8 +14,8 @@ use datafusion::{
     config::ConfigOptions,
     error::Result,
     logical_expr::{
-        Aggregate, BinaryExpr, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, SortExpr,
-        Operator, WindowFunctionDefinition, and,
+        Aggregate, BinaryExpr, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Operator, SortExpr,
+        WindowFunctionDefinition, and,
         expr::{AggregateFunction, Between, Cast, InList, TryCast, WindowFunction},
         expr_rewriter::{FunctionRewrite, NamePreserver},
         lit, or,
@@ -26,8 +26,10 @@ use datafusion::{
 use datafusion_functions_json::udfs::json_union_to_text_udf;
 
 use super::{
-    aggregates, compare::{
-        as_boolean, as_number, as_sort_key, as_type, comparison, is_comparison, is_json, is_text_of_json, text_as_type,
+    aggregates,
+    compare::{
+        as_boolean, as_number, as_sort_key, as_type, comparison, is_comparison, is_json, is_text_of_json,
+        text_as_type,
     },
     rewrites,
 };
@@ -64,7 +66,8 @@ impl JsonValues {
     fn rewritten(&self, plan: LogicalPlan, options: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
         let mut schema = merge_schema(&plan.inputs());
         if let LogicalPlan::TableScan(scan) = &plan {
-            schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+            schema
+                .merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
         }
         let names = NamePreserver::new(&plan);
         let plan = plan.map_expressions(|expr| {
@@ -90,7 +93,9 @@ fn without_unions(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<Lo
             sorted_by_keys(&mut sort.expr, schema);
             Transformed::yes(LogicalPlan::Sort(sort))
         }
-        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.iter().any(|expr| is_json(expr, schema)) => {
+        LogicalPlan::Aggregate(aggregate)
+            if aggregate.group_expr.iter().any(|expr| is_json(expr, schema)) =>
+        {
             let Aggregate { input, group_expr, aggr_expr, .. } = aggregate;
             let group_expr = group_expr.into_iter().map(|expr| match is_json(&expr, schema) {
                 true => {
@@ -99,7 +104,11 @@ fn without_unions(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<Lo
                 }
                 false => expr,
             });
-            Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(input, group_expr.collect(), aggr_expr)?))
+            Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(
+                input,
+                group_expr.collect(),
+                aggr_expr,
+            )?))
         }
         LogicalPlan::Distinct(Distinct::All(input)) if has_json_column(input.schema()) => {
             let columns: Vec<Expr> = input
@@ -141,7 +150,9 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(binary) => in_operator(binary, schema),
         Expr::Not(inner) if json(&inner) => Transformed::yes(Expr::Not(Box::new(as_boolean(*inner)))),
-        Expr::Negative(inner) if json(&inner) => Transformed::yes(Expr::Negative(Box::new(as_number(*inner)))),
+        Expr::Negative(inner) if json(&inner) => {
+            Transformed::yes(Expr::Negative(Box::new(as_number(*inner))))
+        }
         Expr::Between(between) => in_range(between, schema),
         Expr::InList(list) => in_list(list, schema),
         Expr::Cast(Cast { expr, field }) => match read_as(&expr, field.data_type(), schema) {
@@ -193,7 +204,8 @@ fn in_list(list: InList, schema: &DFSchema) -> Transformed<Expr> {
         return Transformed::no(Expr::InList(list));
     }
     let as_it_is = |value: &Expr| list.expr.as_ref().clone().eq(value.clone());
-    let each = compared.into_iter().zip(&list.list).map(|(plain, value)| plain.unwrap_or_else(|| as_it_is(value)));
+    let each =
+        compared.into_iter().zip(&list.list).map(|(plain, value)| plain.unwrap_or_else(|| as_it_is(value)));
     match one_list(each.clone().collect(), list.negated) {
         Some(list) => Transformed::yes(list),
         None => {
@@ -227,12 +239,11 @@ fn read_as(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr
 
 fn aggregate(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction {
     sorted_by_keys(&mut call.params.order_by, schema);
-    let of_numbers = aggregates::planned(&call.func).cloned();
-    call.params.args = arguments(call.params.args, call.func.name(), of_numbers.is_some(), schema);
+    call.params.args = arguments(call.params.args, call.func.name(), schema);
     if let Some(filter) = call.params.filter.as_mut().filter(|filter| is_json(filter, schema)) {
         **filter = as_boolean(std::mem::take(filter));
     }
-    call.func = of_numbers.unwrap_or(call.func);
+    call.func = aggregates::planned(&call.func).cloned().unwrap_or(call.func);
     call
 }
 
@@ -242,9 +253,8 @@ fn window(mut call: WindowFunction, schema: &DFSchema) -> WindowFunction {
         *key = as_sort_key(std::mem::take(key));
     }
     if let WindowFunctionDefinition::AggregateUDF(function) = &call.fun {
-        let of_numbers = aggregates::planned(function).cloned();
-        call.params.args = arguments(call.params.args, function.name(), of_numbers.is_some(), schema);
-        if let Some(function) = of_numbers {
+        call.params.args = arguments(call.params.args, function.name(), schema);
+        if let Some(function) = aggregates::planned(function).cloned() {
             call.fun = WindowFunctionDefinition::AggregateUDF(function);
         }
     }
@@ -252,10 +262,10 @@ fn window(mut call: WindowFunction, schema: &DFSchema) -> WindowFunction {
 }
 
 /// What an aggregate is given instead of JSON values.
-fn arguments(args: Vec<Expr>, function: &str, of_numbers: bool, schema: &DFSchema) -> Vec<Expr> {
+fn arguments(args: Vec<Expr>, function: &str, schema: &DFSchema) -> Vec<Expr> {
     let read = |value: Expr| match is_json(&value, schema) {
         false => value,
-        true if of_numbers => as_number(value),
+        true if aggregates::is_of_numbers(function) => as_number(value),
         // Only whether they are equal matters.
         true if ["count", "approx_distinct"].contains(&function) => as_sort_key(value),
         true => json_union_to_text_udf().call(vec![value]),
