@@ -255,10 +255,8 @@ fn words_of_member(member: &Expr, value: &str) -> Option<Vec<String>> {
 /// The words in `metadata->'key' = 20.25`: those of the number as RFC 8785 writes it.
 fn words_of_number(member: &Expr, value: &Expr) -> Option<Vec<String>> {
     let Expr::ScalarFunction(call) = member else { return None };
-    let ([json], Expr::Literal(ScalarValue::Float64(Some(value)), _)) = (call.args.as_slice(), value) else {
-        return None;
-    };
-    let key = json_key(json).filter(|key| call.name() == JSON_NUMBER && !key.contains('\\'))?;
+    let Expr::Literal(ScalarValue::Float64(Some(value)), _) = value else { return None };
+    let key = key_of(call).filter(|key| call.name() == JSON_NUMBER && !key.contains('\\'))?;
     let mut wanted = words(&number_text(*value)?, false);
     wanted.extend(words(key, false));
     Some(wanted)
@@ -267,13 +265,14 @@ fn words_of_number(member: &Expr, value: &Expr) -> Option<Vec<String>> {
 /// The key in `metadata->>'key'`, of a JSON column whose words are indexed.
 fn json_key(expr: &Expr) -> Option<&str> {
     let Expr::ScalarFunction(call) = uncast(expr) else { return None };
-    match (call.name(), call.args.as_slice()) {
-        ("json_as_text" | "json_get_str" | "json_get_json", [of, key]) => {
-            let name = column(of)?;
-            (JSON_COLUMNS.contains(&name) && WORD_COLUMNS.contains(&name)).then(|| text(key)).flatten()
-        }
-        _ => None,
-    }
+    key_of(call).filter(|_| ["json_as_text", "json_get_str"].contains(&call.name()))
+}
+
+/// The key that is looked for in a JSON column whose words are indexed.
+fn key_of(call: &ScalarFunction) -> Option<&str> {
+    let [of, key] = call.args.as_slice() else { return None };
+    let name = column(of)?;
+    (JSON_COLUMNS.contains(&name) && WORD_COLUMNS.contains(&name)).then(|| text(key)).flatten()
 }
 
 /// `None` if there is no word to look for.

@@ -42,24 +42,55 @@ pub(crate) fn mapped(text: &str) -> Option<String> {
     }
 }
 
-/// A column of views with the canonical text of each address.
-pub(crate) fn canonical_column(addresses: &ArrayRef) -> ArrayRef {
-    let texts = addresses.as_string_view();
-    let is_other = |text: &str| matches!(canonical(text), Cow::Owned(_));
-    match texts.iter().flatten().any(is_other) {
-        true => Arc::new(texts.iter().map(|text| text.map(canonical)).collect::<StringViewArray>()),
-        false => Arc::clone(addresses),
+/// Views of stored addresses with the canonical text of each.
+pub(crate) fn canonical_column(stored: &ArrayRef) -> ArrayRef {
+    match stored.as_string_view().iter().flatten().any(may_be_mapped) {
+        true => Texts::Stored.canonical(stored),
+        false => Arc::clone(stored),
     }
+}
+
+/// Whether a stored text may be of an IPv4 address within IPv6.
+fn may_be_mapped(stored: &str) -> bool {
+    stored.starts_with("::ffff:")
 }
 
 /// The function, for registration.
 pub(crate) fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(CanonicalAddress { signature: Signature::user_defined(Volatility::Immutable) }))
+    function_of(Texts::Any)
+}
+
+/// The function for what is stored, which is canonical as far as it is not an IPv4 address within IPv6: not for registration.
+pub(super) fn of_stored() -> Arc<ScalarUDF> {
+    function_of(Texts::Stored)
+}
+
+fn function_of(texts: Texts) -> Arc<ScalarUDF> {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    Arc::new(ScalarUDF::from(CanonicalAddress { signature, texts }))
+}
+
+/// What is known of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Texts {
+    Any,
+    Stored,
+}
+
+impl Texts {
+    fn canonical(self, texts: &ArrayRef) -> ArrayRef {
+        let of = |text| match self {
+            Self::Stored if !may_be_mapped(text) => Cow::Borrowed(text),
+            Self::Stored | Self::Any => canonical(text),
+        };
+        Arc::new(texts.as_string_view().iter().map(|text| text.map(of)).collect::<StringViewArray>())
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CanonicalAddress {
     signature: Signature,
+    texts: Texts,
 }
 
 impl ScalarUDFImpl for CanonicalAddress {
@@ -89,7 +120,11 @@ impl ScalarUDFImpl for CanonicalAddress {
                 Ok(ColumnarValue::Scalar(ScalarValue::Utf8View(canonical)))
             }
             [ColumnarValue::Array(texts)] => {
-                Ok(ColumnarValue::Array(canonical_column(&cast(texts, &DataType::Utf8View)?)))
+                let texts = cast(texts, &DataType::Utf8View)?;
+                Ok(ColumnarValue::Array(match self.texts {
+                    Texts::Stored => canonical_column(&texts),
+                    Texts::Any => self.texts.canonical(&texts),
+                }))
             }
             _ => exec_err!("{NAME} takes one text"),
         }

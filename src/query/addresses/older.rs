@@ -53,7 +53,7 @@ pub(crate) fn with_canonical(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Exe
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
         let value = match field.name().as_str() {
             IP_ADDRESS => {
-                let (options, function) = (Arc::new(ConfigOptions::default()), canonical::function());
+                let (options, function) = (Arc::new(ConfigOptions::default()), canonical::of_stored());
                 Arc::new(ScalarFunctionExpr::new(
                     canonical::NAME,
                     function,

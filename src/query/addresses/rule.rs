@@ -20,7 +20,7 @@ use datafusion::{
     error::Result,
     logical_expr::{
         Aggregate, BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Subquery,
-        expr::{InSubquery, ScalarFunction},
+        expr::{InSubquery, ScalarFunction, SetComparison},
         expr_rewriter::NamePreserver,
         utils::merge_schema,
     },
@@ -64,6 +64,19 @@ fn rewritten(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let inputs: Vec<LogicalPlan> = plan.inputs().into_iter().cloned().collect();
     let names = NamePreserver::new(&plan);
     let context = Context { schema: merge_schema(&inputs.iter().collect::<Vec<_>>()), inputs: &inputs };
+    let plan = match plan {
+        LogicalPlan::Join(mut join) => {
+            for (left, right) in &mut join.on {
+                match (context.is_address(left), context.is_address(right)) {
+                    (true, false) => *right = context.canonical(std::mem::take(right)),
+                    (false, true) => *left = context.canonical(std::mem::take(left)),
+                    _ => {}
+                }
+            }
+            LogicalPlan::Join(join)
+        }
+        other => other,
+    };
     plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let expr = expr.transform_up(|expr| context.rewritten(expr))?;
@@ -109,32 +122,37 @@ impl Context<'_> {
                 }
                 Transformed::yes(Expr::Case(case))
             }
-            Expr::InSubquery(of) => self.in_subquery(of)?,
+            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                let sides = self.beside_subquery(*expr, subquery)?;
+                let of = |(expr, subquery)| Expr::InSubquery(InSubquery::new(expr, subquery, negated));
+                sides.map_data(|sides| Ok(of(sides)))?
+            }
+            Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
+                let sides = self.beside_subquery(*expr, subquery)?;
+                let of = |(expr, subquery)| SetComparison::new(expr, subquery, op, quantifier);
+                sides.map_data(|sides| Ok(Expr::SetComparison(of(sides))))?
+            }
             Expr::ScalarFunction(call) if ARE_IN.contains(&call.name()) => self.is_in(call),
             other => Transformed::no(other),
         })
     }
 
-    fn in_subquery(&self, mut of: InSubquery) -> Result<Transformed<Expr>> {
-        let gives_addresses = first_is_address(&of.subquery.subquery);
-        match (self.is_address(&of.expr), gives_addresses) {
+    /// A value and a subquery that it is compared with.
+    fn beside_subquery(&self, expr: Expr, of: Subquery) -> Result<Transformed<(Box<Expr>, Subquery)>> {
+        match (self.is_address(&expr), first_is_address(&of.subquery)) {
             (true, false) => {
-                let subquery = of.subquery.subquery.as_ref().clone();
+                let subquery = of.subquery.as_ref().clone();
                 let (qualifier, field) = subquery.schema().qualified_field(0);
                 if !field.data_type().is_string() {
-                    return Ok(Transformed::no(Expr::InSubquery(of)));
+                    return Ok(Transformed::no((Box::new(expr), of)));
                 }
                 let (column, name) = (Expr::Column(Column::from((qualifier, field))), field.name().clone());
                 let value = canonical::function().call(vec![column]).alias(name);
                 let plan = LogicalPlanBuilder::from(subquery).project(vec![value])?.build()?;
-                of.subquery = Subquery { subquery: Arc::new(plan), ..of.subquery };
-                Ok(Transformed::yes(Expr::InSubquery(of)))
+                Ok(Transformed::yes((Box::new(expr), Subquery { subquery: Arc::new(plan), ..of })))
             }
-            (false, true) => {
-                *of.expr = self.canonical(std::mem::take(&mut of.expr));
-                Ok(Transformed::yes(Expr::InSubquery(of)))
-            }
-            _ => Ok(Transformed::no(Expr::InSubquery(of))),
+            (false, true) => Ok(Transformed::yes((Box::new(self.canonical(expr)), of))),
+            _ => Ok(Transformed::no((Box::new(expr), of))),
         }
     }
 

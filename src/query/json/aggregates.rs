@@ -19,8 +19,22 @@ use datafusion::{
 use datafusion_functions_json::JSON_UNION_DATA_TYPE;
 
 /// Which take JSON values.
-const OF_NUMBERS: [&str; 9] =
-    ["sum", "avg", "min", "max", "median", "stddev", "stddev_pop", "var", "var_pop"];
+const OF_NUMBERS: [&str; 12] = [
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "median",
+    "stddev",
+    "stddev_pop",
+    "var",
+    "var_pop",
+    "percentile_cont",
+    "approx_percentile_cont",
+    "approx_median",
+];
+/// Of these, those that texts have, too.
+const OF_TEXTS: [&str; 2] = ["min", "max"];
 
 /// The same aggregates; some of them take JSON values, too.
 pub(crate) fn with_numbers(aggregates: Vec<Arc<AggregateUDF>>) -> Vec<Arc<AggregateUDF>> {
@@ -39,6 +53,11 @@ pub(super) fn planned(function: &AggregateUDF) -> Option<&Arc<AggregateUDF>> {
 /// Whether an aggregate of this name takes the numbers that JSON values are.
 pub(super) fn is_of_numbers(name: &str) -> bool {
     OF_NUMBERS.contains(&name)
+}
+
+/// Whether an aggregate of this name takes the numbers that texts say.
+pub(super) fn is_of_numbers_only(name: &str) -> bool {
+    is_of_numbers(name) && !OF_TEXTS.contains(&name)
 }
 
 fn has_cast(expr: &Expr) -> bool {
@@ -86,11 +105,12 @@ impl AggregateUDFImpl for Planned {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let of_numbers = is_of_numbers(self.name());
-        let as_number = |given: &DataType| match of_numbers && *given == *JSON_UNION_DATA_TYPE {
-            true => DataType::Float64,
-            false => given.clone(),
+        let name = self.name();
+        let is_number = |given: &DataType| {
+            is_of_numbers(name) && *given == *JSON_UNION_DATA_TYPE
+                || is_of_numbers_only(name) && given.is_string()
         };
+        let as_number = |given: &DataType| if is_number(given) { DataType::Float64 } else { given.clone() };
         let fields: Vec<FieldRef> =
             types.iter().map(|given| Arc::new(Field::new("value", as_number(given), true))).collect();
         let coerced = fields_with_udf(&fields, self.inner.as_ref())?;

@@ -9,14 +9,9 @@ use datafusion::{
     logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, expr::ScalarFunction, lit, try_cast},
     scalar::ScalarValue,
 };
-use datafusion_functions_json::{
-    JSON_UNION_DATA_TYPE,
-    udfs::{json_as_text_udf, json_get_json_udf, json_union_to_text_udf},
-};
+use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_as_text_udf};
 
-use super::functions::{
-    compare_numbers, json_boolean, json_number, json_sort_key, json_text, text_integer, text_number,
-};
+use super::functions::{Reads, compare_numbers};
 
 /// Integers of less than this are exact as doubles, and so are those that a double was rounded to.
 const EXACT_END: u64 = 1 << f64::MANTISSA_DIGITS;
@@ -65,8 +60,8 @@ fn kind(expr: &Expr, schema: &DFSchema) -> Kind {
     }
 }
 
-/// The call behind a name.
-fn json_get(expr: &Expr) -> Option<&ScalarFunction> {
+/// The call of `->` behind a name.
+pub(super) fn json_get(expr: &Expr) -> Option<&ScalarFunction> {
     match expr {
         Expr::Alias(alias) => json_get(&alias.expr),
         Expr::ScalarFunction(call) if call.name() == "json_get" => Some(call),
@@ -74,66 +69,77 @@ fn json_get(expr: &Expr) -> Option<&ScalarFunction> {
     }
 }
 
+/// `value`, a JSON value, read as something else.
+fn read(reads: Reads, value: Expr) -> Expr {
+    reads.call(json_get(&value).map_or_else(|| vec![value.clone()], |call| call.args.clone()))
+}
+
 /// The JSON text of a JSON value.
 pub(super) fn as_json_text(value: Expr) -> Expr {
-    match json_get(&value) {
-        Some(call) => json_get_json_udf().call(call.args.clone()),
-        None => json_union_to_text_udf().call(vec![value]),
-    }
+    read(Reads::Json, value)
 }
 
 /// The number that a JSON value is.
 pub(super) fn as_number(value: Expr) -> Expr {
-    json_number().call(vec![as_json_text(value)])
+    read(Reads::Number, value)
 }
 
 /// The truth value that a JSON value is.
 pub(super) fn as_boolean(value: Expr) -> Expr {
-    json_boolean().call(vec![as_json_text(value)])
+    read(Reads::Boolean, value)
 }
 
 /// The text of a JSON value, as `->>` gives it.
 pub(super) fn as_text(value: Expr) -> Expr {
     match json_get(&value) {
+        // The skip index knows it by this name.
         Some(call) => json_as_text_udf().call(call.args.clone()),
-        None => json_text().call(vec![as_json_text(value)]),
+        None => Reads::Text.call(vec![value]),
     }
 }
 
 /// What JSON values are sorted by.
 pub(super) fn as_sort_key(value: Expr) -> Expr {
-    json_sort_key().call(vec![as_json_text(value)])
+    read(Reads::SortKey, value)
+}
+
+/// The number that a text says.
+pub(super) fn text_as_number(text: Expr) -> Expr {
+    Reads::NumberOfText.call(vec![text])
 }
 
 /// A JSON value as `data_type`; null if it is none.
 pub(super) fn as_type(value: Expr, data_type: &DataType) -> Expr {
     match data_type {
         DataType::Boolean => as_boolean(value),
-        number if number.is_numeric() => {
-            number_as_type(as_number(value.clone()), as_text_of_number(value), number)
-        }
+        DataType::Float64 => as_number(value),
+        DataType::Int64 => read(Reads::Integer, value),
+        integer if integer.is_integer() => try_cast(read(Reads::Integer, value), integer.clone()),
+        number if number.is_numeric() => try_cast(as_number(value), number.clone()),
         text if text.is_string() => cast(as_text(value), text.clone()),
         other => try_cast(as_text(value), other.clone()),
     }
 }
 
-/// The JSON text of a JSON value if it is a number: strings have quotation marks, and so say none.
-fn as_text_of_number(value: Expr) -> Expr {
-    as_json_text(value)
-}
-
 /// A text as a number of this type; null if it says none.
 pub(super) fn text_as_type(text: Expr, data_type: &DataType) -> Expr {
-    number_as_type(text_number().call(vec![text.clone()]), text, data_type)
+    match data_type {
+        DataType::Float64 => text_as_number(text),
+        DataType::Int64 => Reads::IntegerOfText.call(vec![text]),
+        integer if integer.is_integer() => try_cast(Reads::IntegerOfText.call(vec![text]), integer.clone()),
+        number => try_cast(text_as_number(text), number.clone()),
+    }
 }
 
-fn number_as_type(number: Expr, text: Expr, data_type: &DataType) -> Expr {
-    match data_type {
-        DataType::Float64 => number,
-        DataType::Int64 => text_integer().call(vec![text]),
-        integer if integer.is_integer() => try_cast(text_integer().call(vec![text]), integer.clone()),
-        other => try_cast(number, other.clone()),
-    }
+/// A JSON value as what stands beside it in a list or a subquery of this type; `None` if that is no plain value.
+pub(super) fn as_beside(value: Expr, data_type: &DataType) -> Option<Expr> {
+    Some(match data_type {
+        DataType::Boolean => as_boolean(value),
+        number if number.is_numeric() => as_number(value),
+        text if text.is_string() || text.is_null() => as_text(value),
+        json if *json == *JSON_UNION_DATA_TYPE => as_sort_key(value),
+        _ => return None,
+    })
 }
 
 /// Whether `expr` gives a text of a JSON value.
@@ -144,6 +150,11 @@ pub(super) fn is_text_of_json(expr: &Expr) -> bool {
         Expr::ScalarFunction(call) => ["json_as_text", "json_get_str"].contains(&call.name()),
         _ => false,
     }
+}
+
+/// Whether `expr` gives a text that is to be read as a number beside one.
+pub(super) fn is_number_as_text(expr: &Expr, schema: &DFSchema) -> bool {
+    kind(expr, schema) == Kind::Text && is_read_as_number(expr)
 }
 
 /// Whether a text that `expr` gives is to be read as a number beside one: any but a constant, which is of the other side's type.
@@ -162,7 +173,7 @@ pub(super) fn comparison(left: &Expr, op: Operator, right: &Expr, schema: &DFSch
             of_numbers(number, text, op, right, schema)
         }
         (Kind::Text, Kind::Number) if is_read_as_number(&left) => {
-            of_numbers(text_number().call(vec![left.clone()]), left, op, right, schema)
+            of_numbers(text_as_number(left.clone()), left, op, right, schema)
         }
         (Kind::Json, Kind::Boolean) => plain(as_boolean(left), right),
         (Kind::Json, Kind::Text | Kind::Null) => plain(as_text(left), right),

@@ -1,7 +1,10 @@
 //! The functions that read JSON values as plain ones.
 //!
-//! In: the JSON text of one value (as `json_get_json` gives it), or a text (as `->>` gives it). Out: a number, a truth value, a text, or
-//! a key to sort by; null for what is none. Guaranteed: no value is an error; zero has no sign.
+//! In: JSON text and a path to a value in it; or a JSON value, as a union or as its text; or a text, as `->>` gives it. Out: a number, a
+//! truth value, a text, or a key to sort by; null for what is none. Guaranteed: no value is an error; zero has no sign.
+//!
+//! The library's `json_get_json` finds the value. A call of it within a plan would be moved towards the table, which joins by such
+//! values do not survive (DataFusion 55.2); within a function it stays where it is.
 
 use std::{
     borrow::Cow,
@@ -20,8 +23,14 @@ use arrow::{
 use datafusion::{
     common::{exec_err, plan_err},
     error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    },
     scalar::ScalarValue,
+};
+use datafusion_functions_json::{
+    JSON_UNION_DATA_TYPE,
+    udfs::{json_get_json_udf, json_union_to_text_udf},
 };
 
 /// Reads a JSON value as a number.
@@ -32,46 +41,65 @@ const PLAIN_NUMBERS: std::ops::Range<f64> = 1e-6..1e21;
 /// 2⁶³: from here on a number is no 64-bit integer.
 const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
 
-/// What a function makes of a text.
+/// What a function makes of a JSON value, or of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Reads {
+pub(super) enum Reads {
     /// The number that a JSON value is.
     Number,
-    /// The number that a text says.
-    NumberOfText,
-    /// The same as a whole number, rounded.
-    IntegerOfText,
+    /// The same as a whole number, rounded half away from zero, as PostgreSQL does.
+    Integer,
     /// The truth value that a JSON value is.
     Boolean,
     /// The text of a JSON value, as `->>` gives it.
     Text,
-    /// A key in whose order JSON values are sorted.
+    /// A key in whose order JSON values are sorted, and by which they are equal.
     SortKey,
+    /// The JSON text of a JSON value; null for JSON's null.
+    Json,
+    /// The number that a text says.
+    NumberOfText,
+    /// The same as a whole number.
+    IntegerOfText,
 }
 
 impl Reads {
-    const ALL: [Self; 6] =
-        [Self::Number, Self::NumberOfText, Self::IntegerOfText, Self::Boolean, Self::Text, Self::SortKey];
+    const ALL: [Self; 8] = [
+        Self::Number,
+        Self::Integer,
+        Self::Boolean,
+        Self::Text,
+        Self::SortKey,
+        Self::Json,
+        Self::NumberOfText,
+        Self::IntegerOfText,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Number => JSON_NUMBER,
-            Self::NumberOfText => "number_of_text",
-            Self::IntegerOfText => "integer_of_text",
+            Self::Integer => "json_integer",
             Self::Boolean => "json_boolean",
             Self::Text => "json_plain_text",
             Self::SortKey => "json_sort_key",
+            Self::Json => "json_value",
+            Self::NumberOfText => "number_of_text",
+            Self::IntegerOfText => "integer_of_text",
         }
     }
 
     fn data_type(self) -> DataType {
         match self {
             Self::Number | Self::NumberOfText => DataType::Float64,
-            Self::IntegerOfText => DataType::Int64,
+            Self::Integer | Self::IntegerOfText => DataType::Int64,
             Self::Boolean => DataType::Boolean,
-            Self::Text => DataType::Utf8View,
+            Self::Text | Self::Json => DataType::Utf8View,
             Self::SortKey => DataType::BinaryView,
         }
+    }
+
+    /// Whether it reads JSON, of which a path may lead to the value.
+    fn is_of_json(self) -> bool {
+        !matches!(self, Self::NumberOfText | Self::IntegerOfText)
     }
 
     fn read(self, texts: &StringViewArray) -> ArrayRef {
@@ -79,61 +107,41 @@ impl Reads {
         match self {
             Self::Number => Arc::new(texts.map(|text| number(text?)).collect::<Float64Array>()),
             Self::NumberOfText => Arc::new(texts.map(|text| number_of_text(text?)).collect::<Float64Array>()),
-            Self::IntegerOfText => Arc::new(texts.map(|text| integer_of_text(text?)).collect::<Int64Array>()),
+            Self::Integer | Self::IntegerOfText => {
+                Arc::new(texts.map(|text| integer_of_text(text?)).collect::<Int64Array>())
+            }
             Self::Boolean => Arc::new(texts.map(|text| boolean(text?)).collect::<BooleanArray>()),
             Self::Text => Arc::new(texts.map(|text| plain_text(text?)).collect::<StringViewArray>()),
+            Self::Json => {
+                Arc::new(texts.map(|text| text.filter(|text| *text != "null")).collect::<StringViewArray>())
+            }
             Self::SortKey => Arc::new(texts.map(|text| sort_key(text?)).collect::<BinaryViewArray>()),
         }
     }
+
+    /// A call of the function.
+    pub(super) fn call(self, args: Vec<Expr>) -> Expr {
+        let place = Self::ALL.iter().position(|each| *each == self).unwrap_or_default();
+        FUNCTIONS[place].call(args)
+    }
 }
 
-static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; Reads::ALL.len()]> = LazyLock::new(|| Reads::ALL.map(function));
+static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; Reads::ALL.len()]> = LazyLock::new(|| {
+    let signature = || Signature::user_defined(Volatility::Immutable);
+    Reads::ALL.map(|reads| Arc::new(ScalarUDF::from(ReadValue { signature: signature(), reads })))
+});
 static COMPARISON: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     Arc::new(ScalarUDF::from(CompareNumbers { signature: Signature::user_defined(Volatility::Immutable) }))
 });
-
-fn function(reads: Reads) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(ReadText { signature: Signature::user_defined(Volatility::Immutable), reads }))
-}
-
-fn known(reads: Reads) -> Arc<ScalarUDF> {
-    let place = Reads::ALL.iter().position(|each| *each == reads).unwrap_or_default();
-    Arc::clone(&FUNCTIONS[place])
-}
 
 /// All of them, for registration.
 pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
     FUNCTIONS.iter().cloned().chain([Arc::clone(&COMPARISON)]).collect()
 }
 
-/// The number that a JSON value is.
-pub(super) fn json_number() -> Arc<ScalarUDF> {
-    known(Reads::Number)
-}
-
-/// The number that a text says.
-pub(super) fn text_number() -> Arc<ScalarUDF> {
-    known(Reads::NumberOfText)
-}
-
-/// The whole number that is nearest to what a text says; of two, the one further from zero, as PostgreSQL rounds.
-pub(super) fn text_integer() -> Arc<ScalarUDF> {
-    known(Reads::IntegerOfText)
-}
-
-/// The truth value that a JSON value is.
-pub(super) fn json_boolean() -> Arc<ScalarUDF> {
-    known(Reads::Boolean)
-}
-
-/// The text of a JSON value.
-pub(super) fn json_text() -> Arc<ScalarUDF> {
-    known(Reads::Text)
-}
-
-/// A key of a JSON value, to sort and to compare by.
-pub(super) fn json_sort_key() -> Arc<ScalarUDF> {
-    known(Reads::SortKey)
+/// Whether a function of this name reads JSON.
+pub(super) fn is_of_json(name: &str) -> bool {
+    Reads::ALL.iter().any(|reads| reads.is_of_json() && reads.name() == name)
 }
 
 /// −1, 0 or 1, as the number that a text says is less than, equal to or greater than a whole number or a decimal.
@@ -213,12 +221,12 @@ fn sortable(number: f64) -> [u8; 8] {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct ReadText {
+struct ReadValue {
     signature: Signature,
     reads: Reads,
 }
 
-impl ScalarUDFImpl for ReadText {
+impl ScalarUDFImpl for ReadValue {
     fn name(&self) -> &str {
         self.reads.name()
     }
@@ -233,23 +241,40 @@ impl ScalarUDFImpl for ReadText {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
-            // The library's own text is not a view: what it gives is not copied.
-            [given @ DataType::Utf8] => Ok(vec![given.clone()]),
-            [given] if given.is_string() || given.is_null() => Ok(vec![DataType::Utf8View]),
-            _ => plan_err!("{} takes a text", self.name()),
+            [given] if is_plain(given) => Ok(vec![given.clone()]),
+            [given] if *given == *JSON_UNION_DATA_TYPE && self.reads.is_of_json() => Ok(vec![given.clone()]),
+            [given] if given.is_numeric() || *given == DataType::Boolean || given.is_null() => {
+                Ok(vec![DataType::Utf8View])
+            }
+            // The library looks at paths itself.
+            [_, _, ..] if self.reads.is_of_json() => {
+                json_get_json_udf().inner().return_type(types)?;
+                Ok(types.to_vec())
+            }
+            _ => plan_err!("{} takes a JSON value, as in {}(metadata, 'key')", self.name(), self.name()),
         }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [given] = args.args.as_slice() else { return exec_err!("{} takes one text", self.name()) };
-        let is_scalar = matches!(given, ColumnarValue::Scalar(_));
-        let texts = given.to_array(if is_scalar { 1 } else { args.number_rows })?;
+        let rows = args.number_rows;
+        let text = match args.args.as_slice() {
+            [text] if is_plain(&text.data_type()) => text.clone(),
+            [_] => json_union_to_text_udf().inner().invoke_with_args(args)?,
+            _ => json_get_json_udf().inner().invoke_with_args(args)?,
+        };
+        let is_scalar = matches!(text, ColumnarValue::Scalar(_));
+        let texts = text.to_array(if is_scalar { 1 } else { rows })?;
         let read = self.reads.read(cast(&texts, &DataType::Utf8View)?.as_string_view());
         Ok(match is_scalar {
             true => ColumnarValue::Scalar(ScalarValue::try_from_array(&read, 0)?),
             false => ColumnarValue::Array(read),
         })
     }
+}
+
+/// Text of any kind: what the library gives is not made a view for the plan.
+fn is_plain(data_type: &DataType) -> bool {
+    data_type.is_string()
 }
 
 /// Compares what a text says with numbers that a double cannot hold.

@@ -1,6 +1,6 @@
 //! Operators whose types the engine wants to know before a statement is analysed: `metadata->'amount' * 2`.
 //!
-//! In: an operator and its sides. Out: the same; of a JSON value its number, or for `AND` and `OR` its truth value.
+//! In: an operator and its sides. Out: the same; of a JSON value its number, its truth value for `AND` and `OR`, its text for `||`.
 
 use datafusion::{
     common::DFSchema,
@@ -12,7 +12,7 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
-use super::compare::{as_boolean, as_number, is_json};
+use super::compare::{as_boolean, as_number, as_text, is_json};
 
 /// The planner.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ impl ExprPlanner for JsonOperands {
             | BinaryOperator::Divide
             | BinaryOperator::Modulo => as_number,
             BinaryOperator::And | BinaryOperator::Or => as_boolean,
+            BinaryOperator::StringConcat => as_text,
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let side = |side: Expr| if is_json(&side, schema) { read(side) } else { side };

@@ -5,34 +5,42 @@
 
 use std::{fmt, sync::Arc};
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::{
     common::{
-        Column, DFSchema,
+        Column, DFSchema, TableReference,
         tree_node::{Transformed, TreeNode},
     },
     config::ConfigOptions,
     error::Result,
     logical_expr::{
-        Aggregate, BinaryExpr, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Operator, SortExpr,
-        WindowFunctionDefinition, and,
-        expr::{AggregateFunction, Between, Cast, InList, TryCast, WindowFunction},
+        Aggregate, BinaryExpr, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
+        SortExpr, Subquery, WindowFunctionDefinition, and,
+        expr::{
+            AggregateFunction, Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast,
+            WindowFunction,
+        },
         expr_rewriter::{FunctionRewrite, NamePreserver},
         lit, or,
         utils::merge_schema,
     },
     optimizer::AnalyzerRule,
 };
-use datafusion_functions_json::udfs::json_union_to_text_udf;
+use datafusion_functions_json::udfs::json_get_udf;
 
 use super::{
     aggregates,
     compare::{
-        as_boolean, as_number, as_sort_key, as_type, comparison, is_comparison, is_json, is_text_of_json,
-        text_as_type,
+        as_beside, as_boolean, as_json_text, as_number, as_sort_key, as_text, as_type, comparison,
+        is_comparison, is_json, is_number_as_text, is_text_of_json, json_get, text_as_number, text_as_type,
     },
-    rewrites,
+    functions, rewrites,
 };
+
+/// Functions that give one of their arguments.
+const ONE_OF: [&str; 6] = ["greatest", "least", "nullif", "coalesce", "nvl", "nvl2"];
+/// Functions of a list and a value that may be in it.
+const IN_LISTS: [&str; 4] = ["array_has", "list_has", "array_contains", "list_contains"];
 
 /// The rule.
 pub(crate) struct JsonValues {
@@ -86,7 +94,7 @@ impl JsonValues {
     }
 }
 
-/// Sorts, groups and distinct rows by values that have an order and an equality.
+/// Sorts, groups, joins and distinct rows by values that have an order and an equality.
 fn without_unions(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<LogicalPlan>> {
     Ok(match plan {
         LogicalPlan::Sort(mut sort) if has_json_key(&sort.expr, schema) => {
@@ -96,39 +104,62 @@ fn without_unions(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<Lo
         LogicalPlan::Aggregate(aggregate)
             if aggregate.group_expr.iter().any(|expr| is_json(expr, schema)) =>
         {
+            let columns = Arc::clone(&aggregate.schema);
             let Aggregate { input, group_expr, aggr_expr, .. } = aggregate;
             let group_expr = group_expr.into_iter().map(|expr| match is_json(&expr, schema) {
                 true => {
                     let (relation, name) = expr.qualified_name();
-                    json_union_to_text_udf().call(vec![expr.unalias()]).alias_qualified(relation, name)
+                    as_json_text(expr.unalias()).alias_qualified(relation, name)
                 }
                 false => expr,
             });
-            Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(
-                input,
-                group_expr.collect(),
-                aggr_expr,
-            )?))
+            let grouped = LogicalPlan::Aggregate(Aggregate::try_new(input, group_expr.collect(), aggr_expr)?);
+            Transformed::yes(as_json_values(grouped, &columns)?)
         }
         LogicalPlan::Distinct(Distinct::All(input)) if has_json_column(input.schema()) => {
-            let columns: Vec<Expr> = input
-                .schema()
-                .iter()
-                .map(|(qualifier, field)| {
-                    let column = Expr::Column(Column::from((qualifier, field)));
-                    match is_json(&column, input.schema()) {
-                        true => json_union_to_text_udf()
-                            .call(vec![column])
-                            .alias_qualified(qualifier.cloned(), field.name()),
-                        false => column,
-                    }
-                })
-                .collect();
-            let input = LogicalPlanBuilder::from(input.as_ref().clone()).project(columns)?.build()?;
-            Transformed::yes(LogicalPlan::Distinct(Distinct::All(Arc::new(input))))
+            let columns = Arc::clone(input.schema());
+            let texts = with_json_columns(&columns, as_json_text);
+            let input = LogicalPlanBuilder::from(input.as_ref().clone()).project(texts)?.build()?;
+            let distinct = LogicalPlan::Distinct(Distinct::All(Arc::new(input)));
+            Transformed::yes(as_json_values(distinct, &columns)?)
+        }
+        LogicalPlan::Distinct(Distinct::On(mut on)) => {
+            for key in on.on_expr.iter_mut().filter(|key| is_json(key, schema)) {
+                *key = as_sort_key(std::mem::take(key));
+            }
+            if let Some(keys) = &mut on.sort_expr {
+                sorted_by_keys(keys, schema);
+            }
+            Transformed::yes(LogicalPlan::Distinct(Distinct::On(on)))
+        }
+        LogicalPlan::Join(mut join) => {
+            let both_json = |pair: &&mut (Expr, Expr)| is_json(&pair.0, schema) && is_json(&pair.1, schema);
+            for (left, right) in join.on.iter_mut().filter(both_json) {
+                *left = as_sort_key(std::mem::take(left));
+                *right = as_sort_key(std::mem::take(right));
+            }
+            Transformed::yes(LogicalPlan::Join(join))
         }
         other => Transformed::no(other),
     })
+}
+
+/// The columns of `schema`, those with JSON values read as something else.
+fn with_json_columns(schema: &DFSchema, read: impl Fn(Expr) -> Expr) -> Vec<Expr> {
+    let column = |(qualifier, field): (Option<&TableReference>, &FieldRef)| {
+        let column = Expr::Column(Column::from((qualifier, field)));
+        match is_json(&column, schema) {
+            true => read(column).alias_qualified(qualifier.cloned(), field.name()),
+            false => column,
+        }
+    };
+    schema.iter().map(column).collect()
+}
+
+/// JSON values again of what `plan` has as their text, where `columns` have them.
+fn as_json_values(plan: LogicalPlan, columns: &DFSchema) -> Result<LogicalPlan> {
+    let values = with_json_columns(columns, |text| json_get_udf().call(vec![text]));
+    LogicalPlanBuilder::from(plan).project(values)?.build()
 }
 
 fn has_json_column(schema: &DFSchema) -> bool {
@@ -153,6 +184,16 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::Negative(inner) if json(&inner) => {
             Transformed::yes(Expr::Negative(Box::new(as_number(*inner))))
         }
+        Expr::IsTrue(inner) if json(&inner) => Transformed::yes(Expr::IsTrue(Box::new(as_boolean(*inner)))),
+        Expr::IsFalse(inner) if json(&inner) => Transformed::yes(Expr::IsFalse(Box::new(as_boolean(*inner)))),
+        Expr::IsNull(inner) if json(&inner) => Transformed::yes(Expr::IsNull(Box::new(as_text(*inner)))),
+        Expr::IsNotNull(inner) if json(&inner) => {
+            Transformed::yes(Expr::IsNotNull(Box::new(as_text(*inner))))
+        }
+        Expr::Like(mut like) if json(&like.expr) => {
+            *like.expr = as_text(std::mem::take(&mut like.expr));
+            Transformed::yes(Expr::Like(like))
+        }
         Expr::Between(between) => in_range(between, schema),
         Expr::InList(list) => in_list(list, schema),
         Expr::Cast(Cast { expr, field }) => match read_as(&expr, field.data_type(), schema) {
@@ -165,13 +206,98 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         },
         Expr::AggregateFunction(call) => Transformed::yes(Expr::AggregateFunction(aggregate(call, schema))),
         Expr::WindowFunction(call) => Transformed::yes(Expr::WindowFunction(Box::new(window(*call, schema)))),
-        // A JSON value that was made text further down, or that is a number by now.
-        Expr::ScalarFunction(call) if call.name() == "json_union_to_text" => match call.args.as_slice() {
-            [value] if !json(value) => Transformed::yes(value.clone()),
-            _ => Transformed::no(Expr::ScalarFunction(call)),
-        },
+        Expr::InSubquery(of) => in_subquery(of, schema)?,
+        Expr::Case(case) => branches(case, schema),
+        Expr::ScalarFunction(call) => function(call, schema),
         other => Transformed::no(other),
     })
+}
+
+/// A call of a function over JSON values.
+fn function(mut call: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
+    // `json_number(json_get(a, 'b'), 'c')`, as operators are planned one by one.
+    if functions::is_of_json(call.name())
+        && let Some(inner) = call.args.first().and_then(json_get).filter(|_| call.args.len() > 1)
+    {
+        let path = call.args.iter().skip(1);
+        call.args = inner.args.iter().chain(path).cloned().collect();
+        return Transformed::yes(Expr::ScalarFunction(call));
+    }
+    let is_of_values = ONE_OF.contains(&call.name());
+    let read = match call.args.as_slice() {
+        [list, value] if IN_LISTS.contains(&call.name()) && is_json(value, schema) => {
+            let item = list.get_type(schema).ok().and_then(|list| item_type(&list).cloned());
+            item.and_then(|item| as_beside(value.clone(), &item)).map(|value| vec![list.clone(), value])
+        }
+        values if is_of_values => alike(&values.iter().collect::<Vec<_>>(), schema),
+        _ => None,
+    };
+    match read {
+        Some(args) => Transformed::yes(Expr::ScalarFunction(ScalarFunction { args, ..call })),
+        None => Transformed::no(Expr::ScalarFunction(call)),
+    }
+}
+
+fn item_type(list: &DataType) -> Option<&DataType> {
+    match list {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            Some(item.data_type())
+        }
+        _ => None,
+    }
+}
+
+/// Values of which one is given, JSON values as the others are; `None` if all are JSON values, or none are.
+fn alike(values: &[&Expr], schema: &DFSchema) -> Option<Vec<Expr>> {
+    let plain = values.iter().filter(|value| !is_json(value, schema));
+    let types: Vec<DataType> = plain.filter_map(|value| value.get_type(schema).ok()).collect();
+    let beside = types.iter().find(|data_type| !data_type.is_null())?;
+    if !values.iter().any(|value| is_json(value, schema)) {
+        return None;
+    }
+    let read = |value: &&Expr| match is_json(value, schema) {
+        true => as_beside((*value).clone(), beside),
+        false => Some((*value).clone()),
+    };
+    values.iter().map(read).collect()
+}
+
+fn branches(case: Case, schema: &DFSchema) -> Transformed<Expr> {
+    let results = case.when_then_expr.iter().map(|(_, then)| then.as_ref());
+    let results: Vec<&Expr> = results.chain(case.else_expr.as_deref()).collect();
+    let Some(results) = alike(&results, schema) else { return Transformed::no(Expr::Case(case)) };
+    let mut results = results.into_iter().map(Box::new);
+    let when = case.when_then_expr.into_iter().map(|(when, _)| when);
+    let when_then_expr = when.zip(results.by_ref()).collect();
+    Transformed::yes(Expr::Case(Case { expr: case.expr, when_then_expr, else_expr: results.next() }))
+}
+
+fn in_subquery(mut of: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let plan = Arc::clone(&of.subquery.subquery);
+    let (qualifier, field) = plan.schema().qualified_field(0);
+    let column = Expr::Column(Column::from((qualifier, field)));
+    let given = of.expr.get_type(schema)?;
+    let (value, read) = match (is_json(&of.expr, schema), is_json(&column, plan.schema())) {
+        (true, true) => (Some(as_sort_key(of.expr.as_ref().clone())), Some(as_sort_key(column))),
+        (true, false) => (as_beside(of.expr.as_ref().clone(), field.data_type()), None),
+        (false, true) => (None, as_beside(column, &given)),
+        (false, false) if field.data_type().is_numeric() && is_number_as_text(&of.expr, schema) => {
+            (Some(text_as_number(of.expr.as_ref().clone())), None)
+        }
+        (false, false) => (None, None),
+    };
+    if value.is_none() && read.is_none() {
+        return Ok(Transformed::no(Expr::InSubquery(of)));
+    }
+    if let Some(value) = value {
+        *of.expr = value;
+    }
+    if let Some(read) = read {
+        let read = read.alias(field.name());
+        let plan = LogicalPlanBuilder::from(plan.as_ref().clone()).project(vec![read])?.build()?;
+        of.subquery = Subquery { subquery: Arc::new(plan), ..of.subquery };
+    }
+    Ok(Transformed::yes(Expr::InSubquery(of)))
 }
 
 fn in_operator(binary: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
@@ -231,6 +357,13 @@ fn one_list(each: Vec<Expr>, negated: bool) -> Option<Expr> {
 
 /// What is cast as what is asked for; `None` if it is no JSON value, nor the text of one that is to be a number.
 fn read_as(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr> {
+    // How a plan gives its columns to clients: by now this one may be a plain value.
+    if let Expr::ScalarFunction(call) = value
+        && let ("json_union_to_text", [value]) = (call.name(), call.args.as_slice())
+        && !is_json(value, schema)
+    {
+        return Some(value.clone());
+    }
     if is_json(value, schema) {
         return Some(as_type(value.clone(), data_type));
     }
@@ -238,7 +371,13 @@ fn read_as(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr
 }
 
 fn aggregate(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction {
-    sorted_by_keys(&mut call.params.order_by, schema);
+    match call.func.supports_within_group_clause() {
+        // What it is sorted by is what it is of.
+        true => call.params.order_by.iter_mut().filter(|key| is_json(&key.expr, schema)).for_each(|key| {
+            key.expr = as_number(std::mem::take(&mut key.expr));
+        }),
+        false => sorted_by_keys(&mut call.params.order_by, schema),
+    }
     call.params.args = arguments(call.params.args, call.func.name(), schema);
     if let Some(filter) = call.params.filter.as_mut().filter(|filter| is_json(filter, schema)) {
         **filter = as_boolean(std::mem::take(filter));
@@ -261,14 +400,15 @@ fn window(mut call: WindowFunction, schema: &DFSchema) -> WindowFunction {
     call
 }
 
-/// What an aggregate is given instead of JSON values.
+/// What an aggregate is given instead of JSON values, and of texts where it is one of numbers.
 fn arguments(args: Vec<Expr>, function: &str, schema: &DFSchema) -> Vec<Expr> {
+    let is_text = |value: &Expr| value.get_type(schema).is_ok_and(|data_type| data_type.is_string());
     let read = |value: Expr| match is_json(&value, schema) {
-        false => value,
         true if aggregates::is_of_numbers(function) => as_number(value),
         // Only whether they are equal matters.
         true if ["count", "approx_distinct"].contains(&function) => as_sort_key(value),
-        true => json_union_to_text_udf().call(vec![value]),
+        false if aggregates::is_of_numbers_only(function) && is_text(&value) => text_as_number(value),
+        _ => value,
     };
     args.into_iter().map(read).collect()
 }

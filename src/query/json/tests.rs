@@ -220,6 +220,41 @@ async fn compare_other_questions(engine: &Engine, told: &[Told], what: &str) {
         ("NOT (metadata->'k' = true)", expected(told, |value| truth(value).map(|is| !is))),
         ("(metadata->'k') / 2 + 1 > 50", expected(told, half)),
         ("metadata->'k' = metadata->'in'->'k'", expected(told, |value| Some(!value.is_null()))),
+        ("metadata->'k' = ANY (ARRAY[100, 20])", is_number(told, |number| number == 100.0)),
+        (
+            "array_has([100, 20.25], metadata->'k')",
+            is_number(told, |number| [100.0, 20.25].contains(&number)),
+        ),
+        (
+            "metadata->'k' IN (SELECT version * 0 + 100 FROM events WHERE version IS NOT NULL)",
+            is_number(told, |number| number == 100.0),
+        ),
+        ("metadata->>'k' IN (SELECT 100)", expected(told, |value| Some(number_of_text(value)? == 100.0))),
+        (
+            "id IN (SELECT e.id FROM events e JOIN events o ON e.metadata->'k' = o.metadata->'in'->'k' AND e.id = o.id)",
+            expected(told, |value| Some(!value.is_null())),
+        ),
+        (
+            "id IN (SELECT e.id FROM events e JOIN (SELECT 100::bigint AS n) o ON e.metadata->'k' = o.n)",
+            is_number(told, |number| number == 100.0),
+        ),
+        (
+            "id IN (SELECT id FROM (SELECT id, metadata->'k' AS x FROM events GROUP BY 1, 2) WHERE x > 50)",
+            is_number(told, |number| number > 50.0),
+        ),
+        (
+            "id IN (SELECT id FROM (SELECT DISTINCT id, metadata->'k' AS x FROM events) WHERE x = 'many')",
+            expected(told, |value| Some(value == "many")),
+        ),
+        (
+            "CASE WHEN version > -1 OR true THEN metadata->'k' ELSE 0 END > 50",
+            is_number(told, |number| number > 50.0),
+        ),
+        ("greatest(metadata->'k', 50) > 50", is_number(told, |number| number > 50.0)),
+        ("metadata->'k' LIKE 'ma%'", expected(told, |value| Some(value == "many"))),
+        ("(metadata->'k') || 'x' = 'manyx'", expected(told, |value| Some(value == "many"))),
+        ("(metadata->'k') IS TRUE", expected(told, |value| value.as_bool())),
+        ("-(metadata->'k') > -50", is_number(told, |number| number < 50.0)),
         // What a double cannot hold is not rounded to one.
         ("metadata->'k' = 9007199254740993", Vec::new()),
         ("metadata->'k' >= 9007199254740993", expected(told, large)),
@@ -232,17 +267,28 @@ async fn compare_other_questions(engine: &Engine, told: &[Told], what: &str) {
     let numbers: Vec<f64> = told.iter().filter_map(|told| number(told.value.as_ref()?)).collect();
     let values = told.iter().filter(|told| told.value.as_ref().is_some_and(|value| !value.is_null())).count();
     let sql = "SELECT sum(x) AS sum, sum((x)::double) AS cast, min(x) AS low, max(x) AS high, avg(x) AS mean, count(x) AS n,
-                      max(x::bigint) AS whole, sum(metadata->'k') AS direct
-               FROM (SELECT metadata, metadata->'k' AS x FROM events)";
+                      max(x::bigint) AS whole, sum(metadata->'k') AS direct,
+                      percentile_cont(0.5) WITHIN GROUP (ORDER BY x) AS middle, sum(metadata->>'k') AS texts,
+                      max(total) AS total
+               FROM (SELECT metadata, metadata->'k' AS x, sum(metadata->'k') OVER () AS total FROM events)";
     let found = rows(engine, sql).await.remove(0);
     let sum: f64 = numbers.iter().sum();
     let close = |found: &Value, expected: f64| {
         let found = found.as_f64().unwrap();
         assert!((found - expected).abs() <= expected.abs() * 1e-9, "{what}: {found} is not {expected}");
     };
-    for name in ["sum", "cast", "direct"] {
+    for name in ["sum", "cast", "direct", "total"] {
         close(&found[name], sum);
     }
+    let of_texts = told.iter().filter_map(|told| number_of_text(told.value.as_ref()?)).sum();
+    close(&found["texts"], of_texts);
+    let mut sorted = numbers.clone();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    close(
+        &found["middle"],
+        if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 },
+    );
     close(&found["mean"], sum / numbers.len() as f64);
     assert_eq!(found["low"].as_f64(), numbers.iter().copied().reduce(f64::min), "{what}");
     assert_eq!(found["high"].as_f64(), numbers.iter().copied().reduce(f64::max), "{what}");
@@ -250,6 +296,10 @@ async fn compare_other_questions(engine: &Engine, told: &[Told], what: &str) {
     let whole = numbers.iter().filter(|number| number.abs() < 9e18).map(|number| number.round() as i64).max();
     assert_eq!(found["whole"].as_i64(), whole, "{what}");
     compare_orders(engine, told, what).await;
+}
+
+fn is_number(told: &[Told], wanted: impl Fn(f64) -> bool) -> Vec<String> {
+    expected(told, |value| number(value).map(&wanted))
 }
 
 fn expected_with_version(told: &[Told]) -> Vec<String> {

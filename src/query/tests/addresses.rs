@@ -189,6 +189,8 @@ async fn an_address_is_found_by_each_of_its_spellings() {
                     (format!("ip_address NOT IN ({any})"), &others),
                     (format!("ip_address BETWEEN '{0}' AND '{0}'", spellings(address)[1]), &expected),
                     (format!("in_network(ip_address, '{}')", spellings(address)[1]), &expected),
+                    (format!("ip_address = ANY (ARRAY['{}'])", spellings(address)[1]), &expected),
+                    (format!("ip_address = ANY (SELECT '{}')", spellings(address)[1]), &expected),
                     (format!("CASE ip_address WHEN '{}' THEN true END", spellings(address)[1]), &expected),
                     (format!("ip_address IN (SELECT '{}')", spellings(address)[1]), &expected),
                     (
