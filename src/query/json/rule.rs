@@ -181,9 +181,6 @@ fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(binary) => in_operator(binary, schema),
         Expr::Not(inner) if json(&inner) => Transformed::yes(Expr::Not(Box::new(as_boolean(*inner)))),
-        Expr::Negative(inner) if json(&inner) => {
-            Transformed::yes(Expr::Negative(Box::new(as_number(*inner))))
-        }
         Expr::IsTrue(inner) if json(&inner) => Transformed::yes(Expr::IsTrue(Box::new(as_boolean(*inner)))),
         Expr::IsFalse(inner) if json(&inner) => Transformed::yes(Expr::IsFalse(Box::new(as_boolean(*inner)))),
         Expr::IsNull(inner) if json(&inner) => Transformed::yes(Expr::IsNull(Box::new(as_text(*inner)))),
