@@ -6,13 +6,15 @@
 //! the other side of a comparison.
 //!
 //! `->` gives a union of types, of which the engine itself would compare one member only. It never gets that far: `rule` reads
-//! a JSON value as the type of what it meets, by the functions of `functions`. Where the engine wants to know types before the rule runs,
+//! a JSON value as the type of what it meets (`read`, `compare`), by the functions of `functions` (`numbers`). Where the engine wants to know types before the rule runs,
 //! `planner` (operators) and `aggregates` tell it. All numbers of canonical events are doubles (RFC 8785), so `Float64` is exact.
 
 mod aggregates;
 mod compare;
 mod functions;
+mod numbers;
 mod planner;
+mod read;
 mod rule;
 
 #[cfg(test)]
@@ -27,10 +29,8 @@ use datafusion::{
 };
 
 pub(crate) use self::{
-    aggregates::with_numbers as aggregates,
-    compare::is_comparison,
-    functions::{JSON_NUMBER, number_text},
-    rule::JsonValues,
+    aggregates::with_numbers as aggregates, compare::is_comparison, functions::JSON_NUMBER,
+    numbers::number_text, rule::JsonValues,
 };
 
 /// What `datafusion-functions-json` registers.

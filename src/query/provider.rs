@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     addresses::older::may_hold_mapped,
-    columns, log_order, narrow,
+    columns::{self, IP_ADDRESS},
+    log_order, narrow,
     needle::Access,
     partition::{Partition, by_partition},
     prune::{self, Kept, KeptFile},
@@ -156,7 +157,7 @@ impl EventsTable {
         let predicate = self.predicate(state, filters)?;
         let mut kept = self.keep(state, predicate.as_ref(), filters)?;
         if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
-            && let Some(skip) = Skip::of(filters, kept.files.iter().any(|kept| may_hold_mapped(&kept.file)))
+            && let Some(skip) = Skip::of(filters, are_of_addresses(filters) && holds_mapped(&kept))
         {
             skip.prune(indexes, &mut kept).await;
         }
@@ -243,6 +244,16 @@ impl EventsTable {
         };
         scan.plan(kept)
     }
+}
+
+/// Whether a file that is kept may hold an address whose text is not canonical.
+fn holds_mapped(kept: &Kept) -> bool {
+    kept.files.iter().any(|kept| may_hold_mapped(&kept.file))
+}
+
+/// Whether a filter is about addresses.
+fn are_of_addresses(filters: &[Expr]) -> bool {
+    filters.iter().flat_map(Expr::column_refs).any(|column| column.name == IP_ADDRESS)
 }
 
 /// For each column of the table, whether the scan returns it or filters by it.

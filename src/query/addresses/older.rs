@@ -32,12 +32,12 @@ const LAST: &str = "::ffff::";
 /// Whether some address of the file may have a text that is not canonical.
 pub(crate) fn may_hold_mapped(file: &DataFile) -> bool {
     let Some(stats) = file.stats.get(IP_ADDRESS) else { return true };
-    let text = |bound: &Option<ScalarValue>| {
-        bound.as_ref().map(|bound| bound.try_as_str().flatten().map(str::to_owned))
-    };
-    match (text(&stats.min), text(&stats.max)) {
+    let is_text = |bound: &ScalarValue| matches!(bound.try_as_str(), Some(Some(_)));
+    match (&stats.min, &stats.max) {
         // What is cut short is below, or above, what it was.
-        (Some(Some(min)), Some(Some(max))) => min.as_str() < LAST && max.as_str() >= FIRST,
+        (Some(min), Some(max)) if is_text(min) && is_text(max) => {
+            min.try_as_str().flatten() < Some(LAST) && max.try_as_str().flatten() >= Some(FIRST)
+        }
         (None, None) => stats.null_count != Some(file.rows),
         _ => true,
     }
@@ -67,4 +67,57 @@ pub(crate) fn with_canonical(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Exe
         ProjectionExpr::new(value, field.name().clone())
     });
     Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), plan)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::NaiveDate;
+
+    use super::*;
+    use crate::table::snapshot::ColumnStats;
+
+    fn file(addresses: &[&str]) -> DataFile {
+        let bound = |bound: Option<&&str>| bound.map(|text| ScalarValue::from(*text));
+        let stats = ColumnStats {
+            min: bound(addresses.iter().min()),
+            max: bound(addresses.iter().max()),
+            null_count: Some(10 - addresses.len() as u64),
+            exact: true,
+        };
+        DataFile {
+            path: "a".to_owned(),
+            day: NaiveDate::default(),
+            rows: 10,
+            size_bytes: 1,
+            added_at_ms: 0,
+            stats: BTreeMap::from([(IP_ADDRESS, stats)]),
+        }
+    }
+
+    /// Would catch an old file that is taken for a new one, and files without such addresses that are read the slower way.
+    #[test]
+    fn the_extremes_tell_whether_a_file_may_hold_one() {
+        for old in [
+            &["::ffff:0.0.0.0"][..],
+            &["10.0.0.1", "::ffff:255.255.255.255"],
+            &["::1", "::ffff:203.0.113.7", "fe80::1"],
+            // Its extremes do not tell.
+            &["10.0.0.1", "fe80::1"],
+        ] {
+            assert!(may_hold_mapped(&file(old)), "{old:?}");
+        }
+        for new in [
+            &[][..],
+            &["0.0.0.0", "255.255.255.255"],
+            &["10.0.0.1", "2001:db8::1", "9999::1", "::1"],
+            &["a::", "fe80::1"],
+        ] {
+            assert!(!may_hold_mapped(&file(new)), "{new:?}");
+        }
+        let mut unknown = file(&["10.0.0.1"]);
+        unknown.stats.clear();
+        assert!(may_hold_mapped(&unknown));
+    }
 }

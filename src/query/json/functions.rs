@@ -6,17 +6,10 @@
 //! The library's `json_get_json` finds the value. A call of it within a plan would be moved towards the table, which joins by such
 //! values do not survive (DataFusion 55.2); within a function it stays where it is.
 
-use std::{
-    borrow::Cow,
-    cmp::Ordering,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use arrow::{
-    array::{
-        ArrayRef, AsArray, BinaryViewArray, BooleanArray, Float64Array, Int8Array, Int64Array,
-        StringViewArray,
-    },
+    array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int8Array, Int64Array, StringViewArray},
     compute::cast,
     datatypes::{DataType, Decimal128Type, Int64Type, UInt64Type},
 };
@@ -33,13 +26,10 @@ use datafusion_functions_json::{
     udfs::{json_get_json_udf, json_union_to_text_udf},
 };
 
+use super::numbers::{boolean, compared, integer_of_text, number, number_of_text, plain_text, sort_key};
+
 /// Reads a JSON value as a number.
 pub(crate) const JSON_NUMBER: &str = "json_number";
-
-/// From here on, and below its inverse of ten million, RFC 8785 writes an exponent.
-const PLAIN_NUMBERS: std::ops::Range<f64> = 1e-6..1e21;
-/// 2⁶³: from here on a number is no 64-bit integer.
-const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
 
 /// What a function makes of a JSON value, or of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,8 +82,7 @@ impl Reads {
             Self::Number | Self::NumberOfText => DataType::Float64,
             Self::Integer | Self::IntegerOfText => DataType::Int64,
             Self::Boolean => DataType::Boolean,
-            Self::Text | Self::Json => DataType::Utf8View,
-            Self::SortKey => DataType::BinaryView,
+            Self::Text | Self::Json | Self::SortKey => DataType::Utf8View,
         }
     }
 
@@ -115,7 +104,7 @@ impl Reads {
             Self::Json => {
                 Arc::new(texts.map(|text| text.filter(|text| *text != "null")).collect::<StringViewArray>())
             }
-            Self::SortKey => Arc::new(texts.map(|text| sort_key(text?)).collect::<BinaryViewArray>()),
+            Self::SortKey => Arc::new(texts.map(|text| sort_key(text?)).collect::<StringViewArray>()),
         }
     }
 
@@ -147,77 +136,6 @@ pub(super) fn is_of_json(name: &str) -> bool {
 /// −1, 0 or 1, as the number that a text says is less than, equal to or greater than a whole number or a decimal.
 pub(super) fn compare_numbers() -> Arc<ScalarUDF> {
     Arc::clone(&COMPARISON)
-}
-
-/// A number as RFC 8785 writes it, if it does so without an exponent.
-pub(crate) fn number_text(number: f64) -> Option<String> {
-    let is_plain = number == 0.0 || PLAIN_NUMBERS.contains(&number.abs());
-    is_plain.then(|| (number + 0.0).to_string())
-}
-
-fn number(json: &str) -> Option<f64> {
-    json.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then(|| finite(json))?
-}
-
-/// As PostgreSQL reads a text as a number: blanks around it do not matter.
-fn number_of_text(text: &str) -> Option<f64> {
-    finite(numeral(text)?)
-}
-
-/// What may be a number: std would also take words such as `inf`.
-fn numeral(text: &str) -> Option<&str> {
-    let text = text.trim_ascii();
-    let is_numeral = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
-    text.bytes().all(is_numeral).then_some(text)
-}
-
-fn finite(text: &str) -> Option<f64> {
-    // Zero has no sign: engines differ in whether -0 is 0.
-    text.parse().ok().filter(|number: &f64| number.is_finite()).map(|number| number + 0.0)
-}
-
-fn integer_of_text(text: &str) -> Option<i64> {
-    let text = numeral(text)?;
-    text.parse().ok().or_else(|| {
-        let rounded = finite(text)?.round();
-        (-INTEGERS_END..INTEGERS_END).contains(&rounded).then_some(rounded as i64)
-    })
-}
-
-fn boolean(json: &str) -> Option<bool> {
-    match json {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
-}
-
-fn plain_text(json: &str) -> Option<Cow<'_, str>> {
-    match json.as_bytes().first()? {
-        b'"' => serde_json::from_str::<String>(json).ok().map(Cow::Owned),
-        b'n' => None,
-        _ => Some(Cow::Borrowed(json)),
-    }
-}
-
-/// Texts, numbers, truth values, lists, objects, in this order, as PostgreSQL sorts `jsonb`; lists and objects among themselves by their JSON text.
-fn sort_key(json: &str) -> Option<Vec<u8>> {
-    let key = |rank: u8, rest: &[u8]| Some([&[rank], rest].concat());
-    match json.as_bytes().first()? {
-        b'"' => key(1, serde_json::from_str::<String>(json).ok()?.as_bytes()),
-        b't' => key(3, &[1]),
-        b'f' => key(3, &[0]),
-        b'[' => key(4, json.as_bytes()),
-        b'{' => key(5, json.as_bytes()),
-        _ => key(2, &sortable(number(json)?)),
-    }
-}
-
-/// Bytes that sort as numbers do.
-fn sortable(number: f64) -> [u8; 8] {
-    let bits = number.to_bits();
-    let is_negative = bits >> 63 == 1;
-    (if is_negative { !bits } else { bits | 1 << 63 }).to_be_bytes()
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -331,147 +249,5 @@ impl ScalarUDFImpl for CompareNumbers {
         let compared =
             texts.zip(numbers).map(|(text, number)| compared(text?, number?).map(|order| order as i8));
         Ok(ColumnarValue::Array(Arc::new(compared.collect::<Int8Array>())))
-    }
-}
-
-/// What a text says beside `digits` of which `scale` stand after the point; `None` if it says no number.
-fn compared(text: &str, (digits, scale): (i128, u8)) -> Option<Ordering> {
-    let text = numeral(text)?;
-    let scaled = |number: i128| number.checked_mul(10_i128.checked_pow(u32::from(scale))?);
-    if let Some(order) = text.parse().ok().and_then(scaled).map(|number| number.cmp(&digits)) {
-        return Some(order);
-    }
-    // A double is a whole number and a part that is less than one.
-    let number = finite(text)?;
-    let (whole, part) = (number.trunc(), number.fract());
-    if whole.abs() >= i128::MAX as f64 {
-        return Some(if whole > 0.0 { Ordering::Greater } else { Ordering::Less });
-    }
-    let (unit, whole) = (10_i128.pow(u32::from(scale)), whole as i128);
-    let (other_whole, other_part) = (digits / unit, digits % unit);
-    let by_part = || part.partial_cmp(&(other_part as f64 / unit as f64));
-    match whole.cmp(&other_whole) {
-        Ordering::Equal => by_part(),
-        order => Some(order),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Would catch a form of a number that is not read, and something else that is.
-    #[test]
-    fn numbers_are_numbers_whatever_their_form() {
-        for (json, read) in [
-            ("100", Some(100.0)),
-            ("20.25", Some(20.25)),
-            ("1e+21", Some(1e21)),
-            ("-5", Some(-5.0)),
-            ("\"100\"", None),
-            ("true", None),
-            ("null", None),
-            ("[1]", None),
-            ("{\"a\":1}", None),
-        ] {
-            assert_eq!(number(json), read, "{json}");
-        }
-        for (text, read) in [
-            ("100", Some(100.0)),
-            (" 1e2 ", Some(100.0)),
-            ("+.5", Some(0.5)),
-            ("-0", Some(0.0)),
-            ("many", None),
-            ("inf", None),
-            ("NaN", None),
-            ("1e999", None),
-            ("1 2", None),
-            ("", None),
-            ("0x10", None),
-            ("1_000", None),
-        ] {
-            assert_eq!(number_of_text(text), read, "{text}");
-        }
-        assert!(number_of_text("-0").is_some_and(f64::is_sign_positive));
-    }
-
-    /// Would catch a rounding that is not PostgreSQL's, and one that loses digits.
-    #[test]
-    fn whole_numbers_are_rounded_once() {
-        for (text, read) in [
-            ("20.25", Some(20)),
-            ("0.5", Some(1)),
-            ("-1.5", Some(-2)),
-            ("9007199254740993", Some(9_007_199_254_740_993)),
-            ("9223372036854775807", Some(i64::MAX)),
-            ("9223372036854775808", None),
-            ("1e2", Some(100)),
-            ("x", None),
-        ] {
-            assert_eq!(integer_of_text(text), read, "{text}");
-        }
-    }
-
-    /// Would catch two numbers that a double cannot tell apart and that are taken for equal.
-    #[test]
-    fn large_numbers_are_not_rounded_to_compare() {
-        for (text, number, order) in [
-            ("9007199254740992", (9_007_199_254_740_993, 0), Some(Ordering::Less)),
-            ("9007199254740993", (9_007_199_254_740_993, 0), Some(Ordering::Equal)),
-            ("1e+21", (i128::from(i64::MAX), 0), Some(Ordering::Greater)),
-            ("1e300", (0, 0), Some(Ordering::Greater)),
-            ("20.25", (2025, 2), Some(Ordering::Equal)),
-            ("-20.25", (-2025, 2), Some(Ordering::Equal)),
-            ("-20.5", (-20, 0), Some(Ordering::Less)),
-            ("0.5", (0, 0), Some(Ordering::Greater)),
-            ("-0.5", (0, 0), Some(Ordering::Less)),
-            ("many", (1, 0), None),
-        ] {
-            assert_eq!(compared(text, number), order, "{text}");
-        }
-    }
-
-    /// Would catch kinds of values that are mixed up in an order, and numbers that are sorted as texts.
-    #[test]
-    fn values_sort_by_kind_and_then_by_value() {
-        let sorted = [
-            "\"\"",
-            "\"10\"",
-            "\"9\"",
-            "\"é\"",
-            "-1e300",
-            "-2",
-            "-1.5",
-            "0",
-            "0.5",
-            "9",
-            "20.25",
-            "100",
-            "1e+21",
-            "false",
-            "true",
-            "[1]",
-            "[2]",
-            "{\"a\":1}",
-        ];
-        let keys: Vec<_> = sorted.iter().map(|json| sort_key(json).unwrap()).collect();
-        assert!(keys.is_sorted_by(|one, other| one < other), "{keys:?}");
-        assert_eq!(sort_key("null"), None);
-    }
-
-    /// Would catch a number that is looked for in the index by another text than it is stored by.
-    #[test]
-    fn numbers_are_written_as_they_are_stored() {
-        for (number, text) in [
-            (100.0, Some("100")),
-            (-0.0, Some("0")),
-            (20.25, Some("20.25")),
-            (-0.000001, Some("-0.000001")),
-            (123456789012345680000.0, Some("123456789012345680000")),
-            (1e21, None),
-            (1e-7, None),
-        ] {
-            assert_eq!(number_text(number).as_deref(), text, "{number}");
-        }
     }
 }
