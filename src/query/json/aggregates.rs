@@ -33,14 +33,19 @@ const OF_NUMBERS: [&str; 12] = [
     "approx_percentile_cont",
     "approx_median",
 ];
-/// Of these, those that texts have, too.
+/// The optimizer makes calls of these by itself, for `DISTINCT ON`, after statements were analysed.
+const OF_THE_OPTIMIZER: [&str; 2] = ["first_value", "last_value"];
+/// Of [`OF_NUMBERS`], those that texts have, too.
 const OF_TEXTS: [&str; 2] = ["min", "max"];
 
 /// The same aggregates; some of them take JSON values, too.
 pub(crate) fn with_numbers(aggregates: Vec<Arc<AggregateUDF>>) -> Vec<Arc<AggregateUDF>> {
-    let planned = |inner: Arc<AggregateUDF>| {
-        let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(AggregateUDF::from(Planned { inner, signature }))
+    let planned = |inner: Arc<AggregateUDF>| match OF_THE_OPTIMIZER.contains(&inner.name()) {
+        true => inner,
+        false => {
+            let signature = Signature::user_defined(Volatility::Immutable);
+            Arc::new(AggregateUDF::from(Planned { inner, signature }))
+        }
     };
     aggregates.into_iter().map(planned).collect()
 }

@@ -364,6 +364,16 @@ async fn compare_orders(engine: &Engine, told: &[Told], what: &str) {
         found.sort();
         assert_eq!(found, distinct, "{what}: {sql}");
     }
+    let first_of_each =
+        "SELECT DISTINCT ON (metadata->'k') id, metadata->'k' AS x FROM events ORDER BY metadata->'k', id";
+    let found = rows(engine, first_of_each).await;
+    let mut firsts: Vec<&str> =
+        with_value.chunk_by(|one, other| order(one.0, other.0).is_eq()).map(|same| same[0].1).collect();
+    firsts.sort_unstable();
+    let mut found: Vec<&str> =
+        found.iter().filter(|row| !row["x"].is_null()).map(|row| row["id"].as_str().unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, firsts, "{what}: {first_of_each}");
     let found = rows(engine, "SELECT count(DISTINCT metadata->'k') AS n FROM events").await;
     assert_eq!(found[0]["n"].as_u64(), Some(distinct.len() as u64), "{what}");
 }
