@@ -4,7 +4,7 @@
 -- row is an account with an event that matches all that is asked for: an address gives everyone who came from there.
 --
 -- param actor       text  optional   the actor's id
--- param ip_address  text  optional   the address
+-- param ip_address  address  optional   the address
 -- param session     text  optional   the session's id
 -- param credential  text  optional   the key's id
 -- param from        date  today-364  first day (UTC)

@@ -34,6 +34,7 @@ mod has_target;
 mod has_words;
 mod job;
 mod joins;
+mod json;
 mod keys;
 mod log_order;
 mod memory_words;

@@ -2,7 +2,14 @@
 //!
 //! In: a text column of addresses, and a block in CIDR notation (RFC 4632, RFC 4291). Out: true where the address is in the
 //! block; false where it is not, or is of the other family; null for a null or for what is no address. An IPv4 address
-//! written in IPv6 (`::ffff:203.0.113.7`) is the IPv4 address.
+//! written in IPv6 (`::ffff:203.0.113.7`) is the IPv4 address, and a block of them (`::ffff:203.0.113.0/120`) is the IPv4 block.
+//!
+//! `canonical` says which text an address has, `rule` gives it to what is compared with an address, and `older` to addresses that were
+//! stored before events got it.
+
+pub(crate) mod canonical;
+pub(crate) mod older;
+mod rule;
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -18,7 +25,11 @@ use datafusion::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::rule::Addresses;
 use crate::error::{Error, ErrorKind, Result};
+
+/// Bits of an IPv6 address before those of an IPv4 address within it.
+const BITS_BEFORE_MAPPED: u8 = 96;
 
 /// An address, or the addresses that share their first bits with it.
 ///
@@ -65,8 +76,20 @@ impl AddressBlock {
         match shifted(first, bits, width) << block.free(width) == number(first)
             || bits == 0 && number(first) == 0
         {
-            true => Ok(block),
+            true => Ok(block.canonical()),
             false => Err(wrong("bits after the prefix are set")),
+        }
+    }
+
+    /// The same as a block of IPv4 addresses, if it is one of them within IPv6.
+    fn canonical(self) -> Self {
+        let mapped = match self.first {
+            IpAddr::V6(first) => first.to_ipv4_mapped(),
+            IpAddr::V4(_) => None,
+        };
+        match mapped.zip(self.bits.checked_sub(BITS_BEFORE_MAPPED)) {
+            Some((first, bits)) => Self { first: first.into(), bits },
+            None => self,
         }
     }
 
@@ -193,6 +216,12 @@ mod tests {
         assert!(holds("::/0", "2001:db8::1") && !holds("::/0", "10.0.0.1"));
         assert!(holds("2001:db8::/32", "2001:db8:ffff::1") && !holds("2001:db8::/32", "2001:db9::"));
         assert!(holds("10.0.0.0/8", "::ffff:10.1.2.3"));
+        for mapped in ["::ffff:203.0.113.0/120", "::FFFF:CB00:7100/120", "0:0:0:0:0:ffff:cb00:7100/120"] {
+            assert!(holds(mapped, "203.0.113.7") && holds(mapped, "::ffff:cb00:7107"), "{mapped}");
+            assert!(!holds(mapped, "203.0.114.7") && !holds(mapped, "2001:db8::1"), "{mapped}");
+        }
+        assert!(holds("::ffff:0:0/96", "10.1.2.3") && !holds("::ffff:0:0/96", "::1"));
+        assert!(holds("::ffff:10.1.2.3", "10.1.2.3"));
         assert!(holds("10.1.2.3", "10.1.2.3") && !holds("10.1.2.3", "10.1.2.4"));
     }
 
@@ -207,5 +236,6 @@ mod tests {
             assert_eq!(AddressBlock::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(AddressBlock::parse("10.1.2.3/32").unwrap().to_string(), "10.1.2.3");
+        assert_eq!(AddressBlock::parse("::ffff:10.1.2.0/120").unwrap().to_string(), "10.1.2.0/24");
     }
 }

@@ -16,6 +16,8 @@ use crate::{event::schema, index::field::WORD_COLUMNS};
 
 /// The column of [`shown_columns`] with an event's JSON.
 pub(crate) const EVENT: &str = "event";
+/// The column of addresses.
+pub(crate) const IP_ADDRESS: &str = "ip_address";
 
 static FILE: LazyLock<SchemaRef> = LazyLock::new(|| with_views(&schema::stored_schema()));
 static TIMES: LazyLock<SchemaRef> = LazyLock::new(|| {

@@ -35,7 +35,7 @@ use super::{
     provider::EventsTable,
     readers::{SmallFilesWhole, WithPageIndex},
     running::{AbortOnDrop, Deadline, Running},
-    session,
+    session::{self, Addresses},
     settings::Settings,
     statistics::Ledger,
     topk::FirstEvents,
@@ -197,11 +197,13 @@ impl Engine {
             words: MemoryWords::new(),
         });
         let template =
-            session::template(&settings, QUERY_BATCH_ROWS, Arc::clone(&environment)).map_err(internal)?;
+            session::template(&settings, QUERY_BATCH_ROWS, Arc::clone(&environment), Addresses::Canonical)
+                .map_err(internal)?;
         // Files one after another, so that what is sorted comes out sorted at the cost of one.
         let of_exports = Settings { threads: 1, ..settings.clone() };
         let export_template =
-            session::template(&of_exports, EXPORT_BATCH_ROWS, environment).map_err(internal)?;
+            session::template(&of_exports, EXPORT_BATCH_ROWS, environment, Addresses::AsStored)
+                .map_err(internal)?;
         let runtime = threads("query", settings.threads)?;
         let export_runtime = threads("export", EXPORT_THREADS)?;
         let places = Places::new(&settings);
@@ -286,6 +288,7 @@ impl Engine {
         let snapshots = self.pin(scope).await?;
         let shared = &self.shared;
         let is_merged = matches!(standing, Standing::Stretch) && shared.settings.pruning;
+        let addresses_as_stored = matches!(standing, Standing::Export | Standing::Stretch);
         let merge_bytes_max = is_merged.then(|| shared.settings.query_memory_bytes() / 2);
         let (place, template, rows_max, runtime) = match standing {
             Standing::Question(place) => {
@@ -302,7 +305,12 @@ impl Engine {
             template: Arc::clone(template),
             settings: Settings { rows_max, ..shared.settings.clone() },
             now: self.shared.clock.now(),
-            events: self.events(snapshots, scope, Arc::clone(&ledger), merge_bytes_max),
+            events: self.events(
+                snapshots,
+                scope,
+                Arc::clone(&ledger),
+                (merge_bytes_max, addresses_as_stored),
+            ),
             deadline: deadline.at,
             question,
             ledger: Arc::clone(&ledger),
@@ -320,7 +328,7 @@ impl Engine {
         snapshots: Vec<Arc<Snapshot>>,
         scope: &Scope,
         ledger: Arc<Ledger>,
-        merge_bytes_max: Option<usize>,
+        (merge_bytes_max, addresses_as_stored): (Option<usize>, bool),
     ) -> Arc<EventsTable> {
         let narrowing = match scope {
             Scope::Part(_, narrowing) => narrowing.filters(),
@@ -337,6 +345,7 @@ impl Engine {
             indexes: self.shared.indexes.clone(),
             ledger,
             merge_bytes_max,
+            addresses_as_stored,
         })
     }
 

@@ -9,7 +9,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{addresses::AddressBlock, conditions::Conditions, pattern::ActionPattern};
+use super::{
+    addresses::{AddressBlock, canonical::mapped},
+    conditions::Conditions,
+    pattern::ActionPattern,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     index::{field::WORD_COLUMNS, words::words},
@@ -277,9 +281,12 @@ impl Filter {
     fn add_addresses(&self, conditions: &mut Conditions) {
         let Some(block) = &self.ip_address else { return };
         match block.single() {
+            // Pages and exports look at what is stored, which in old files may be the IPv4 address within IPv6.
             Some(address) => {
-                let address = conditions.bind(address.to_string());
-                conditions.add(format!("ip_address = {address}"));
+                let text = address.to_string();
+                let spellings = mapped(&text).into_iter().chain([text]).map(|text| conditions.bind(text));
+                let any: Vec<String> = spellings.map(|text| format!("ip_address = {text}")).collect();
+                conditions.add_any(any);
             }
             None => {
                 let block = conditions.bind(block.to_string());

@@ -1,36 +1,71 @@
-//! Parameters as keys into JSON columns: `metadata->>$key`.
+//! Types of parameters that stand beside JSON values: `metadata->>$key`, `metadata->'amount' > $least`.
 //!
 //! In: a parsed statement and the values of its parameters. Out: the statement, in which a parameter beside `->`, `->>` or `?` has
-//! the type of its value. DataFusion infers the type of a parameter from what it is compared with, and for these operators, which are
-//! functions, there is nothing. Guaranteed: no other parameter is touched; nothing of a value gets into the text.
+//! the type of its value, and so has a number or a truth value that is compared or computed with. DataFusion infers the type of a parameter from what it is
+//! compared with, and there a JSON value has no type that a parameter could have. Guaranteed: no other parameter is touched; nothing of a
+//! value gets into the text.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::{
     parser::Statement,
     sqlparser::ast::{
-        self, BinaryOperator, CastKind, DataType, Expr, Value as SqlValue, ValueWithSpan,
+        self, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Value as SqlValue, ValueWithSpan,
         visit_expressions_mut,
     },
 };
 use serde_json::{Map, Value};
 
-/// Says of parameters beside the operators of JSON what they are.
+/// Says of parameters beside JSON values what they are.
 pub(crate) fn say_types(statement: &mut Statement, params: &Map<String, Value>) {
     let Some(query) = query(statement) else { return };
     let typed = |expression: &mut Expr| {
-        if let Expr::BinaryOp { left, op, right } = expression
-            && matches!(op, BinaryOperator::Arrow | BinaryOperator::LongArrow | BinaryOperator::Question)
-        {
-            for side in [left, right] {
-                if let Some(data_type) = type_of(side, params) {
-                    cast(side, data_type);
-                }
+        for (side, of) in sides(expression) {
+            if let Some(data_type) = type_of(side, params, of) {
+                cast(side, data_type);
             }
         }
         ControlFlow::<()>::Continue(())
     };
     let _ = visit_expressions_mut(query, typed);
+}
+
+/// Which values get their type here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Those that can be keys.
+    Keys,
+    /// Those that a type cannot be inferred for: text may also be a time, or a day.
+    Values,
+}
+
+/// What stands beside something else in an expression.
+fn sides(expression: &mut Expr) -> Vec<(&mut Expr, Of)> {
+    match expression {
+        Expr::BinaryOp { left, op, right } => match op {
+            BinaryOperator::Arrow | BinaryOperator::LongArrow | BinaryOperator::Question => {
+                vec![(left, Of::Keys), (right, Of::Keys)]
+            }
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+            | BinaryOperator::Plus
+            | BinaryOperator::Minus
+            | BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo => vec![(left, Of::Values), (right, Of::Values)],
+            _ => Vec::new(),
+        },
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            vec![(left, Of::Values), (right, Of::Values)]
+        }
+        Expr::Between { low, high, .. } => vec![(low, Of::Values), (high, Of::Values)],
+        Expr::InList { list, .. } => list.iter_mut().map(|value| (value, Of::Values)).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn query(statement: &mut Statement) -> Option<&mut ast::Statement> {
@@ -41,14 +76,18 @@ fn query(statement: &mut Statement) -> Option<&mut ast::Statement> {
     }
 }
 
-/// The type of a parameter with a value that can be a key; `None`: it is something else.
-fn type_of(expression: &Expr, params: &Map<String, Value>) -> Option<DataType> {
+/// The type of a parameter with such a value; `None`: it is something else.
+fn type_of(expression: &Expr, params: &Map<String, Value>, of: Of) -> Option<DataType> {
     let Expr::Value(ValueWithSpan { value: SqlValue::Placeholder(name), .. }) = expression else {
         return None;
     };
     match params.get(name.strip_prefix('$')?)? {
-        Value::String(_) => Some(DataType::Text),
+        Value::String(_) if of == Of::Keys => Some(DataType::Text),
         Value::Number(number) if number.is_i64() => Some(DataType::BigInt(None)),
+        Value::Number(number) if number.is_f64() && of == Of::Values => {
+            Some(DataType::Double(ExactNumberInfo::None))
+        }
+        Value::Bool(_) if of == Of::Values => Some(DataType::Boolean),
         _ => None,
     }
 }

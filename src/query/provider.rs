@@ -24,7 +24,9 @@ use datafusion::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    columns, log_order, narrow,
+    addresses::older::may_hold_mapped,
+    columns::{self, IP_ADDRESS},
+    log_order, narrow,
     needle::Access,
     partition::{Partition, by_partition},
     prune::{self, Kept, KeptFile},
@@ -91,6 +93,8 @@ pub(crate) struct EventsTable {
     /// If only committed events are read, and in the order of the log as far as files have it, so that a sort by it has nothing to do:
     /// what a merge may take.
     pub(crate) merge_bytes_max: Option<usize>,
+    /// If addresses come out as they are stored instead of in their canonical form: for exports, which give what was proven.
+    pub(crate) addresses_as_stored: bool,
 }
 
 #[async_trait]
@@ -153,7 +157,7 @@ impl EventsTable {
         let predicate = self.predicate(state, filters)?;
         let mut kept = self.keep(state, predicate.as_ref(), filters)?;
         if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
-            && let Some(skip) = Skip::of(filters)
+            && let Some(skip) = Skip::of(filters, are_of_addresses(filters) && holds_mapped(&kept))
         {
             skip.prune(indexes, &mut kept).await;
         }
@@ -233,12 +237,23 @@ impl EventsTable {
             needle: late_materialisation && kept.needle && kept.counts.rows_kept * width <= NEEDLE_VALUES_MAX,
             target_partitions: state.config().target_partitions(),
             in_log_order,
+            addresses_as_stored: self.addresses_as_stored,
             store: &self.store,
             readers: &self.readers,
             needles: &self.needles,
         };
         scan.plan(kept)
     }
+}
+
+/// Whether a file that is kept may hold an address whose text is not canonical.
+fn holds_mapped(kept: &Kept) -> bool {
+    kept.files.iter().any(|kept| may_hold_mapped(&kept.file))
+}
+
+/// Whether a filter is about addresses.
+fn are_of_addresses(filters: &[Expr]) -> bool {
+    filters.iter().flat_map(Expr::column_refs).any(|column| column.name == IP_ADDRESS)
 }
 
 /// For each column of the table, whether the scan returns it or filters by it.

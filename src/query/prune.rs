@@ -20,7 +20,8 @@ use datafusion::{
 };
 
 use super::{
-    columns::{self, as_planned},
+    addresses::older::may_hold_mapped,
+    columns::{self, IP_ADDRESS, as_planned},
     statistics::Statistics,
 };
 use crate::{
@@ -189,6 +190,8 @@ impl Container<'_> {
                 let [first, last] = times_of(file.day);
                 (Some(timestamp(first)), Some(timestamp(last)))
             }
+            // What is compared with is the canonical text of an address, and these bounds may not be.
+            (IP_ADDRESS, Stage::MinMax) if may_hold_mapped(file) => (None, None),
             (_, Stage::MinMax) => file.stats.get(column).map_or((None, None), |stats| {
                 (stats.min.as_ref().map(as_planned), stats.max.as_ref().map(as_planned))
             }),

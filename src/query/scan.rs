@@ -37,6 +37,10 @@ use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use super::{
+    addresses::{
+        canonical::canonical_column,
+        older::{self, may_hold_mapped},
+    },
     columns, log_order,
     needle::{Access, Needle, NeedleFile},
     partition::Partition,
@@ -71,6 +75,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) target_partitions: usize,
     /// Whether rows are to come in the order of the log, as far as files have it, and only committed ones.
     pub(crate) in_log_order: bool,
+    /// Whether addresses come out as they are stored.
+    pub(crate) addresses_as_stored: bool,
     /// Where files are, as registered with the runtime.
     pub(crate) store: &'a ObjectStoreUrl,
     /// Reads files, with cached footers.
@@ -83,8 +89,12 @@ impl Scan<'_> {
     /// The plan that reads `kept`.
     pub(crate) fn plan(&self, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        if !kept.files.is_empty() {
-            inputs.push(self.files(kept)?);
+        let (older, files) = self.by_addresses(&kept.files);
+        if !files.is_empty() {
+            inputs.push(self.files(kept, &files)?);
+        }
+        if !older.is_empty() {
+            inputs.push(older::with_canonical(self.files(kept, &older)?)?);
         }
         if !self.in_log_order && kept.snapshots.iter().any(|snapshot| snapshot.uncommitted.rows() > 0) {
             inputs.push(self.uncommitted(&kept.snapshots)?);
@@ -104,9 +114,18 @@ impl Scan<'_> {
         })
     }
 
-    fn files(&self, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
+    /// The files whose addresses have to be made canonical, and the others.
+    fn by_addresses<'k>(&self, files: &'k [KeptFile]) -> (Vec<&'k KeptFile>, Vec<&'k KeptFile>) {
+        let place = columns::table_columns().index_of(columns::IP_ADDRESS).ok();
+        let is_given =
+            self.projection.is_none_or(|columns| place.is_some_and(|place| columns.contains(&place)));
+        let has_to_be_made = is_given && !self.addresses_as_stored;
+        files.iter().partition(|kept| has_to_be_made && may_hold_mapped(&kept.file))
+    }
+
+    fn files(&self, kept: &Kept, files: &[&KeptFile]) -> Result<Arc<dyn ExecutionPlan>> {
         if self.needle {
-            return self.needle(kept);
+            return self.needle(kept, files);
         }
         let day = Arc::new(Field::new(DAY, DataType::Date32, true));
         let columns =
@@ -115,8 +134,8 @@ impl Scan<'_> {
             .with_parquet_file_reader_factory(Arc::clone(self.readers))
             .with_metadata_size_hint(FOOTER_BYTES_HINT)
             .with_pushdown_filters(self.late_materialisation);
-        let (groups, ordering) = self.groups(kept)?;
-        let total = estimates::of_all(kept, self.columns_used, self.columns_filtered);
+        let (groups, ordering) = self.groups(kept, files)?;
+        let total = estimates::of_all(files, self.columns_used, self.columns_filtered);
         let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_output_ordering(ordering)
@@ -127,17 +146,17 @@ impl Scan<'_> {
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    fn needle(&self, kept: &Kept) -> Result<Arc<dyn ExecutionPlan>> {
+    fn needle(&self, kept: &Kept, files: &[&KeptFile]) -> Result<Arc<dyn ExecutionPlan>> {
         let file = |snapshot: &Arc<Snapshot>, kept_file: &KeptFile| {
             let (kept, snapshot) = (kept_file.clone(), Arc::clone(snapshot));
             Arc::new(NeedleFile { file: partitioned(&snapshot, &kept.file), kept, snapshot })
         };
-        let needle = Needle::new(self.dealt(kept, file), self.schema()?, Arc::clone(self.needles));
+        let needle = Needle::new(self.dealt(kept, files, file), self.schema()?, Arc::clone(self.needles));
         Ok(DataSourceExec::from_data_source(needle))
     }
 
     /// The files to read one after another, and what they are sorted by then.
-    fn groups(&self, kept: &Kept) -> Result<(Vec<FileGroup>, Vec<LexOrdering>)> {
+    fn groups(&self, kept: &Kept, files: &[&KeptFile]) -> Result<(Vec<FileGroup>, Vec<LexOrdering>)> {
         let file = |kept_file: &KeptFile| self.file(&kept.snapshots[kept_file.tenant], kept_file);
         if self.in_log_order
             && let Some(groups) = log_order::groups(&kept.files)
@@ -146,14 +165,19 @@ impl Scan<'_> {
                 groups.into_iter().map(|files| FileGroup::new(files.into_iter().map(file).collect()));
             return Ok((groups.collect(), log_order::ordering()?.into_iter().collect()));
         }
-        let groups = self.dealt(kept, |_, kept_file| file(kept_file));
+        let groups = self.dealt(kept, files, |_, kept_file| file(kept_file));
         Ok((groups.into_iter().map(FileGroup::new).collect(), Vec::new()))
     }
 
     /// Newest files first in every group: `ORDER BY occurred_at DESC LIMIT n` then fills its heap from the
     /// first files and skips the rest by their statistics.
-    fn dealt<T>(&self, kept: &Kept, file: impl Fn(&Arc<Snapshot>, &KeptFile) -> T) -> Vec<Vec<T>> {
-        let mut files: Vec<_> = kept.files.iter().collect();
+    fn dealt<T>(
+        &self,
+        kept: &Kept,
+        files: &[&KeptFile],
+        file: impl Fn(&Arc<Snapshot>, &KeptFile) -> T,
+    ) -> Vec<Vec<T>> {
+        let mut files = files.to_vec();
         files.sort_by(|a, b| {
             let (a, b) = (&a.file, &b.file);
             (b.day, b.added_at_ms, &b.path).cmp(&(a.day, a.added_at_ms, &a.path))
@@ -198,9 +222,21 @@ impl Scan<'_> {
         Ok(MemorySourceConfig::try_new_exec(&partitions, schema, None)?)
     }
 
+    /// Uncommitted rows with their addresses as the scan gives them: versions before may have accepted them.
+    fn seen(&self, rows: RecordBatch) -> Result<RecordBatch> {
+        let Some(place) =
+            rows.schema().index_of(columns::IP_ADDRESS).ok().filter(|_| !self.addresses_as_stored)
+        else {
+            return Ok(rows);
+        };
+        let mut arrays = rows.columns().to_vec();
+        arrays[place] = canonical_column(&arrays[place]);
+        Ok(RecordBatch::try_new(rows.schema(), arrays)?)
+    }
+
     /// Rows of an uncommitted batch: exactly those that the filters by partition let through.
     fn rows(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-        let rows = as_table(batch, schema)?;
+        let rows = self.seen(as_table(batch, schema)?)?;
         match self.partition {
             Some(partition) => partition.rows(&rows, &as_table(batch, &partition.columns())?),
             None => Ok(rows),

@@ -22,13 +22,20 @@ use datafusion::{
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
     logical_expr::execution_props::ExecutionProps,
+    optimizer::{Analyzer, AnalyzerRule},
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
     prelude::SessionConfig,
 };
 
 use super::{
-    addresses, counts::FromCounts, eager::EagerFilters, guard::REFUSED_FUNCTIONS, has_target, has_words,
-    newest::NewestFirst, settings::Settings,
+    addresses,
+    counts::FromCounts,
+    eager::EagerFilters,
+    guard::REFUSED_FUNCTIONS,
+    has_target, has_words,
+    json::{self, JsonValues},
+    newest::NewestFirst,
+    settings::Settings,
 };
 
 const CATALOG: &str = "auditlake";
@@ -37,11 +44,21 @@ const TABLE: &str = "events";
 /// Consumers that an out-of-memory message names.
 const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
 
+/// In which text addresses are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Addresses {
+    /// In their canonical one, on both sides of a comparison.
+    Canonical,
+    /// As they are stored; who compares them knows which texts there may be.
+    AsStored,
+}
+
 /// The session that all queries start from: functions, rules and options, but no table. Batches have about `batch_rows`.
 pub(crate) fn template(
     settings: &Settings,
     batch_rows: usize,
     runtime: Arc<RuntimeEnv>,
+    seen: Addresses,
 ) -> Result<SessionState> {
     let functions = SessionStateDefaults::default_scalar_functions().into_iter().filter(|function| {
         let names = || std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str));
@@ -55,17 +72,29 @@ pub(crate) fn template(
         rules.push(Arc::new(EagerFilters));
         builder = builder.with_physical_optimizer_rules(rules).with_optimizer_rule(Arc::new(FromCounts));
     }
+    let mut analysis: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(JsonValues::new()?)];
+    if seen == Addresses::Canonical {
+        analysis.push(Arc::new(addresses::Addresses));
+    }
+    // What types are coerced to is decided after it is known what values are.
+    analysis.extend(Analyzer::new().rules);
     let mut state = builder
+        .with_analyzer_rules(analysis)
         .with_config(config(settings, batch_rows))
         .with_runtime_env(runtime)
         .with_scalar_functions(functions.collect())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
-        .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+        .with_aggregate_functions(json::aggregates(SessionStateDefaults::default_aggregate_functions()))
         .with_window_functions(SessionStateDefaults::default_window_functions())
-        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_expr_planners(json::planners(SessionStateDefaults::default_expr_planners())?)
         .build();
-    datafusion_functions_json::register_all(&mut state)?;
-    for function in [has_words::function(), has_target::function(), addresses::function()] {
+    let own = [
+        has_words::function(),
+        has_target::function(),
+        addresses::function(),
+        addresses::canonical::function(),
+    ];
+    for function in own.into_iter().chain(json::functions()?) {
         state.register_udf(function)?;
     }
     Ok(state)

@@ -3,7 +3,7 @@
 //! In: the filters of a scan, and the files that other pruning has kept. Out: fewer files, and of those left the rows
 //! that may match. Guaranteed: a row that passes the filters is among them. Understood are, on indexed columns,
 //! `column = 'value'`, `IN`, `array_has(target_ids, 'value')`, `has_words(column, …, 'words')`,
-//! `metadata->>'key' = 'value'` (of the JSON columns), and `AND` and `OR` of these with each other and with anything
+//! `metadata->>'key' = 'value'` and `metadata->'key' = 20.25` (of the JSON columns), and `AND` and `OR` of these with each other and with anything
 //! else; whatever else there is, is taken for "may match".
 
 use datafusion::{
@@ -13,7 +13,10 @@ use datafusion::{
 use futures::{StreamExt, stream};
 
 use super::{
+    addresses::canonical::mapped,
+    columns::IP_ADDRESS,
     has_words,
+    json::{JSON_NUMBER, number_text},
     prune::{Kept, KeptFile},
 };
 use crate::{
@@ -36,8 +39,16 @@ const TENANTS_AT_ONCE: usize = 16;
 /// Filters as far as the index understands them.
 #[derive(Debug)]
 pub(crate) struct Skip {
-    probes: Vec<Probe>,
+    probes: Probes,
     formula: Formula,
+}
+
+/// The values to look for.
+#[derive(Debug)]
+struct Probes {
+    all: Vec<Probe>,
+    /// Whether an IPv4 address may have been indexed within IPv6.
+    mapped: bool,
 }
 
 /// Which rows may match, by what was found for the probes.
@@ -49,12 +60,13 @@ enum Formula {
 }
 
 impl Skip {
-    /// `None` if the index cannot say anything about `filters`, which all have to hold.
-    pub(crate) fn of(filters: &[Expr]) -> Option<Self> {
-        let mut probes = Vec::new();
+    /// `None` if the index cannot say anything about `filters`, which all have to hold; `mapped`: whether there are files that may
+    /// hold addresses whose text is not canonical.
+    pub(crate) fn of(filters: &[Expr], mapped: bool) -> Option<Self> {
+        let mut probes = Probes { all: Vec::new(), mapped };
         let understood: Vec<Formula> =
             filters.iter().filter_map(|filter| formula(filter, &mut probes)).collect();
-        let few = probes.len() <= INDEX_PROBES_MAX;
+        let few = probes.all.len() <= INDEX_PROBES_MAX;
         (few && !understood.is_empty()).then_some(Self { probes, formula: Formula::All(understood) })
     }
 
@@ -72,7 +84,7 @@ impl Skip {
                 let index = indexes.of(&tenant);
                 async move {
                     let refs: Vec<FileRef<'_>> = files.iter().map(file_ref).collect();
-                    let found = index.find(&refs, &self.probes).await;
+                    let found = index.find(&refs, &self.probes.all).await;
                     (files, found)
                 }
             })
@@ -154,7 +166,7 @@ fn either(left: &Rows, right: &Rows) -> Rows {
 }
 
 /// What the index can say about `expr`; `None`: nothing.
-fn formula(expr: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> {
+fn formula(expr: &Expr, probes: &mut Probes) -> Option<Formula> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
             let parts: Vec<_> = [left, right].into_iter().filter_map(|part| formula(part, probes)).collect();
@@ -170,7 +182,7 @@ fn formula(expr: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> {
             let field = id_column(&list.expr)?;
             // A null among the values matches nothing.
             let values = list.list.iter().filter(|value| !is_null(value));
-            let parts = values.map(|value| Some(probe(Probe::new(field, text(value)?), probes)));
+            let parts = values.map(|value| Some(of_column(field, text(value)?, probes)));
             parts.collect::<Option<Vec<_>>>().map(Formula::Any)
         }
         Expr::ScalarFunction(call) => match (call.name(), call.args.as_slice()) {
@@ -185,12 +197,25 @@ fn formula(expr: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> {
     }
 }
 
-fn equal(left: &Expr, right: &Expr, probes: &mut Vec<Probe>) -> Option<Formula> {
+fn equal(left: &Expr, right: &Expr, probes: &mut Probes) -> Option<Formula> {
+    if let Some(words) = words_of_number(left, right) {
+        return all_words(&words, probes);
+    }
     let value = text(right)?;
     if let Some(field) = id_column(left) {
-        return Some(probe(Probe::new(field, value), probes));
+        return Some(of_column(field, value, probes));
     }
     all_words(&words_of_member(left, value)?, probes)
+}
+
+/// That a column has a value, whichever text an address was indexed by.
+fn of_column(field: Field, value: &str, probes: &mut Probes) -> Formula {
+    let is_address = probes.mapped && Field::of_column(IP_ADDRESS) == Some(field);
+    let canonical = probe(Probe::new(field, value), probes);
+    match is_address.then(|| mapped(value)).flatten() {
+        Some(mapped) => Formula::Any(vec![canonical, probe(Probe::new(field, &mapped), probes)]),
+        None => canonical,
+    }
 }
 
 /// Words that each row has that passes all of `filters`, as far as these say: those of [`has_words`] and of members of JSON columns.
@@ -227,25 +252,37 @@ fn words_of_member(member: &Expr, value: &str) -> Option<Vec<String>> {
     Some(wanted)
 }
 
+/// The words in `metadata->'key' = 20.25`: those of the number as RFC 8785 writes it.
+fn words_of_number(member: &Expr, value: &Expr) -> Option<Vec<String>> {
+    let Expr::ScalarFunction(call) = member else { return None };
+    let Expr::Literal(ScalarValue::Float64(Some(value)), _) = value else { return None };
+    let key = key_of(call).filter(|key| call.name() == JSON_NUMBER && !key.contains('\\'))?;
+    let mut wanted = words(&number_text(*value)?, false);
+    wanted.extend(words(key, false));
+    Some(wanted)
+}
+
 /// The key in `metadata->>'key'`, of a JSON column whose words are indexed.
 fn json_key(expr: &Expr) -> Option<&str> {
     let Expr::ScalarFunction(call) = uncast(expr) else { return None };
-    match (call.name(), call.args.as_slice()) {
-        ("json_as_text" | "json_get_str", [of, key]) => {
-            let name = column(of)?;
-            (JSON_COLUMNS.contains(&name) && WORD_COLUMNS.contains(&name)).then(|| text(key)).flatten()
-        }
-        _ => None,
-    }
+    key_of(call).filter(|_| ["json_as_text", "json_get_str"].contains(&call.name()))
+}
+
+/// The key that is looked for in a JSON column whose words are indexed.
+fn key_of(call: &ScalarFunction) -> Option<&str> {
+    let [of, key] = call.args.as_slice() else { return None };
+    let name = column(of)?;
+    (JSON_COLUMNS.contains(&name) && WORD_COLUMNS.contains(&name)).then(|| text(key)).flatten()
 }
 
 /// `None` if there is no word to look for.
-fn all_words(words: &[String], probes: &mut Vec<Probe>) -> Option<Formula> {
+fn all_words(words: &[String], probes: &mut Probes) -> Option<Formula> {
     let parts: Vec<_> = words.iter().map(|word| probe(Probe::new(Field::WORDS, word), probes)).collect();
     (!parts.is_empty()).then_some(Formula::All(parts))
 }
 
-fn probe(value: Probe, probes: &mut Vec<Probe>) -> Formula {
+fn probe(value: Probe, probes: &mut Probes) -> Formula {
+    let probes = &mut probes.all;
     let known = probes.iter().position(|known| *known == value);
     Formula::Probe(known.unwrap_or_else(|| {
         probes.push(value);

@@ -1,5 +1,6 @@
 //! Whole queries over small lakes made by hand.
 
+mod addresses;
 mod answers;
 mod differential;
 pub(crate) mod fixture;

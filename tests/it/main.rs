@@ -34,5 +34,6 @@ mod shutdown;
 mod skip_index;
 mod store;
 mod support;
+mod values;
 mod visibility;
 mod writers;

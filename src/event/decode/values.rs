@@ -49,12 +49,13 @@ pub(super) fn country(text: &str) -> Result<(), String> {
     Err(format!("{} is not two uppercase letters (ISO 3166)", quoted(text)))
 }
 
-/// An IP address in the one form that std prints: IPv6 lowercase and compressed.
+/// An IP address in its one canonical form: IPv4 with dots, also where it was written in IPv6 (`::ffff:203.0.113.7`); IPv6
+/// lowercase and compressed (RFC 5952). Leading zeros in IPv4 are refused: readers differ in whether they are octal.
 pub(super) fn ip_address(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
-    match text.parse() {
+    match text.parse::<IpAddr>() {
         // std takes no leading zeros, so that what it takes is what it prints.
         Ok(IpAddr::V4(_)) => Ok(text),
-        Ok(IpAddr::V6(address)) => Ok(Cow::Owned(address.to_string())),
+        Ok(address) => Ok(Cow::Owned(address.to_canonical().to_string())),
         Err(_) => Err(format!("{} is not an IPv4 or IPv6 address", quoted(&text))),
     }
 }
@@ -139,7 +140,12 @@ mod tests {
         for (sent, kept) in [
             ("203.0.113.7", Some("203.0.113.7")),
             ("2001:DB8:0:0:0:0:0:1", Some("2001:db8::1")),
-            ("::ffff:1.2.3.4", Some("::ffff:1.2.3.4")),
+            ("2001:0DB8:0:0::1", Some("2001:db8::1")),
+            ("::ffff:1.2.3.4", Some("1.2.3.4")),
+            ("::FFFF:CB00:7107", Some("203.0.113.7")),
+            ("0:0:0:0:0:ffff:cb00:7107", Some("203.0.113.7")),
+            ("::ffff:0:1.2.3.4", Some("::ffff:0:102:304")),
+            ("::ffff:1.2.3.04", None),
             ("1.2.3.04", None),
             ("1.2.3", None),
             ("fe80::1%eth0", None),

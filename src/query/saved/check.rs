@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, NaiveDate};
-use datafusion::{datasource::empty::EmptyTable, execution::runtime_env::RuntimeEnv};
+use datafusion::datasource::empty::EmptyTable;
 use futures::executor::block_on;
 use serde_json::{Map, Value};
 
@@ -19,7 +19,13 @@ use super::{
 use crate::{
     error::Result,
     limits::QUERY_BATCH_ROWS,
-    query::{columns, failure::failure, guard, keys, params, plan, session, settings::Settings},
+    query::{
+        columns,
+        failure::failure,
+        guard, keys, params, plan,
+        session::{self, Addresses},
+        settings::Settings,
+    },
 };
 
 /// Checks everything that can be checked without events.
@@ -58,8 +64,8 @@ fn planned(investigation: &Investigation) -> Result<SchemaRef> {
     keys::say_types(&mut checked.statement, &values);
     let params = params::bind(&values, &checked.placeholders)?;
     let settings = Settings::default();
-    let template =
-        session::template(&settings, QUERY_BATCH_ROWS, Arc::new(RuntimeEnv::default())).map_err(failure)?;
+    let template = session::template(&settings, QUERY_BATCH_ROWS, Arc::default(), Addresses::Canonical)
+        .map_err(failure)?;
     let events = Arc::new(EmptyTable::new(columns::table_columns()));
     let (state, _) = session::session(&template, events, &settings, DateTime::UNIX_EPOCH).map_err(failure)?;
     let plan = block_on(plan::plan(&state, checked.statement, params)).map_err(failure)?;

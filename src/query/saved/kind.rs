@@ -1,10 +1,10 @@
 //! Types of parameters: what a value may be, and what is bound for it.
 //!
 //! In: a JSON value, or the text that a person typed for it. Out: the value to bind, in one form each: dates as
-//! `yyyy-mm-dd`, times as RFC 3339 in UTC with microseconds. Guaranteed: what is bound can be compared with a column
+//! `yyyy-mm-dd`, times as RFC 3339 in UTC with microseconds, addresses in their canonical text. Guaranteed: what is bound can be compared with a column
 //! of its type; everything else is refused here, where its parameter is known, and not while the query runs.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use arrow::{array::StringArray, compute::regexp_is_match_scalar};
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, SecondsFormat, Utc};
@@ -31,11 +31,13 @@ pub enum Kind {
     Number,
     /// `true` or `false`.
     Boolean,
+    /// An IP address, in whatever spelling.
+    Address,
 }
 
 impl Kind {
     /// All types, as headers know them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Text,
         Self::List,
         Self::Pattern,
@@ -44,6 +46,7 @@ impl Kind {
         Self::Integer,
         Self::Number,
         Self::Boolean,
+        Self::Address,
     ];
 
     /// The name in a header and in JSON.
@@ -57,6 +60,7 @@ impl Kind {
             Self::Integer => "integer",
             Self::Number => "number",
             Self::Boolean => "boolean",
+            Self::Address => "address",
         }
     }
 
@@ -71,6 +75,7 @@ impl Kind {
             Self::Integer => "an integer",
             Self::Number => "a number",
             Self::Boolean => "true or false",
+            Self::Address => "an IP address, such as 203.0.113.7 or 2001:db8::1",
         }
     }
 
@@ -90,6 +95,9 @@ impl Kind {
             }
             (Self::Boolean, Value::Bool(_)) => Some(given.clone()),
             (Self::Boolean, Value::String(text)) => text.parse::<bool>().ok().map(Value::from),
+            (Self::Address, Value::String(text)) => {
+                text.parse::<IpAddr>().ok().map(|address| address.to_canonical().to_string().into())
+            }
             _ => None,
         }
     }
@@ -101,6 +109,7 @@ impl Kind {
             Self::Date | Self::Timestamp => Value::from("today"),
             Self::Integer | Self::Number => Value::from(1),
             Self::Boolean => Value::from(true),
+            Self::Address => Value::from("203.0.113.7"),
         }
     }
 }
@@ -176,6 +185,9 @@ mod tests {
             (Kind::Number, json!("5.5"), json!(5.5)),
             (Kind::Boolean, json!(false), json!(false)),
             (Kind::Boolean, json!("true"), json!(true)),
+            (Kind::Address, json!("203.0.113.7"), json!("203.0.113.7")),
+            (Kind::Address, json!("::FFFF:CB00:7107"), json!("203.0.113.7")),
+            (Kind::Address, json!("2001:0DB8:0:0::1"), json!("2001:db8::1")),
         ] {
             assert_eq!(read(kind, given.clone()), Some(bound), "{kind} {given}");
             assert!(read(kind, kind.sample()).is_some(), "{kind}");
@@ -208,6 +220,9 @@ mod tests {
             (Kind::Number, json!("NaN")),
             (Kind::Boolean, json!("yes")),
             (Kind::Boolean, json!(1)),
+            (Kind::Address, json!("203.0.113.0/24")),
+            (Kind::Address, json!("203.0.113.007")),
+            (Kind::Address, json!("")),
         ] {
             assert_eq!(read(kind, given.clone()), None, "{kind} {given}");
         }

@@ -12,7 +12,7 @@ use crate::{
     event::schema::{DAY, OCCURRED_AT, SEQ},
     query::{
         columns::{self, as_planned},
-        prune::{Kept, KeptFile, day_scalar},
+        prune::{KeptFile, day_scalar},
     },
     table::snapshot::ColumnStats,
 };
@@ -21,18 +21,18 @@ use crate::{
 const TOTALLED_COLUMNS_MAX: usize = 8;
 
 /// The statistics of all files together. Merging what [`of_file`] gives would take longer than most queries.
-pub(super) fn of_all(kept: &Kept, used: &[bool], filtered: &[bool]) -> Statistics {
+pub(super) fn of_all(files: &[&KeptFile], used: &[bool], filtered: &[bool]) -> Statistics {
     let fields = columns::table_columns();
-    let whole = kept.files.iter().all(|kept| kept.rows.is_none());
+    let whole = files.iter().all(|kept| kept.rows.is_none());
     // What is asked of many columns is not answered by their extremes.
     let few = used.iter().filter(|used| **used).count() <= TOTALLED_COLUMNS_MAX;
     let wanted = if few { used } else { filtered };
     let columns = fields.fields().iter().zip(wanted).map(|(field, wanted)| match wanted {
-        true => total_of_column(field.name(), kept),
+        true => total_of_column(field.name(), files),
         false => ColumnStatistics::new_unknown(),
     });
-    let rows = kept.files.iter().map(|kept| kept.file.rows as usize).sum();
-    let bytes = kept.files.iter().map(|kept| kept.file.size_bytes as usize).sum();
+    let rows = files.iter().map(|kept| kept.file.rows as usize).sum();
+    let bytes = files.iter().map(|kept| kept.file.size_bytes as usize).sum();
     let total = Statistics {
         num_rows: Precision::Exact(rows),
         total_byte_size: Precision::Inexact(bytes),
@@ -70,9 +70,9 @@ fn bounds_only(of_all: ColumnStatistics) -> ColumnStatistics {
 }
 
 /// Smallest and largest value of a column in all files, and how many are null, as far as all files tell.
-fn total_of_column(name: &str, kept: &Kept) -> ColumnStatistics {
+fn total_of_column(name: &str, files: &[&KeptFile]) -> ColumnStatistics {
     if name == DAY {
-        let days = || kept.files.iter().map(|kept| kept.file.day);
+        let days = || files.iter().map(|kept| kept.file.day);
         let bound = |day: Option<_>| day.map_or(Precision::Absent, |day| Precision::Exact(day_scalar(day)));
         return ColumnStatistics {
             null_count: Precision::Exact(0),
@@ -83,7 +83,7 @@ fn total_of_column(name: &str, kept: &Kept) -> ColumnStatistics {
     }
     let (mut exact, mut nulls) = (true, Some(0));
     let (mut min, mut max): (Option<&ScalarValue>, Option<&ScalarValue>) = (None, None);
-    for kept in &kept.files {
+    for kept in files {
         let Some(stats) = kept.file.stats.get(name) else { return ColumnStatistics::new_unknown() };
         nulls = nulls.zip(stats.null_count).map(|(sum, count)| sum + count);
         match (&stats.min, &stats.max) {
