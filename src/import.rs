@@ -22,6 +22,8 @@ pub use input::Input;
 pub use members::NotARecord;
 pub use reader::{Batch, Counts, Origin, Reader, Refusal, Settings, Step};
 
+use crate::event::decode::EventLimits;
+
 /// What the files hold.
 ///
 /// ```
@@ -58,6 +60,19 @@ impl Source {
     /// ```
     pub fn names_tenants(self) -> bool {
         self == Source::Native
+    }
+
+    /// How large an event may be that was mapped from a record of this source.
+    ///
+    /// ```
+    /// use auditlake::{event::decode::EventLimits, import::Source};
+    /// assert_eq!(Source::Cloudtrail.limits(), EventLimits::IMPORTED);
+    /// ```
+    pub fn limits(self) -> EventLimits {
+        match self {
+            Source::Native => EventLimits::NATIVE,
+            Source::Cloudtrail | Source::Okta | Source::Github => EventLimits::IMPORTED,
+        }
     }
 }
 

@@ -62,11 +62,7 @@ impl Sample {
         let lake = runtime.block_on(async {
             let lake = lake::open(Arc::new(InMemory::new()), &clock, lake::config()).await.unwrap();
             for body in bodies {
-                let context = DecodeContext {
-                    tenant: tenant.clone(),
-                    received_at_micros: clock.now_micros(),
-                    own: false,
-                };
+                let context = DecodeContext::new(tenant.clone(), clock.now_micros());
                 let decoded = decode(&body, BodyFormat::Ndjson, &context).unwrap();
                 assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
                 lake::append(lake.ingest().unwrap(), decoded).await.unwrap();

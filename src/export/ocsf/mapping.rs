@@ -245,7 +245,7 @@ pub const FIELDS: &[Field] = &[
     field("workspace, changes, metadata, sealed, version", "`unmapped`"),
     field(
         "targets",
-        "6003: `resources[]` with `uid`, `type`, `name`, `data` (metadata); 3001, 3002: `unmapped`, and the first `user` `member` `account` `person` `employee` `customer` `guest` is `user`, without one the actor; 3001: the first `role` `permission` `policy` `privilege` is `policy`",
+        "6003: `resources[]` with `uid`, `type`, `name`, `data` (metadata), and `unmapped` if one has `aliases`; 3001, 3002: `unmapped`, and the first `user` `member` `account` `person` `employee` `customer` `guest` is `user`, without one the actor; 3001: the first `role` `permission` `policy` `privilege` is `policy`",
     ),
     field(
         "context.ip_address, country",

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     event::{
         TenantId,
-        decode::{BodyFormat, DecodeContext, decode},
+        decode::{BodyFormat, DecodeContext, EventLimits, decode},
     },
     import::{Input, Reader, Settings, Source, Step},
 };
@@ -117,9 +117,8 @@ fn real_files_are_read_completely_and_repeatably() {
     };
     let (bodies, counts) = read();
     let context = DecodeContext {
-        tenant: TenantId::parse("acme").ok(),
-        received_at_micros: 1_800_000_000_000_000,
-        own: false,
+        limits: EventLimits::IMPORTED,
+        ..DecodeContext::new(TenantId::parse("acme").ok(), 1_800_000_000_000_000)
     };
     let decoded = decode(&bodies, BodyFormat::Ndjson, &context).unwrap();
     assert_eq!(

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     event::{
         TenantId,
-        decode::{BodyFormat, DecodeContext, decode},
+        decode::{BodyFormat, DecodeContext, EventLimits, decode},
     },
     import::{Input, Reader, Settings, Source, Step},
 };
@@ -156,9 +156,8 @@ pub(in crate::import) fn assert_decodes(path: &std::path::Path, source: Source) 
     let inputs = Input::find(&[path.to_owned()]).unwrap();
     let mut reader = Reader::new(inputs, source, Settings::default());
     let context = DecodeContext {
-        tenant: TenantId::parse("acme").ok(),
-        received_at_micros: 1_800_000_000_000_000,
-        own: false,
+        limits: EventLimits::IMPORTED,
+        ..DecodeContext::new(TenantId::parse("acme").ok(), 1_800_000_000_000_000)
     };
     for step in reader.by_ref() {
         if let Step::Batch(batch) = step {
