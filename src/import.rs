@@ -9,6 +9,8 @@
 mod addresses;
 pub mod cloudtrail;
 mod countries;
+#[cfg(test)]
+mod fields;
 pub mod github;
 mod input;
 mod members;

@@ -15,6 +15,8 @@
 //! | `sharedEventID` | `correlation_id` |
 //! | everything else | `metadata`, under its own name |
 //!
+//! Records that went through a data warehouse are read as well (the private `warehouse` module says how).
+//!
 //! Source: the [record contents](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html)
 //! of management, data, network activity and Insights events, [`userIdentity`](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html),
 //! and the sign-ins to the [console](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html)
@@ -32,9 +34,12 @@ mod identity;
 mod outcome;
 mod targets;
 mod things;
+mod warehouse;
 
 use serde_json::{Map, Value, json};
 
+#[cfg(test)]
+pub(super) use self::warehouse::MEMBERS;
 use super::{
     addresses,
     members::{NotARecord, fits, make_exact, of, put, take_id, take_text, take_time, text_at},
@@ -63,6 +68,8 @@ const TIMES: [&str; 2] = ["eventTime", "p_event_time"];
 /// ```
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
+    warehouse::restore_names(&mut rest);
+    let texts = warehouse::parse_texts(&mut rest);
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "eventID", |id| !id.is_empty()).into());
     event.insert("occurred_at".into(), take_time(&mut rest, &TIMES)?.into());
@@ -77,6 +84,7 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     }
     put(&mut event, "correlation_id", take_text(&mut rest, "sharedEventID", limits::TRACE_ID_BYTES_MAX));
     put(&mut event, "context", take_context(&mut rest));
+    rest.extend(texts);
     put(&mut event, "metadata", rest);
     event.values_mut().for_each(make_exact);
     Ok(event)

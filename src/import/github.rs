@@ -44,6 +44,7 @@ use super::{
     members::{
         NotARecord, make_exact, of, put, take_id, take_reference, take_text, take_text_at, take_time, text_at,
     },
+    names::restore_names,
     results::{self, Ending},
 };
 use crate::limits;
@@ -51,6 +52,39 @@ use crate::limits;
 /// Shorter texts are words that somebody put in place of the ids; GitHub's have 22 characters or more.
 const DOCUMENT_ID_BYTES_MIN: usize = 16;
 const TIMES: [&str; 4] = ["@timestamp", "at_sign_timestamp", "created_at", "p_event_time"];
+/// Members that become fields of an event, in GitHub's spelling.
+const MEMBERS: [&str; 30] = [
+    "@timestamp",
+    "_document_id",
+    "action",
+    "actor",
+    "actor_id",
+    "actor_ip",
+    "actor_is_agent",
+    "actor_is_bot",
+    "actor_location",
+    "actor_session",
+    "at_sign_timestamp",
+    "business",
+    "business_id",
+    "conclusion",
+    "created_at",
+    "data",
+    "external_identity_nameid",
+    "hashed_token",
+    "org",
+    "org_id",
+    "programmatic_access_type",
+    "repo",
+    "repo_id",
+    "request_id",
+    "status_code",
+    "team",
+    "token_id",
+    "user",
+    "user_agent",
+    "user_id",
+];
 const UNKNOWN: &str = "unknown";
 /// Members that tell how it ended, whatever the action is called.
 const RESULTS: [&str; 3] = ["conclusion", "status_code", "audit_log_stream_result"];
@@ -73,6 +107,7 @@ const ENDED_RUN: &str = "workflows.completed_workflow_run";
 /// ```
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
+    restore_names(&mut rest, &MEMBERS);
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "_document_id", is_document_id).into());
     lift_data(&mut rest);

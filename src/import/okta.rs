@@ -22,7 +22,7 @@
 //! | everything else: `severity`, `legacyEventType`, `debugContext`, `securityContext`, `authenticationContext`, `request`, `device`, `version` … | `metadata`, under its own name |
 //!
 //! Source: the schema `LogEvent` of the [System Log API](https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/).
-//! Logs that went through a data warehouse are read as well: names of members in another case get Okta's back, times
+//! Logs that went through a data warehouse are read as well: names of members in another spelling get Okta's back, times
 //! may come without an offset (they are UTC), and `p_event_time` stands in for `published`.
 //!
 //! Guaranteed: each value of the record is found in the event, in the field above or, where it does not fit
@@ -39,12 +39,13 @@ use serde_json::{Map, Value, json};
 use super::{
     addresses, countries,
     members::{NotARecord, fits, make_exact, of, put, take_id, take_text, take_text_at, take_time, text_at},
+    names::restore_names,
     results::{self, Ending},
 };
 use crate::limits;
 
 /// The members of a `LogEvent`, in Okta's spelling.
-const MEMBERS: [&str; 17] = [
+pub(super) const MEMBERS: [&str; 17] = [
     "actor",
     "authenticationContext",
     "client",
@@ -83,7 +84,7 @@ const UNKNOWN: &str = "unknown";
 /// ```
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
-    restore_names(&mut rest);
+    restore_names(&mut rest, &MEMBERS);
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "uuid", is_uuid).into());
     event.insert("occurred_at".into(), take_time(&mut rest, &["published", "p_event_time"])?.into());
@@ -99,19 +100,6 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     put(&mut event, "metadata", rest);
     event.values_mut().for_each(make_exact);
     Ok(event)
-}
-
-/// Gives members back the names that Okta documents, where only the case of a name differs.
-fn restore_names(rest: &mut Map<String, Value>) {
-    for name in MEMBERS {
-        if rest.contains_key(name) {
-            continue;
-        }
-        let other = rest.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned();
-        if let Some(value) = other.and_then(|key| rest.remove(&key)) {
-            rest.insert(name.to_owned(), value);
-        }
-    }
 }
 
 /// The hyphenated form, which is the one that Okta writes.

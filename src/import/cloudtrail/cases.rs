@@ -100,6 +100,30 @@ fn only_a_time_is_needed() {
     assert_eq!(in_warehouse["occurred_at"], "2026-10-05T10:00:00.000Z");
 }
 
+/// Would catch a record from a data warehouse that is refused, or whose parameters nobody reads because they are text.
+#[test]
+fn records_from_a_warehouse_are_read() {
+    let request = r#"{"bucketName":"acme-data"}"#;
+    let event: Value = event(json!({
+        "eventid": "e-1", "eventtime": "2026-10-05 10:00:00", "eventsource": "s3.amazonaws.com", "eventname": "DeleteBucket",
+        "event_type": "AwsApiCall", "errorcode": "AccessDenied", "requestparameters": request,
+        "useridentity": {"type": "AssumedRole", "principalid": "AROAEXAMPLE:x",
+                         "sessioncontext": {"sessionissuer": {"type": "Role", "principalid": "AROAEXAMPLE", "username": "deploy"}}},
+        "resources": [{"arn": "arn:aws:s3:::acme-data", "accountid": "111122223333", "type": "AWS::S3::Bucket"}],
+    }))
+    .unwrap()
+    .into();
+    assert_eq!((&event["id"], &event["action"]), (&json!("e-1"), &json!("s3.DeleteBucket")));
+    assert_eq!(event["occurred_at"], "2026-10-05T10:00:00Z");
+    assert_eq!((result(&event), &event["actor"]["id"]), ("denied", &json!("AROAEXAMPLE:x")));
+    assert_eq!(
+        event["actor"]["on_behalf_of"],
+        json!({"type": "role", "id": "AROAEXAMPLE", "name": "deploy"})
+    );
+    assert_eq!(event["targets"][0]["name"], "acme-data");
+    assert_eq!(event["metadata"]["requestParameters"], request);
+}
+
 /// Would catch targets past the 64th that nobody finds.
 #[test]
 fn every_target_of_a_large_record_is_found() {
@@ -278,6 +302,22 @@ fn names_come_from_request_and_answer() {
         }
         assert_eq!(event["targets"].as_array().unwrap().len(), 1, "{event}");
     }
+}
+
+/// Would catch somebody who changes its own rights and is not seen among the targets.
+#[test]
+fn whoever_changes_itself_is_the_target() {
+    let ana = json!({"type": "IAMUser", "principalId": "AIDAEXAMPLE", "arn": "arn:aws:iam::111122223333:user/ana", "userName": "ana"});
+    let event = mapped(json!({
+        "eventName": "AttachUserPolicy", "userIdentity": ana,
+        "requestParameters": {"userName": "ana", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+    }));
+    assert!(
+        found_by(&event, "AIDAEXAMPLE") && found_by(&event, "arn:aws:iam::111122223333:user/ana"),
+        "{event}"
+    );
+    assert!(found_by(&event, "AdministratorAccess"));
+    assert_eq!(event["targets"].as_array().unwrap().len(), 2);
 }
 
 /// Would catch two things that share a name taken for one, and an ARN of an account that may be another's.

@@ -35,6 +35,20 @@ impl<'a> Groups<'a> {
         }
     }
 
+    /// Looks at `userIdentity`: whoever changes a user or role may be that user or role.
+    pub(super) fn read_identity(&mut self, identity: &'a Value) {
+        let issuer = identity.get("sessionContext").and_then(|context| context.get("sessionIssuer"));
+        for (word, kind, members) in [("user", "IAMUser", Some(identity)), ("role", "Role", issuer)] {
+            let text =
+                |member: &str| members?.get(member)?.as_str().filter(|text| fits(text, NAME_BYTES_MAX));
+            if text("type") == Some(kind) {
+                let texts: Vec<&str> =
+                    ["userName", "arn", "principalId"].into_iter().filter_map(text).collect();
+                self.groups.push(Group { word: word.to_owned(), texts });
+            }
+        }
+    }
+
     /// Every ARN of the members looked at.
     pub(super) fn arns(&self) -> impl Iterator<Item = &'a str> {
         self.arns.iter().copied()

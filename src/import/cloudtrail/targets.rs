@@ -101,6 +101,9 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Vec<Value> {
     let mut groups = Groups::default();
     let members = ["requestParameters", "responseElements", "serviceEventDetails", "additionalEventData"];
     members.iter().filter_map(|member| rest.get(*member)).for_each(|value| groups.read(value));
+    if let Some(identity) = rest.get("userIdentity") {
+        groups.read_identity(identity);
+    }
     add_parameters(rest, &groups, &mut things);
     things.learn(&groups);
     things.into_targets(scope(rest), text(rest.get("requestParameters"), "path"))
