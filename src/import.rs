@@ -6,13 +6,18 @@
 //! never stops the rest; one file is open at a time and memory is bounded by a batch and a value, whatever the
 //! size of the files; the same files give the same bytes, so that importing twice changes nothing.
 
+mod addresses;
 pub mod cloudtrail;
 mod countries;
+#[cfg(test)]
+mod fields;
 pub mod github;
 mod input;
 mod members;
+mod names;
 pub mod okta;
 mod reader;
+mod results;
 mod values;
 
 pub use input::Input;

@@ -92,14 +92,6 @@ pub(super) fn take_reference(
     }
 }
 
-pub(super) fn take_required(
-    rest: &mut Map<String, Value>,
-    member: &'static str,
-    bytes_max: usize,
-) -> Result<String, NotARecord> {
-    take_text(rest, member, bytes_max).ok_or(NotARecord::Missing(member))
-}
-
 /// Takes away the first of `members` that is a time; the others stay. The first is the one that should be there.
 pub(super) fn take_time(
     rest: &mut Map<String, Value>,

@@ -275,8 +275,7 @@ fn append(source: Source, text: &[u8], body: &mut Vec<u8>) -> Result<(), String>
             body.extend(text.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
         }
         Source::Cloudtrail => {
-            let event = cloudtrail::event(parse(text)?).map_err(|error| error.to_string())?;
-            write(&event, body)?;
+            write(&cloudtrail::event(parse(text)?).map_err(|error| refused(source, &error))?, body)?
         }
         Source::Okta => write(&okta::event(parse(text)?).map_err(|error| refused(source, &error))?, body)?,
         Source::Github => {

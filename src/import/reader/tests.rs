@@ -48,7 +48,7 @@ fn bad_files_and_records_are_named_and_the_rest_goes_on() {
     assert_eq!((last.index, last.line), (2, 3));
     assert_eq!(refusals.len(), 5);
     for (refusal, expected) in refusals.iter().zip([
-        "1.json: record 1 (line 1): not a CloudTrail record: it has no usable eventID",
+        "1.json: record 1 (line 1): not a record of format cloudtrail: it has no usable eventTime",
         "2.json: line 1: does not start with",
         "3.json: line 2: the file ends inside",
         "4.ndjson: record 1 (line 2): is not JSON",
