@@ -9,7 +9,7 @@ use arrow::{
 use auditlake::{
     event::{
         TenantId,
-        decode::{BodyFormat, DecodeContext, decode},
+        decode::{BodyFormat, DecodeContext, EventLimits, decode},
         schema,
     },
     generate::{Generator, Settings},
@@ -28,6 +28,10 @@ const RECEIVED_AT_MICROS: i64 = 1_790_000_000_000_000;
 const RANDOM_TEXT_BYTES: usize = 2_048;
 /// The most that one event may bring: what is left is for its other columns.
 const LARGEST_TEXT_BYTES: usize = limits::EVENT_BYTES_MAX / 4 - 512;
+/// A record of CloudTrail has up to 256 kB.
+const IMPORTED_TEXT_BYTES: usize = 256_000;
+/// Imported records made at a time: a request's worth.
+const IMPORTED_CHUNK_EVENTS: u64 = 50;
 /// Rows of the file that answers are made of, and how many such files there are.
 const ANSWER_FILE_ROWS: u64 = 1_000_000;
 const ANSWER_FILES: u64 = 10;
@@ -55,18 +59,24 @@ enum Events {
     LargestRandom,
     /// As large, with long text that no other event has in every column, and that compresses well.
     LargestSpread,
+    /// Imported records as large as CloudTrail writes them, all alike.
+    ImportedAlike,
+    /// The same of random text.
+    ImportedRandom,
     /// 2 KiB of random text: large files of few rows.
     Random,
 }
 
 /// All of them, from the most usual to the oddest.
-pub(crate) const INPUTS: [Input; 8] = [
+pub(crate) const INPUTS: [Input; 10] = [
     input("16 files that overlap", Events::Ordinary, 16, 16, 125_000),
     input("64 files, one after another", Events::Ordinary, 64, 1, 8_000),
     input("256 small files, two at a time", Events::Ordinary, 256, 2, 400),
     input("16 files of largest events, all alike", Events::LargestAlike, 16, 16, 400),
     input("the same, one after another", Events::LargestAlike, 16, 1, 400),
     input("16 files of largest events, random", Events::LargestRandom, 16, 16, 200),
+    input("16 files of imported records of 256 kB, all alike", Events::ImportedAlike, 16, 16, 100),
+    input("16 files of imported records of 256 kB, random", Events::ImportedRandom, 16, 16, 50),
     input("8 files of largest events, text in all columns", Events::LargestSpread, 8, 8, 800),
     input("4 files just below half the target", Events::Random, 4, 4, 63_000),
 ];
@@ -216,7 +226,9 @@ impl Source {
                 self.metadata()
             );
             let _ = match self.events {
-                Events::Random => writeln!(body, r#","actor":{{"type":"user","id":"u_1"}}}}"#),
+                Events::Random | Events::ImportedAlike | Events::ImportedRandom => {
+                    writeln!(body, r#","actor":{{"type":"user","id":"u_1"}}}}"#)
+                }
                 _ => writeln!(
                     body,
                     r#","actor":{{"type":"user","id":"u_1","metadata":{}}},"targets":[{{"type":"document","id":"d_1","metadata":{}}}],"changes":{{"title":{{"old":{},"new":""}}}}}}"#,
@@ -232,6 +244,8 @@ impl Source {
         let text = match self.events {
             Events::LargestAlike => "a".repeat(LARGEST_TEXT_BYTES),
             Events::LargestRandom => self.random_text(LARGEST_TEXT_BYTES),
+            Events::ImportedAlike => "a".repeat(IMPORTED_TEXT_BYTES),
+            Events::ImportedRandom => self.random_text(IMPORTED_TEXT_BYTES),
             Events::Ordinary | Events::Random | Events::LargestSpread => self.random_text(RANDOM_TEXT_BYTES),
         };
         format!(r#"{{"text":"{text}"}}"#)
@@ -302,7 +316,11 @@ impl Iterator for Source {
         let count = match self.events {
             Events::Ordinary => self.generator.fill(&mut body, CHUNK_EVENTS),
             _ => {
-                let count = self.left.min(LARGE_CHUNK_EVENTS);
+                let chunk = match self.events {
+                    Events::ImportedAlike | Events::ImportedRandom => IMPORTED_CHUNK_EVENTS,
+                    _ => LARGE_CHUNK_EVENTS,
+                };
+                let count = self.left.min(chunk);
                 let mut text = String::new();
                 self.write_large(count, &mut text);
                 body = text.into_bytes();
@@ -312,7 +330,8 @@ impl Iterator for Source {
         if count == 0 {
             return None;
         }
-        let context = DecodeContext::new(None, RECEIVED_AT_MICROS);
+        let context =
+            DecodeContext { limits: EventLimits::IMPORTED, ..DecodeContext::new(None, RECEIVED_AT_MICROS) };
         let decoded = decode(&body, BodyFormat::Ndjson, &context).expect("the body is NDJSON");
         assert_eq!(decoded.batch.num_rows(), count, "{:?}", decoded.rejected.first());
         let first = self.next_seq as i64;
