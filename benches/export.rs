@@ -1,6 +1,6 @@
 //! What exports take: `cargo bench --bench export`.
 //!
-//! Exports all events of one enterprise tenant over three years with the command line, in a process of its own each time: as Parquet copied from
+//! Exports all events of one enterprise tenant over three years with the command line, in a process of its own each time: as Parquet put together from
 //! the table's files, as Parquet with every event read (a filter that all pass), as NDJSON with and without compression. Then DuckDB
 //! copies the same rows from the same files with `COPY … TO`, if the Python of `benches/peers/run` is there. Prints rows a second, rows a
 //! second of processor time (which is what one core does), bytes, and the most memory that the process had. Processes are measured whole: their start, opening the store

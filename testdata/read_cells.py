@@ -196,3 +196,6 @@ def main():
 
 
 main()
+sys.stdout.flush()
+# Threads of the packages may still run, with which an orderly end of the interpreter now and then aborts.
+os._exit(0)

@@ -8,6 +8,7 @@ import contextlib
 import glob
 import io
 import json
+import os
 import sys
 
 
@@ -51,3 +52,6 @@ for name, text in json.load(sys.stdin).items():
     except Exception as error:
         answers[name] = {"error": f"{type(error).__name__}: {error}"}
 json.dump(answers, sys.stdout)
+sys.stdout.flush()
+# Threads of the packages may still run, with which an orderly end of the interpreter now and then aborts.
+os._exit(0)

@@ -87,6 +87,13 @@ mod tests {
                 midnight,
                 Some((Some("2026-11-03T00:00:00Z"), false)),
             ),
+            (
+                "events/tenant=acme/day=2026-11-01/x.parquet",
+                Some(3),
+                false,
+                noon,
+                Some((Some("2026-11-05T00:00:00Z"), false)),
+            ),
             ("index/tenant=acme/x.skip", Some(3), true, noon, None),
             ("wal/0000000001/00000000000000000001.arrow", Some(3), true, noon, None),
         ];

@@ -242,6 +242,17 @@ mod tests {
     use super::*;
     use crate::control::{TenantSettings, TenantVersion};
 
+    /// Would catch a store of the older layout whose table stays without locks.
+    #[test]
+    fn tables_of_both_layouts_are_locked() {
+        let acme = TenantId::parse("acme").unwrap();
+        for (layout, table) in
+            [(TableLayout::Plain, "events/acme"), (TableLayout::Hive, "events/tenant=acme")]
+        {
+            assert_eq!(folders(layout, &acme), [Path::from(table), Path::from("proof/tenant=acme")]);
+        }
+    }
+
     /// A tenant whose versions from `first` on are held or not, as said.
     fn tenant(first: u64, holds: &[bool]) -> Tenant {
         let version = |(place, hold): (usize, &bool)| TenantVersion {

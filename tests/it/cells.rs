@@ -222,25 +222,38 @@ async fn every_snippet_finds_the_newest_week() {
     let table: Value = request.send().await.unwrap().json().await.unwrap();
     assert!(server.terminate().await.status.success());
     let Some(python) = readers::python(readers::IMPORTS_OF_SCRIPT) else { return };
-    let mut command = Command::new(&python);
-    command.arg(RUN_SNIPPETS).current_dir(place.path().unwrap()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut running = command.spawn().unwrap();
-    running.stdin.take().unwrap().write_all(table["snippets"].to_string().as_bytes()).unwrap();
-    let output = running.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let answers: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(answers.len(), 8);
-    for (program, answer) in answers {
-        if let Some(absent) = answer["absent"].as_str() {
-            println!("skipped: the snippet for {program} ({absent})");
-            continue;
-        }
-        let printed = answer["printed"].as_str().unwrap_or_else(|| panic!("{program}: {answer}"));
+    for (program, printed) in run_snippets(&python, &table, place.path().unwrap(), &[]) {
         for (action, count) in counts {
             assert!(printed.contains(action) && printed.contains(&count.to_string()), "{program}: {printed}");
         }
         assert!(!printed.contains("517"), "{program}: {printed}");
     }
+}
+
+/// Runs all snippets of an answer of the API in `folder`; gives what those print that can be run here.
+pub(crate) fn run_snippets(
+    python: &Path,
+    table: &Value,
+    folder: &Path,
+    environment: &[(&'static str, String)],
+) -> BTreeMap<String, String> {
+    let mut command = Command::new(python);
+    command.arg(RUN_SNIPPETS).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = command.envs(environment.iter().cloned()).env("no_proxy", "*").spawn().unwrap();
+    running.stdin.take().unwrap().write_all(table["snippets"].to_string().as_bytes()).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let answers: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answers.len(), 8, "{answers:?}");
+    let mut printed = BTreeMap::new();
+    for (program, answer) in answers {
+        match (answer["absent"].as_str(), answer["printed"].as_str()) {
+            (Some(absent), _) => println!("skipped: the snippet for {program} ({absent})"),
+            (None, Some(text)) => drop(printed.insert(program, text.to_owned())),
+            (None, None) => panic!("{program}: {answer}"),
+        }
+    }
+    printed
 }
 
 /// Would catch events that a writer of Delta which is not ours takes out of a table and that nobody misses; and a table that says

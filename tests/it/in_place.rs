@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::block_in_place};
 
 use crate::{
-    readers,
+    cells, readers,
     support::{
         place::Place,
         s3::BUCKET,
@@ -179,6 +179,14 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
     assert_whole(&reader.sees(&after, None), &after);
     assert_eq!(reader.sees(&before, Some(&before["version"])), pinned);
     snippets_find_its_events(&mut reader, &after);
+    let half = (after["rows"].as_u64().unwrap() / 2).to_string();
+    let environment = s3.readers_environment();
+    let folder = tempfile::tempdir().unwrap();
+    for (program, printed) in
+        block_in_place(|| cells::run_snippets(&python, &after, folder.path(), &environment))
+    {
+        assert!(printed.contains("user.login") && printed.contains(&half), "{program}: {printed}");
+    }
     assert_eq!(s3.refused(), Vec::<String>::new(), "nothing else is needed");
 
     // It exists, as its owner sees; and its reader is refused by the server, not by a lack of it.

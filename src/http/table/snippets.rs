@@ -129,7 +129,10 @@ mod tests {
         }
         assert!(other.polars.contains(r#""aws_allow_http":"true""#), "{other:?}");
         assert!(other.clickhouse.contains("deltaLake('http://10.0.0.1:9000/lake/x')"), "{other:?}");
-        assert!(other.daft.contains(r#"S3Config(endpoint_url="http://10.0.0.1:9000/")"#), "{other:?}");
+        assert!(
+            other.daft.contains(r#"S3Config(endpoint_url="http://10.0.0.1:9000/", use_ssl=False)"#),
+            "{other:?}"
+        );
         let spark = "spark.conf.set(\"fs.s3a.endpoint\", \"http://10.0.0.1:9000/\")\n";
         assert!(other.spark.starts_with(spark), "{other:?}");
     }

@@ -54,10 +54,13 @@ pub(super) fn pyarrow(table: &Described, since: NaiveDate) -> String {
 pub(super) fn daft(table: &Described, since: NaiveDate) -> String {
     let (location, since) = (text(&table.location), moment(since));
     let of_s3 = [("region_name", &table.region), ("endpoint_url", &table.endpoint)];
-    let of_s3: Vec<String> = of_s3
+    let mut of_s3: Vec<String> = of_s3
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", text(value.as_ref()?))))
         .collect();
+    if table.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        of_s3.push("use_ssl=False".to_owned());
+    }
     let config = match of_s3.is_empty() {
         true => String::new(),
         false => format!(", io_config=daft.io.IOConfig(s3=daft.io.S3Config({}))", of_s3.join(", ")),
