@@ -7,6 +7,8 @@
 mod template;
 mod time;
 
+use std::net::IpAddr;
+
 use arrow::{
     array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray},
     datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType},
@@ -28,6 +30,11 @@ const EVENT_BYTES_ESTIMATE: usize = 768;
 
 /// Digits of 2^63, the largest magnitude of an integer.
 const INTEGER_DIGITS_MAX: usize = 19;
+
+/// What an IPv4 address within IPv6 begins with, as std writes it.
+const MAPPED: &str = "::ffff:";
+/// The member that has an address, within the text before its value.
+const IP_ADDRESS: &str = "\"ip_address\"";
 
 /// Steps of an event with all members.
 const STEPS_ESTIMATE: usize = 44;
@@ -125,7 +132,8 @@ impl Rows {
     /// Hash of all that makes the event what it is: everything but `received_at`, `sealed` and `seq`.
     ///
     /// XXH64 (seed 0) of the canonical form without `received_at` and `sealed`: the same in every process and version, and
-    /// no defence against someone who wants two contents to collide. `scratch` is overwritten.
+    /// no defence against someone who wants two contents to collide. An IPv4 address that a version before stored within IPv6 counts as
+    /// itself, so that an event that is sent again is the same event. `scratch` is overwritten.
     pub fn content_hash(&self, row: usize, scratch: &mut String) -> u64 {
         scratch.clear();
         self.push(row, Form::Content, scratch);
@@ -140,7 +148,10 @@ impl Rows {
                 Value::Text(text) => {
                     let Some(text) = text.get(row) else { continue };
                     out.push_str(key);
-                    jcs::push_escaped(out, text);
+                    match form == Form::Content && text.starts_with(MAPPED) && key.contains(IP_ADDRESS) {
+                        true => out.push_str(&without_mapping(text)),
+                        false => jcs::push_escaped(out, text),
+                    }
                     out.push_str("\",");
                 }
                 Value::Sealed(_) if form == Form::Content => {}
@@ -244,6 +255,11 @@ pub fn to_api_json(batch: &RecordBatch, row: usize) -> String {
     let mut out = String::with_capacity(EVENT_BYTES_ESTIMATE);
     rows(batch).push_api(row, &mut out);
     out
+}
+
+/// The text of an address as events have it that are accepted today.
+fn without_mapping(address: &str) -> String {
+    address.parse::<IpAddr>().map_or_else(|_| address.to_owned(), |parsed| parsed.to_canonical().to_string())
 }
 
 /// [`Rows::content_hash`] of every row.

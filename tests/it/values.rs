@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     place::Place,
-    program::{self, run},
+    program::run,
     server::{ROOT_KEY, Server},
 };
 
@@ -167,16 +167,5 @@ fn json_numbers_are_numbers() {
             .remove(0);
         let values: Vec<Option<f64>> = row.as_object().unwrap().values().map(Value::as_f64).collect();
         assert_eq!(values, [Some(100.0), Some(100.0)], "merged {merged}");
-    }
-}
-
-/// Would catch a message that shows the engine's types instead of what to write.
-#[test]
-fn an_error_about_a_json_value_is_one_short_line() {
-    let place = Place::folder();
-    import(&place, NUMBERS[0]);
-    for sql in ["SELECT abs(metadata->'amount') FROM events", "SELECT metadata->'amount' || 1 FROM events"] {
-        let ended = program::run(place.command(&["sql", sql]), b"");
-        assert!(ended.stderr.lines().count() <= 1, "{sql}: {}", ended.stderr);
     }
 }
