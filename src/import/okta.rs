@@ -40,7 +40,7 @@ use serde_json::{Map, Value, json};
 use super::{
     countries,
     members::{
-        NotARecord, make_exact, of, put, take_id, take_required, take_text, take_text_at, take_time, text_at,
+        NotARecord, make_exact, of, put, restore_names, take_id, take_required, take_text, take_text_at, take_time, text_at,
     },
 };
 use crate::limits;
@@ -85,7 +85,7 @@ const UNKNOWN: &str = "unknown";
 /// ```
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
-    restore_names(&mut rest);
+    restore_names(&mut rest, &MEMBERS);
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "uuid", is_uuid).into());
     event.insert("occurred_at".into(), take_time(&mut rest, &["published", "p_event_time"])?.into());
@@ -101,19 +101,6 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     put(&mut event, "metadata", rest);
     event.values_mut().for_each(make_exact);
     Ok(event)
-}
-
-/// Gives members back the names that Okta documents, where only the case of a name differs.
-fn restore_names(rest: &mut Map<String, Value>) {
-    for name in MEMBERS {
-        if rest.contains_key(name) {
-            continue;
-        }
-        let other = rest.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned();
-        if let Some(value) = other.and_then(|key| rest.remove(&key)) {
-            rest.insert(name.to_owned(), value);
-        }
-    }
 }
 
 /// The hyphenated form, which is the one that Okta writes.
