@@ -56,7 +56,8 @@ pub(super) async fn ingest(
     .await?;
     bar.finish_and_clear();
     if let Some(first) = refused.first() {
-        let message = format!("{} of the generated events were refused, one for {}", refused.len(), first.reason);
+        let message =
+            format!("{} of the generated events were refused, one for {}", refused.len(), first.reason);
         return Err(Error::new(ErrorKind::Internal, message));
     }
     text::say(&format!(

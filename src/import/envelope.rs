@@ -34,23 +34,72 @@ use crate::limits::IMPORT_UNPACKED_BYTES_MAX;
 
 /// Members that hold the records of a file, page or batch.
 pub(super) const LISTS: [&str; 14] = [
-    "Records", "records", "Events", "events", "logEvents", "Messages", "messages", "items", "data", "results", "entries",
-    "logs", "value", "hits",
+    "Records",
+    "records",
+    "Events",
+    "events",
+    "logEvents",
+    "Messages",
+    "messages",
+    "items",
+    "data",
+    "results",
+    "entries",
+    "logs",
+    "value",
+    "hits",
 ];
 /// All members that Splunk's HTTP event collector takes.
 const HEC: [&str; 8] = ["time", "host", "source", "sourcetype", "index", "fields", "event", "channel"];
 const SEARCH: [&str; 4] = ["preview", "offset", "lastrow", "init_offset"];
 const LOG_LINE: [&str; 11] = [
-    "timestamp", "ingestionTime", "@timestamp", "logStreamName", "eventId", "@log", "@logStream", "id", "agent", "ecs", "log",
+    "timestamp",
+    "ingestionTime",
+    "@timestamp",
+    "logStreamName",
+    "eventId",
+    "@log",
+    "@logStream",
+    "id",
+    "agent",
+    "ecs",
+    "log",
 ];
 const STREAM: [&str; 24] = [
-    "data", "Data", "recordId", "approximateArrivalTimestamp", "ApproximateArrivalTimestamp", "kinesisRecordMetadata",
-    "SequenceNumber", "sequenceNumber", "PartitionKey", "partitionKey", "EncryptionType", "encryptionType",
-    "kinesisSchemaVersion", "messageId", "message_id", "publishTime", "publish_time", "attributes", "orderingKey",
-    "subsequenceNumber", "ExplicitHashKey", "explicitHashKey", "metadata", "timestamp",
+    "data",
+    "Data",
+    "recordId",
+    "approximateArrivalTimestamp",
+    "ApproximateArrivalTimestamp",
+    "kinesisRecordMetadata",
+    "SequenceNumber",
+    "sequenceNumber",
+    "PartitionKey",
+    "partitionKey",
+    "EncryptionType",
+    "encryptionType",
+    "kinesisSchemaVersion",
+    "messageId",
+    "message_id",
+    "publishTime",
+    "publish_time",
+    "attributes",
+    "orderingKey",
+    "subsequenceNumber",
+    "ExplicitHashKey",
+    "explicitHashKey",
+    "metadata",
+    "timestamp",
 ];
 const QUEUE: [&str; 8] = [
-    "MessageId", "messageId", "ReceiptHandle", "receiptHandle", "MD5OfBody", "md5OfBody", "eventSourceARN", "Attributes",
+    "MessageId",
+    "messageId",
+    "ReceiptHandle",
+    "receiptHandle",
+    "MD5OfBody",
+    "md5OfBody",
+    "eventSourceARN",
+    "Attributes",
 ];
 /// What an envelope is that holds no record at all.
 pub(super) const EMPTY_LIST: &str = "an empty list";
@@ -127,7 +176,8 @@ impl<'t> Members<'t> {
     /// The first member that holds a list of records.
     pub(super) fn list_name(&self) -> Option<&'static str> {
         // A list of words or numbers is not what holds records.
-        let holds_records = |elements: Vec<&str>| elements.first().is_some_and(|first| first.starts_with(['{', '"', '[']));
+        let holds_records =
+            |elements: Vec<&str>| elements.first().is_some_and(|first| first.starts_with(['{', '"', '[']));
         LISTS.into_iter().find(|name| self.elements(name).is_some_and(holds_records))
     }
 
@@ -141,7 +191,10 @@ impl<'t> Members<'t> {
             "hits" => "hits",
             _ => return None,
         };
-        json::elements(Members::of(self.object(name)?)?.array(inner_name)?).ok()
+        let inner = Members::of(self.object(name)?)?;
+        // A record may have a member of that name as well, and it has others.
+        (name != "data" || inner.has_only(&["events"]))
+            .then(|| json::elements(inner.array(inner_name)?).ok())?
     }
 
     fn has_empty_list(&self) -> bool {
@@ -162,8 +215,8 @@ pub(super) fn open<'t>(members: &Members<'t>) -> Result<Option<Content<'t>>, Str
     if let Some(what) = without_events(members) {
         return Ok(Some(Content::NoEvents(what)));
     }
-    let list = members.list_name().and_then(|name| members.elements(name)).map(Content::Values);
-    let inside = list.or_else(|| object_inside(members)).map(Ok).or_else(|| text_inside(members));
+    // What one transport alone has is surer than a list of a common name.
+    let inside = object_inside(members).or_else(|| list(members)).map(Ok).or_else(|| text_inside(members));
     let Some(content) = inside else {
         return Ok(members.has_empty_list().then_some(Content::NoEvents(EMPTY_LIST)));
     };
@@ -185,16 +238,23 @@ fn without_events(members: &Members<'_>) -> Option<&'static str> {
     if members.has("configSnapshotId") || members.array("configurationItems").is_some() {
         return Some("a configuration of AWS Config");
     }
-    if (says("Type", "SubscriptionConfirmation") || says("Type", "UnsubscribeConfirmation")) && members.has("TopicArn") {
+    if (says("Type", "SubscriptionConfirmation") || says("Type", "UnsubscribeConfirmation"))
+        && members.has("TopicArn")
+    {
         return Some("a confirmation of SNS");
     }
     if says("Event", "s3:TestEvent") {
         return Some("a test message of S3");
     }
-    if members.has("s3Bucket") && members.has("s3ObjectKey") && members.has_only(&["s3Bucket", "s3ObjectKey"]) {
+    if members.has("s3Bucket") && members.has("s3ObjectKey") && members.has_only(&["s3Bucket", "s3ObjectKey"])
+    {
         return Some("a notification of a log file, without its events");
     }
     None
+}
+
+fn list<'t>(members: &Members<'t>) -> Option<Content<'t>> {
+    members.elements(members.list_name()?).map(Content::Values)
 }
 
 /// A record, or a further envelope, that an object holds as an object.
@@ -230,7 +290,8 @@ fn text_inside<'t>(members: &Members<'t>) -> Option<Result<Content<'t>, String>>
         ("Body", members.text("Body").or_else(|| members.text("body"))?)
     } else if members.has("specversion") && members.has("data_base64") {
         ("data_base64", members.text("data_base64")?)
-    } else if members.has_any(&["data", "Data"]) && (members.has_only(&STREAM) || members.has("specversion")) {
+    } else if members.has_any(&["data", "Data"]) && (members.has_only(&STREAM) || members.has("specversion"))
+    {
         ("data", members.text("data").or_else(|| members.text("Data"))?)
     } else if members.has("_raw") {
         ("_raw", members.text("_raw")?)
@@ -241,7 +302,11 @@ fn text_inside<'t>(members: &Members<'t>) -> Option<Result<Content<'t>, String>>
     } else {
         return None;
     };
-    Some(unpack(&text).map(Content::Text).map_err(|reason| format!("the text in its member {name:?} {reason}")))
+    Some(
+        unpack(&text)
+            .map(Content::Text)
+            .map_err(|reason| format!("the text in its member {name:?} {reason}")),
+    )
 }
 
 /// The JSON that a text is, or that it becomes when it is read as base64 and decompressed.
@@ -253,7 +318,11 @@ fn unpack(text: &str) -> Result<Vec<u8>, String> {
     let engines = [&general_purpose::STANDARD, &general_purpose::URL_SAFE, &general_purpose::STANDARD_NO_PAD];
     let decoded = engines.into_iter().find_map(|engine| engine.decode(trimmed).ok());
     let unpacked = decompress(decoded.ok_or("is neither JSON nor base64")?)?;
-    if begins_json(unpacked.trim_ascii_start()) { Ok(unpacked) } else { Err("is base64, but not of JSON".into()) }
+    if begins_json(unpacked.trim_ascii_start()) {
+        Ok(unpacked)
+    } else {
+        Err("is base64, but not of JSON".into())
+    }
 }
 
 /// Whether text begins as an object, an array or JSON text in quotation marks does.

@@ -214,8 +214,17 @@ mod tests {
         let short = |path: String| path.replace(&format!("{}/", folder.path().display()), "");
         let names: Vec<String> = found.inputs.iter().map(|input| short(input.to_string())).collect();
         let expected = [
-            "a.JSON.GZ", "b/c.ndjson.zst", "b/d.json.log.gz", "b/events.log", "b/list.txt", "b/stream-2026-10-05", "broken.gz",
-            "empty", "utf16", "z.json", "standard input",
+            "a.JSON.GZ",
+            "b/c.ndjson.zst",
+            "b/d.json.log.gz",
+            "b/events.log",
+            "b/list.txt",
+            "b/stream-2026-10-05",
+            "broken.gz",
+            "empty",
+            "utf16",
+            "z.json",
+            "standard input",
         ];
         assert_eq!(names, expected);
         let left_out: Vec<String> = found

@@ -127,7 +127,11 @@ impl<'t> Parser<'t> {
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), SyntaxError> {
-        if depth < IMPORT_DEPTH_MAX { Ok(()) } else { self.error("too many objects and arrays inside each other") }
+        if depth < IMPORT_DEPTH_MAX {
+            Ok(())
+        } else {
+            self.error("too many objects and arrays inside each other")
+        }
     }
 
     fn object(&mut self, depth: usize) -> Result<Value, SyntaxError> {
@@ -346,9 +350,8 @@ impl<'t> Parser<'t> {
     fn hex(&mut self) -> Result<u32, SyntaxError> {
         let digits = self.text.as_bytes().get(self.at + 1..self.at + 5);
         let digit = |byte: &u8| char::from(*byte).to_digit(16);
-        let code = digits.and_then(|digits| {
-            digits.iter().try_fold(0, |code, byte| Some(code << 4 | digit(byte)?))
-        });
+        let code =
+            digits.and_then(|digits| digits.iter().try_fold(0, |code, byte| Some(code << 4 | digit(byte)?)));
         match code {
             Some(code) => {
                 self.at += 5;

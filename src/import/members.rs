@@ -147,7 +147,8 @@ pub(super) fn restore_names(rest: &mut Map<String, Value>, documented: &[&str]) 
         if rest.contains_key(*name) {
             continue;
         }
-        let other = rest.keys().find(|key| is_spelling(key, name) && !documented.contains(&key.as_str())).cloned();
+        let other =
+            rest.keys().find(|key| is_spelling(key, name) && !documented.contains(&key.as_str())).cloned();
         if let Some(value) = other.and_then(|key| rest.remove(&key)) {
             rest.insert((*name).to_owned(), value);
         }

@@ -40,7 +40,8 @@ use serde_json::{Map, Value, json};
 use super::{
     countries,
     members::{
-        NotARecord, make_exact, of, put, restore_names, take_id, take_required, take_text, take_text_at, take_time, text_at,
+        NotARecord, make_exact, of, put, restore_names, take_id, take_required, take_text, take_text_at,
+        take_time, text_at,
     },
 };
 use crate::limits;

@@ -233,7 +233,8 @@ impl Reader {
             Ok(bytes) => {
                 let values = Values::new(bytes);
                 let (without_events, first_without) = (0, None);
-                self.open = Some(Open { name, values, index: 0, refused: false, without_events, first_without });
+                self.open =
+                    Some(Open { name, values, index: 0, refused: false, without_events, first_without });
             }
             Err(error) => self.refuse_input(name, ValuesError::Read(error)),
         }
@@ -273,7 +274,14 @@ impl Reader {
             };
             let origin = Some(Origin { input: name.clone(), index, line });
             let kind = NoteKind::ValuesWithoutEvents;
-            self.ready.push_back(Step::Noted(Note { kind, input: name, origin, id: None, pointer: None, text }));
+            self.ready.push_back(Step::Noted(Note {
+                kind,
+                input: name,
+                origin,
+                id: None,
+                pointer: None,
+                text,
+            }));
         }
     }
 
@@ -376,7 +384,8 @@ impl Outlet for Gathering<'_> {
             _ => format!("{pointer}: what was no Unicode letter became U+FFFD"),
         };
         let (kind, origin) = (NoteKind::Changed, self.origin(line));
-        let note = Note { kind, input: self.name.clone(), origin: Some(origin), id, pointer: Some(pointer), text };
+        let note =
+            Note { kind, input: self.name.clone(), origin: Some(origin), id, pointer: Some(pointer), text };
         self.reader.ready.push_back(Step::Noted(note));
     }
 

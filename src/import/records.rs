@@ -61,8 +61,12 @@ impl Source {
     fn is_record(self, has: impl Fn(&str) -> bool) -> bool {
         match self {
             Source::Native => has("action") || has("actor") || has("occurred_at") || has("organization_id"),
-            Source::Cloudtrail => has("eventID") || (has("eventTime") && (has("eventName") || has("eventSource"))),
-            Source::Okta => has("uuid") || has("published") || (has("eventType") && (has("actor") || has("outcome"))),
+            Source::Cloudtrail => {
+                has("eventID") || (has("eventTime") && (has("eventName") || has("eventSource")))
+            }
+            Source::Okta => {
+                has("uuid") || has("published") || (has("eventType") && (has("actor") || has("outcome")))
+            }
             Source::Github => has("action") || has("_document_id"),
         }
     }
@@ -101,12 +105,32 @@ fn read_inside(source: Source, text: &[u8], line: u64, envelopes: usize, outlet:
 
 /// Whether a text begins as native events do and envelopes do not, which saves looking at its members.
 fn begins_native(text: &[u8]) -> bool {
-    const FIRST: [&[u8]; 7] =
-        [b"tenant_id\"", b"action\"", b"occurred_at\"", b"actor\"", b"targets\"", b"context\"", b"organization_id\""];
-    let Some(rest) = text.strip_prefix(b"{") else { return false };
-    let Some(key) = rest.trim_ascii_start().strip_prefix(b"\"") else { return false };
-    FIRST.iter().any(|name| key.starts_with(name))
-        || (key.starts_with(b"id\"") && memchr::memmem::find(key, b"\"detail-type\"").is_none())
+    const FIRST: [&[u8]; 7] = [
+        b"tenant_id\"",
+        b"action\"",
+        b"occurred_at\"",
+        b"actor\"",
+        b"targets\"",
+        b"context\"",
+        b"organization_id\"",
+    ];
+    let key_of = |text: &'_ [u8], mark: u8| -> Option<usize> {
+        let rest = text.strip_prefix(&[mark])?.trim_ascii_start();
+        rest.starts_with(b"\"").then(|| text.len() - rest.len() + 1)
+    };
+    let is_first = |key: &[u8]| FIRST.iter().any(|name| key.starts_with(name));
+    let Some(key) = key_of(text, b'{').map(|at| &text[at..]) else { return false };
+    if is_first(key) {
+        return true;
+    }
+    // Transports have ids as well; a native event goes on with something of its own.
+    let Some(rest) = key.strip_prefix(b"id\"") else { return false };
+    let Some(id) = key_of(rest.trim_ascii_start(), b':').map(|at| &rest.trim_ascii_start()[at..]) else {
+        return false;
+    };
+    let Some(end) = memchr::memchr2(b'"', b'\\', id).filter(|end| id[*end] == b'"') else { return false };
+    let behind = id[end + 1..].trim_ascii_start();
+    key_of(behind, b',').is_some_and(|at| is_first(&behind[at..]))
 }
 
 /// Tells what is inside the envelope that `text` is; `false` if it is none.
@@ -119,7 +143,9 @@ fn open(source: Source, text: &str, line: u64, envelopes: usize, outlet: &mut im
             }
             match envelope::open(&members) {
                 // A table's row may have an empty list in a column of such a name.
-                Ok(Some(Content::NoEvents(EMPTY_LIST))) if source.is_record(|name| members.has_spelling(name)) => {
+                Ok(Some(Content::NoEvents(EMPTY_LIST)))
+                    if source.is_record(|name| members.has_spelling(name)) =>
+                {
                     return false;
                 }
                 Ok(Some(content)) => content,
@@ -135,13 +161,16 @@ fn open(source: Source, text: &str, line: u64, envelopes: usize, outlet: &mut im
             Err(_) => return false,
         },
         Some(b'"') => match json::string(text) {
-            Some(inner) if inner.trim_start().starts_with(['{', '[']) => Content::Text(inner.into_owned().into_bytes()),
+            Some(inner) if inner.trim_start().starts_with(['{', '[']) => {
+                Content::Text(inner.into_owned().into_bytes())
+            }
             _ => return false,
         },
         _ => return false,
     };
     if envelopes == IMPORT_ENVELOPES_MAX {
-        outlet.refused(line, Problem::of(format!("more than {IMPORT_ENVELOPES_MAX} envelopes in each other")));
+        outlet
+            .refused(line, Problem::of(format!("more than {IMPORT_ENVELOPES_MAX} envelopes in each other")));
         return true;
     }
     match content {
@@ -246,5 +275,7 @@ fn id_of(source: Source, value: &Value) -> Option<String> {
     Some(id.chars().take(SHOWN_CHARS_MAX).collect())
 }
 
+#[cfg(test)]
+mod fidelity;
 #[cfg(test)]
 mod tests;

@@ -105,9 +105,9 @@ fn offset(text: &str) -> Option<String> {
 /// A number of seconds or parts of them since 1970.
 fn of_number(text: &str, as_milliseconds: bool) -> Option<Time> {
     let number = Decimal::parse(text)?;
-    let plausible = UNITS.into_iter().find(|unit| {
-        number.scaled_floor(-unit).is_some_and(|seconds| PLAUSIBLE_SECONDS.contains(&seconds))
-    });
+    let plausible = UNITS
+        .into_iter()
+        .find(|unit| number.scaled_floor(-unit).is_some_and(|seconds| PLAUSIBLE_SECONDS.contains(&seconds)));
     let unit = match plausible {
         Some(unit) => unit,
         // Milliseconds have no fraction.

@@ -68,7 +68,15 @@ pub(super) struct Values {
 
 impl Values {
     pub(super) fn new(input: Box<dyn Read + Send>) -> Self {
-        Self { input, buffer: Vec::new(), start: 0, ended: false, line: 1, shape: Shape::Between, began: false }
+        Self {
+            input,
+            buffer: Vec::new(),
+            start: 0,
+            ended: false,
+            line: 1,
+            shape: Shape::Between,
+            began: false,
+        }
     }
 
     /// The values of a text that is in memory.

@@ -155,7 +155,8 @@ impl Report {
             }
             NoteKind::Changed => {
                 let place = place(input, origin.as_ref(), id.as_deref());
-                let entry = || json!({"file": **input, "line": line, "id": id, "pointer": pointer, "change": text});
+                let entry =
+                    || json!({"file": **input, "line": line, "id": id, "pointer": pointer, "change": text});
                 self.changed.add(&self.bar, &place, text, entry);
             }
         }
@@ -193,8 +194,16 @@ impl Report {
         );
         let hold = |count| if count == 1 { "holds" } else { "hold" };
         for (count, noun, what) in [
-            (counts.inputs_without_events, "file", format!("{} no events", hold(counts.inputs_without_events))),
-            (counts.values_without_events, "value", format!("{} no events", hold(counts.values_without_events))),
+            (
+                counts.inputs_without_events,
+                "file",
+                format!("{} no events", hold(counts.inputs_without_events)),
+            ),
+            (
+                counts.values_without_events,
+                "value",
+                format!("{} no events", hold(counts.values_without_events)),
+            ),
             (self.left_out.count, "file", "left out".to_owned()),
             (self.changed.count, "text", "changed".to_owned()),
         ] {

@@ -98,8 +98,10 @@ fn batches_keep_their_caps_and_the_order() {
 #[test]
 fn what_holds_no_events_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let digest = r#"{"digestStartTime":"2026-10-05T9:05:12Z","digestEndTime":"2026-10-05T10:05:12Z","logFiles":[]}"#;
-    let control = r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"1","message":"CWL CONTROL MESSAGE"}]}"#;
+    let digest =
+        r#"{"digestStartTime":"2026-10-05T9:05:12Z","digestEndTime":"2026-10-05T10:05:12Z","logFiles":[]}"#;
+    let control =
+        r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"1","message":"CWL CONTROL MESSAGE"}]}"#;
     for (name, text) in [
         ("1.json", digest.to_owned()),
         ("2.json", String::new()),
@@ -113,16 +115,20 @@ fn what_holds_no_events_is_told() {
     ] {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let inputs: Vec<Input> = ["ConfigWritabilityCheckFile", "1.json"]
-        .map(|name| Input::File(folder.path().join(name)))
-        .into();
+    let inputs: Vec<Input> =
+        ["ConfigWritabilityCheckFile", "1.json"].map(|name| Input::File(folder.path().join(name))).into();
     assert_eq!(Reader::new(inputs, Source::Cloudtrail, Settings::default()).count(), 2);
 
     let found = Input::find(&[folder.path().to_owned()]).unwrap();
     assert_eq!(found.left_out.len(), 1, "a folder's check file is no JSON");
     let (batches, refusals, notes, counts) = read_all(folder.path(), Source::Cloudtrail, Settings::default());
     assert_eq!(batches.len(), 1);
-    assert_eq!(refusals, ["7.json: record 0 (line 2): not a CloudTrail record: it has no usable eventID; its members are \"x\""]);
+    assert_eq!(
+        refusals,
+        [
+            "7.json: record 0 (line 2): not a CloudTrail record: it has no usable eventID; its members are \"x\""
+        ]
+    );
     assert_eq!(
         notes,
         [
@@ -137,7 +143,13 @@ fn what_holds_no_events_is_told() {
         ]
     );
     let expected = Counts {
-        inputs: 8, inputs_without_events: 6, values_without_events: 6, records: 2, mapped: 1, refused: 1, ..Counts::default()
+        inputs: 8,
+        inputs_without_events: 6,
+        values_without_events: 6,
+        records: 2,
+        mapped: 1,
+        refused: 1,
+        ..Counts::default()
     };
     assert_eq!(counts, expected);
 }
@@ -146,7 +158,8 @@ fn what_holds_no_events_is_told() {
 #[test]
 fn what_json_cannot_hold_is_refused_or_told() {
     let folder = tempfile::tempdir().unwrap();
-    let twice = record("a").replace("\"eventName\"", "\"requestParameters\":{\"x/y\":[{\"b\":1,\"b\":2}]},\"eventName\"");
+    let twice = record("a")
+        .replace("\"eventName\"", "\"requestParameters\":{\"x/y\":[{\"b\":1,\"b\":2}]},\"eventName\"");
     let half = record("b").replace("\"eventName\"", "\"userAgent\":\"x\\ud83d\",\"eventName\"");
     let mut latin = record("c").replace("\"eventName\"", "\"requestID\":\"@\",\"eventName\"").into_bytes();
     latin.iter_mut().filter(|byte| **byte == b'@').for_each(|byte| *byte = 0xfc);
@@ -171,5 +184,8 @@ fn what_json_cannot_hold_is_refused_or_told() {
     );
     assert_eq!((counts.mapped, counts.changed), (2, 2));
     let body = String::from_utf8(batches[0].body.clone()).unwrap();
-    assert!(body.contains("\"user_agent\":\"x\u{fffd}\"") && body.contains("\"request_id\":\"\u{fffd}\""), "{body}");
+    assert!(
+        body.contains("\"user_agent\":\"x\u{fffd}\"") && body.contains("\"request_id\":\"\u{fffd}\""),
+        "{body}"
+    );
 }

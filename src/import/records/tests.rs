@@ -81,9 +81,7 @@ fn envelopes([one, two]: &[Value; 2]) -> Vec<Value> {
             "region": "eu-west-1", "resources": [], "detail": record,
         })
     };
-    let sns = |text: &str| {
-        json!({"Type": "Notification", "MessageId": "m", "TopicArn": "arn", "Message": text, "Timestamp": "t", "SignatureVersion": "1"})
-    };
+    let sns = |text: &str| json!({"Type": "Notification", "MessageId": "m", "TopicArn": "arn", "Message": text, "Timestamp": "t", "SignatureVersion": "1"});
     let subscription = json!({
         "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "g", "logStream": "s", "subscriptionFilters": ["all"],
         "logEvents": [{"id": "1", "timestamp": 1, "message": a}, {"id": "2", "timestamp": 2, "message": b}],
@@ -186,20 +184,44 @@ fn native_events_are_passed_on_as_they_are() {
 #[test]
 fn envelopes_without_records_and_broken_ones_are_told() {
     for (text, expected) in [
-        (r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"x"}]}"#, "1 nothing: a control message"),
-        (r#"{"Type":"SubscriptionConfirmation","TopicArn":"a","Message":"You have chosen"}"#, "1 nothing: a confirmation"),
+        (
+            r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"x"}]}"#,
+            "1 nothing: a control message",
+        ),
+        (
+            r#"{"Type":"SubscriptionConfirmation","TopicArn":"a","Message":"You have chosen"}"#,
+            "1 nothing: a confirmation",
+        ),
         (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"t"}"#, "1 nothing: a test message"),
         (r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#, "1 nothing: a notification"),
-        (r#"{"fileVersion":"1.0","configSnapshotId":"x","configurationItems":[{"a":1}]}"#, "1 nothing: a configuration"),
+        (
+            r#"{"fileVersion":"1.0","configSnapshotId":"x","configurationItems":[{"a":1}]}"#,
+            "1 nothing: a configuration",
+        ),
         (r#"{"data":{"events":[]}}"#, "1 nothing: an empty list"),
         (r#"{"events":[],"nextToken":"x"}"#, "1 nothing: an empty list"),
         (r#"{"PUBLISHED":"x","items":[]}"#, "1 refused"),
-        (r#"{"detail-type":"x","detail":{},"detail":{}}"#, "1 refused None the envelope has the member \"detail\" twice"),
-        (r#"{"MessageId":"m","Type":"Notification","Message":"hello"}"#, "1 refused None the text in its member \"Message\" is neither JSON nor base64"),
-        (r#"{"id":"1","timestamp":1,"message":"aGVsbG8="}"#, "1 refused None the text in its member \"message\" is base64, but not of JSON"),
-        (r#"{"id":"1","timestamp":1,"message":"{\"a\":"}"#, "1 refused None is not JSON: the text ends inside a value"),
+        (
+            r#"{"detail-type":"x","detail":{},"detail":{}}"#,
+            "1 refused None the envelope has the member \"detail\" twice",
+        ),
+        (
+            r#"{"MessageId":"m","Type":"Notification","Message":"hello"}"#,
+            "1 refused None the text in its member \"Message\" is neither JSON nor base64",
+        ),
+        (
+            r#"{"id":"1","timestamp":1,"message":"aGVsbG8="}"#,
+            "1 refused None the text in its member \"message\" is base64, but not of JSON",
+        ),
+        (
+            r#"{"id":"1","timestamp":1,"message":"{\"a\":"}"#,
+            "1 refused None is not JSON: the text ends inside a value",
+        ),
         (r#"{"id":"1","timestamp":1,"message":"[]"}"#, "1 nothing: an empty list"),
-        (r#"{"what":1,"ever":[2]}"#, "1 refused None not a record of format okta: it has no usable published; its members are \"what\", \"ever\""),
+        (
+            r#"{"what":1,"ever":[2]}"#,
+            "1 refused None not a record of format okta: it has no usable published; its members are \"what\", \"ever\"",
+        ),
         (r#"{"events":["push"]}"#, "1 refused None not a record"),
         (r#"{}"#, "1 refused None not a record"),
         ("7", "1 refused None not a record of format okta: it is not an object"),

@@ -82,7 +82,9 @@ impl Scan {
                 }
                 // A number or word ends at whatever cannot belong to it.
                 b'}' | b']' | b',' if self.depth == 0 && self.started => return Progress::Ended(at),
-                byte if self.depth == 0 && self.started && byte.is_ascii_whitespace() => return Progress::Ended(at),
+                byte if self.depth == 0 && self.started && byte.is_ascii_whitespace() => {
+                    return Progress::Ended(at);
+                }
                 _ => {}
             }
             self.started = true;

@@ -59,7 +59,10 @@ fn every_shape_gives_its_values() {
         assert_eq!(texts(text), objects, "{text}");
     }
     assert_eq!(texts("{\n\"a\":1}\n{\n\"b\":2}"), ["{\n\"a\":1}", "{\n\"b\":2}"]);
-    assert_eq!(texts("{\"a\":1}\n{\n  \"b\": [\n{}\n]\n}\n{\"c\":3}"), ["{\"a\":1}", "{\n  \"b\": [\n{}\n]\n}", "{\"c\":3}"]);
+    assert_eq!(
+        texts("{\"a\":1}\n{\n  \"b\": [\n{}\n]\n}\n{\"c\":3}"),
+        ["{\"a\":1}", "{\n  \"b\": [\n{}\n]\n}", "{\"c\":3}"]
+    );
     assert_eq!(texts("{\"RecordSet\":1}"), ["{\"RecordSet\":1}"]);
     assert_eq!(texts("[1, \"x\\\"\", null]"), ["1", "\"x\\\"\"", "null"]);
     assert_eq!(texts("\"{\\\"a\\\":1}\"\n\"{}\""), ["\"{\\\"a\\\":1}\"", "\"{}\""]);
@@ -100,7 +103,11 @@ fn a_broken_line_stands_alone() {
         assert_eq!([&found[0], &found[2], &found[3]], ["{\"a\":1}", "{\"c\":3}", "{\"d\":4}"], "{text}");
         assert_eq!(found[1].trim_end(), broken, "{text}");
         if broken.starts_with('{') {
-            assert_eq!(texts(&format!("{broken}\n{{\"c\":3}}\n{{\"d\":4}}"))[1..], ["{\"c\":3}", "{\"d\":4}"], "{text}");
+            assert_eq!(
+                texts(&format!("{broken}\n{{\"c\":3}}\n{{\"d\":4}}"))[1..],
+                ["{\"c\":3}", "{\"d\":4}"],
+                "{text}"
+            );
         }
     }
     assert_eq!(texts("{\"a\":1}}\n{\"b\":2}"), ["{\"a\":1}", "}\n", "{\"b\":2}"]);
@@ -138,12 +145,17 @@ fn objects_longer_than_records_are_read_record_by_record() {
     let record = format!("{{\"x\":\"{}\"}}", "é".repeat(1_000));
     let count = IMPORT_VALUE_BYTES_MAX / record.len() + 10;
     let records = vec![record.as_str(); count].join(",");
-    let text = format!("{{\"tags\":[\"{{\"],\"page\":{{\"items\":[{{}}]}},\"events\": [{records}],\"next\":null}}\n{{\"a\":1}}");
+    let text = format!(
+        "{{\"tags\":[\"{{\"],\"page\":{{\"items\":[{{}}]}},\"events\": [{records}],\"next\":null}}\n{{\"a\":1}}"
+    );
     let mut values = Values::new(Box::new(std::io::Cursor::new(text.into_bytes())));
     let mut found = 0;
     while let Some((value, line)) = values.next_value().unwrap() {
         found += 1;
-        assert_eq!((value, line), if found > count { (&b"{\"a\":1}"[..], 2) } else { (record.as_bytes(), 1) });
+        assert_eq!(
+            (value, line),
+            if found > count { (&b"{\"a\":1}"[..], 2) } else { (record.as_bytes(), 1) }
+        );
     }
     assert_eq!(found, count + 1);
 }
