@@ -11,8 +11,7 @@ use auditlake::event::{
 use criterion::{Criterion, Throughput};
 
 const EVENTS: usize = 1_000;
-const CONTEXT: DecodeContext =
-    DecodeContext { tenant: None, received_at_micros: 1_795_400_000_000_000, own: false };
+const CONTEXT: DecodeContext = DecodeContext::new(None, 1_795_400_000_000_000);
 
 /// An event as a SaaS back end sends it: about 500 bytes, with a target, context and metadata.
 fn event(number: usize) -> String {

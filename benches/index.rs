@@ -61,8 +61,7 @@ async fn fill(folder: &std::path::Path, events: u64) -> Lake {
     let mut generator = Generator::new(&settings).expect("settings");
     let mut body = Vec::new();
     while generator.fill(&mut body, BATCH_EVENTS) > 0 {
-        let context =
-            DecodeContext { tenant: None, received_at_micros: lake.clock().now_micros(), own: false };
+        let context = DecodeContext::new(None, lake.clock().now_micros());
         let decoded = decode(&body, BodyFormat::Ndjson, &context).expect("events");
         let ingest = lake.ingest().expect("open for writing");
         while ingest

@@ -23,7 +23,7 @@ fn segment(events: usize) -> Segment {
         )
     };
     let body = (0..events).map(event).collect::<Vec<_>>().join("\n");
-    let context = DecodeContext { tenant: None, received_at_micros: RECEIVED_AT_MICROS, own: false };
+    let context = DecodeContext::new(None, RECEIVED_AT_MICROS);
     let decoded = decode(body.as_bytes(), BodyFormat::Ndjson, &context).expect("the body is NDJSON");
     assert_eq!(decoded.batch.num_rows(), events, "{:?}", decoded.rejected.first());
     Segment { writer: "bench".into(), batches: vec![decoded.batch], answers: String::new(), sealed_by: None }

@@ -4,10 +4,10 @@
 -- had many failed ones. `new_country` tells whether the account never logged in from there before, within
 -- the days asked for. Guesses at many accounts from one address: failed-logins.
 --
--- param from      date     today-29                        first day (UTC)
--- param to        date     today                           last day (UTC)
--- param actions   list     user.login,signin.ConsoleLogin  the actions that a login is
--- param failures  integer  10                              failed logins within the hour before, at least
+-- param from      date     today-29                                                                                                first day (UTC)
+-- param to        date     today                                                                                                   last day (UTC)
+-- param actions   list     user.login,user.session.start,signin.ConsoleLogin,signin.CredentialVerification,grafana.login-auth.sso  the actions that a login is
+-- param failures  integer  10                                                                                                      failed logins within the hour before, at least
 --
 -- column tenant_id        whose account
 -- column actor_id         the account
@@ -31,6 +31,8 @@ WITH logins AS (
     FROM events
     WHERE day BETWEEN $from AND $to AND array_has($actions, action)
         AND outcome IN ('success', 'failure', 'denied')
+        -- Whom a source did not name is not one account.
+        AND NOT (actor_type = 'unknown' AND actor_id = 'unknown')
 )
 SELECT
     tenant_id, actor_id, actor_name, occurred_at AS logged_in_at, failures, ip_address, country,

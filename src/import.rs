@@ -11,18 +11,23 @@
 //! The way of the bytes: [`folder`] finds the files, [`input`] opens them, [`values`] cuts them into JSON values,
 //! [`envelope`] finds the records in these, [`json`] parses them, a module a format maps them, [`reader`] gathers the events.
 
+mod addresses;
 pub mod cloudtrail;
 mod countries;
 mod decimal;
 mod envelope;
+#[cfg(test)]
+mod fields;
 mod folder;
 pub mod github;
 mod input;
 mod json;
 mod members;
+mod names;
 pub mod okta;
 mod reader;
 mod records;
+mod results;
 mod times;
 mod values;
 
@@ -30,6 +35,8 @@ pub use folder::{Found, LeftOut};
 pub use input::Input;
 pub use members::NotARecord;
 pub use reader::{Batch, Counts, Note, NoteKind, Origin, Reader, Refusal, Settings, Step};
+
+use crate::event::decode::EventLimits;
 
 /// What the files hold.
 ///
@@ -67,6 +74,19 @@ impl Source {
     /// ```
     pub fn names_tenants(self) -> bool {
         self == Source::Native
+    }
+
+    /// How large an event may be that was mapped from a record of this source.
+    ///
+    /// ```
+    /// use auditlake::{event::decode::EventLimits, import::Source};
+    /// assert_eq!(Source::Cloudtrail.limits(), EventLimits::IMPORTED);
+    /// ```
+    pub fn limits(self) -> EventLimits {
+        match self {
+            Source::Native => EventLimits::NATIVE,
+            Source::Cloudtrail | Source::Okta | Source::Github => EventLimits::IMPORTED,
+        }
     }
 }
 

@@ -212,12 +212,23 @@ pub const REASON_BYTES_MAX: usize = 4_096;
 pub const DESCRIPTION_BYTES_MAX: usize = 8_192;
 /// Targets of one event.
 pub const TARGETS_MAX: usize = 64;
+/// Aliases of one target: other names of the same thing.
+pub const ALIASES_MAX: usize = 16;
 /// Canonical JSON of one metadata object (the event's, the actor's, each target's) or of `changes`.
 pub const METADATA_BYTES_MAX: usize = 16 * 1_024;
 /// Text of one event as stored: the bytes of all its text and JSON columns together.
 pub const EVENT_BYTES_MAX: usize = 64 * 1_024;
 /// Levels of objects and arrays in an event, the event itself being the first.
 pub const JSON_DEPTH_MAX: usize = 32;
+/// Targets of an event that was mapped from a record of another system: as many as its text has room for.
+pub const IMPORTED_TARGETS_MAX: usize = 65_536;
+/// Canonical JSON of one metadata object, or of `changes`, of such an event. CloudTrail's records have up to 256 kB, and a record's
+/// numbers may take more room as text.
+pub const IMPORTED_METADATA_BYTES_MAX: usize = 1_024 * 1_024;
+/// Text of such an event as stored: the record, and its targets once more.
+pub const IMPORTED_EVENT_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+/// Levels of objects and arrays in such an event.
+pub const IMPORTED_JSON_DEPTH_MAX: usize = 100;
 /// Levels of objects and arrays past which a body is not read at all.
 pub const BODY_DEPTH_MAX: usize = 128;
 /// Characters of one JSON number; no double needs more than 800.
@@ -270,7 +281,11 @@ pub const TABLE: &[Limit] = &[
     event("id", EVENT_ID_BYTES_MAX, "bytes"),
     event("action", ACTION_BYTES_MAX, "bytes"),
     event("type (actor, target, credential, on_behalf_of)", TYPE_BYTES_MAX, "bytes"),
-    event("id (actor, target, credential, on_behalf_of, workspace)", REFERENCE_BYTES_MAX, "bytes"),
+    event(
+        "id (actor, target, credential, on_behalf_of, workspace), alias of a target",
+        REFERENCE_BYTES_MAX,
+        "bytes",
+    ),
     event("name (actor, target, on_behalf_of, workspace)", NAME_BYTES_MAX, "bytes"),
     event("actor.email", EMAIL_BYTES_MAX, "bytes"),
     event("context.user_agent", USER_AGENT_BYTES_MAX, "bytes"),
@@ -278,9 +293,18 @@ pub const TABLE: &[Limit] = &[
     event("outcome.reason", REASON_BYTES_MAX, "bytes"),
     event("description", DESCRIPTION_BYTES_MAX, "bytes"),
     event("targets", TARGETS_MAX, "targets"),
+    event("aliases of a target", ALIASES_MAX, "aliases"),
     event("each metadata, changes", METADATA_BYTES_MAX, "bytes of canonical JSON"),
     event("an event's text in total", EVENT_BYTES_MAX, "bytes"),
     event("nesting", JSON_DEPTH_MAX, "levels"),
+    event("targets, of an imported record", IMPORTED_TARGETS_MAX, "targets"),
+    event(
+        "each metadata, changes, of an imported record",
+        IMPORTED_METADATA_BYTES_MAX,
+        "bytes of canonical JSON",
+    ),
+    event("an event's text in total, of an imported record", IMPORTED_EVENT_BYTES_MAX, "bytes"),
+    event("nesting, of an imported record", IMPORTED_JSON_DEPTH_MAX, "levels"),
     event("number", NUMBER_BYTES_MAX, "characters"),
     event("version", VERSION_MAX as usize, ""),
     event("occurred_at, earliest", OCCURRED_AT_YEAR_MIN as usize, "year"),
@@ -459,8 +483,10 @@ pub const EVIDENCE_REQUESTS_MAX: usize = 32;
 pub const EVIDENCE_WINDOW_LEAVES: u64 = 1 << 20;
 /// Findings that a verification lists for one tenant; the rest is counted.
 pub const VERIFY_FINDINGS_MAX: usize = 1_000;
-/// Rows of a file that a verification reads at once, whatever they hold: 16 MiB of the largest events.
+/// Rows of a small file that a verification reads at once, without looking at how large each is.
 pub const VERIFY_FEW_ROWS: u64 = 256;
+/// Bytes of such a file.
+pub const VERIFY_SMALL_FILE_BYTES: u64 = 512 * 1024;
 /// Rows of a batch whose hashes a verification makes where it reads them; those of more go to another thread.
 pub const VERIFY_ROWS_IN_PLACE: usize = 1_024;
 /// Tiles of leaves that a verification keeps at hand: 8 KiB each.

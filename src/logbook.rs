@@ -217,7 +217,7 @@ impl Logbook {
 /// If it is none, which is a defect.
 pub fn as_events(entry: &Entry, tenants: &[TenantId], now_micros: i64) -> Result<Decoded> {
     let events: Vec<Value> = tenants.iter().map(|tenant| event(entry, tenant, now_micros)).collect();
-    let context = DecodeContext { tenant: None, received_at_micros: now_micros, own: true };
+    let context = DecodeContext { own: true, ..DecodeContext::new(None, now_micros) };
     let decoded = decode(Value::Array(events).to_string().as_bytes(), BodyFormat::Json, &context)?;
     match decoded.rejected.first() {
         None => Ok(decoded),
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn every_entry_is_an_event() {
         let now = 1_793_491_200_000_000;
-        let context = DecodeContext { tenant: None, received_at_micros: now, own: true };
+        let context = DecodeContext { own: true, ..DecodeContext::new(None, now) };
         for parameters in [
             json!({}),
             json!({"sql": "SELECT 'é'".repeat(10_000), "params": {"list": [1, 2.5, null, "x"]}}),

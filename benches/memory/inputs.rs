@@ -312,7 +312,7 @@ impl Iterator for Source {
         if count == 0 {
             return None;
         }
-        let context = DecodeContext { tenant: None, received_at_micros: RECEIVED_AT_MICROS, own: false };
+        let context = DecodeContext::new(None, RECEIVED_AT_MICROS);
         let decoded = decode(&body, BodyFormat::Ndjson, &context).expect("the body is NDJSON");
         assert_eq!(decoded.batch.num_rows(), count, "{:?}", decoded.rejected.first());
         let first = self.next_seq as i64;

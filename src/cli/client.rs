@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::TenantId,
+    import::Source,
     limits,
     query::{format::Format, saved::Description},
     telemetry::{hex, random_hex},
@@ -69,9 +70,17 @@ impl Client {
         Ok(Self { http: reqwest::Client::new(), base, key: key.to_owned(), run: random_hex::<8>() })
     }
 
-    /// Posts one batch of NDJSON. Tries again for as long as the server says that it makes sense.
-    pub(super) async fn post_events(&self, body: Bytes, tenant: Option<&TenantId>) -> Result<Receipt> {
-        let url = self.url("v1/events", tenant.map(|tenant| ("tenant_id", tenant.as_str())));
+    /// Posts one batch of NDJSON, mapped from records of `source`. Tries again for as long as the server says that it makes sense.
+    pub(super) async fn post_events(
+        &self,
+        body: Bytes,
+        tenant: Option<&TenantId>,
+        source: Source,
+    ) -> Result<Receipt> {
+        let source = (source != Source::Native).then(|| source.to_string());
+        let source = source.as_deref().map(|source| ("source", source));
+        let tenant = tenant.map(|tenant| ("tenant_id", tenant.as_str()));
+        let url = self.url("v1/events", tenant.into_iter().chain(source));
         let key = format!("import-{}-{}", self.run, hash(&body));
         let mut tries = 0;
         loop {
@@ -192,7 +201,7 @@ impl Client {
             let mut page: Page<T> = self.json(path, self.http.get(url)).await?;
             all.extend(page.items.remove(of).unwrap_or_default());
             let Some(cursor) = page.next_cursor else { return Ok(all) };
-            url = self.url(path, Some(("cursor", &cursor)));
+            url = self.url(path, Some(("cursor", cursor.as_str())));
         }
     }
 
@@ -230,12 +239,12 @@ impl Client {
         Ok(chunks(response))
     }
 
-    fn url(&self, path: &str, parameter: Option<(&str, &str)>) -> Url {
+    fn url<'p>(&self, path: &str, parameters: impl IntoIterator<Item = (&'p str, &'p str)>) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path.split('/'));
         }
-        if let Some((name, value)) = parameter {
+        for (name, value) in parameters {
             url.query_pairs_mut().append_pair(name, value);
         }
         url

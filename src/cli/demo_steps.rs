@@ -45,7 +45,7 @@ pub(super) async fn ingest(
         }
     };
     let lake = Arc::new(lake);
-    let sink = Sink::Local(lake.clone());
+    let sink = Sink::local(lake.clone());
     let (mut accepted, mut bytes, mut refused) = (0, 0, Vec::new());
     pipeline::run(&sink, None, stop, producer, |(), size, mut sent| {
         accepted += sent.accepted;

@@ -100,8 +100,8 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
         }
     };
     let sink = match (client, &lake) {
-        (Some(client), _) => Sink::Server(client),
-        (None, Some(lake)) => Sink::Local(std::sync::Arc::clone(lake)),
+        (Some(client), _) => Sink::server(client).mapped_from(arguments.format),
+        (None, Some(lake)) => Sink::local(std::sync::Arc::clone(lake)).mapped_from(arguments.format),
         (None, None) => return Err(Error::new(ErrorKind::Internal, "neither a server nor a store is open")),
     };
     let mut report = Report::new(&reader, left_out);

@@ -1,7 +1,7 @@
 //! Where batches of events go: into a store that this process opened, or to a running server.
 //!
 //! Both ways are the one way in: decode and check, then WAL, then acknowledged. [`Sent`] is told only when
-//! what it counts is durable.
+//! what it counts is durable. Events that were mapped from records of another system have the limits of such records.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,8 +13,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{
         TenantId,
-        decode::{BodyFormat, DecodeContext, Decoded, decode},
+        decode::{BodyFormat, DecodeContext, Decoded, EventLimits, decode},
     },
+    import::Source,
     ingest::AppendRequest,
     server::Lake,
 };
@@ -24,7 +25,14 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Takes batches. Cheap to clone.
 #[derive(Clone)]
-pub(super) enum Sink {
+pub(super) struct Sink {
+    destination: Destination,
+    /// What the events were mapped from.
+    source: Source,
+}
+
+#[derive(Clone)]
+enum Destination {
     /// A store of this process.
     Local(Arc<Lake>),
     /// A running server.
@@ -51,12 +59,27 @@ pub(super) struct Refused {
 }
 
 impl Sink {
+    /// Native events into a store of this process.
+    pub(super) fn local(lake: Arc<Lake>) -> Self {
+        Self { destination: Destination::Local(lake), source: Source::Native }
+    }
+
+    /// Native events to a running server.
+    pub(super) fn server(client: Client) -> Self {
+        Self { destination: Destination::Server(client), source: Source::Native }
+    }
+
+    /// The same for events that were mapped from records of `source`.
+    pub(super) fn mapped_from(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
     /// Stores a batch of NDJSON. `tenant` is whose the events are that do not say it.
     pub(super) async fn send(&self, body: Bytes, tenant: Option<&TenantId>) -> Result<Sent> {
-        match self {
-            Sink::Local(lake) => append(lake, body, tenant.cloned()).await,
-            Sink::Server(client) => {
-                let receipt = client.post_events(body, tenant).await?;
+        match &self.destination {
+            Destination::Local(lake) => append(lake, body, tenant.cloned(), self.source.limits()).await,
+            Destination::Server(client) => {
+                let receipt = client.post_events(body, tenant, self.source).await?;
                 let reasons = receipt.rejected.into_iter().map(|rejected| {
                     let errors = rejected.errors.iter().map(|error| (&*error.pointer, &*error.detail));
                     Refused { index: rejected.index as usize, reason: describe(errors), id: rejected.id }
@@ -71,10 +94,10 @@ impl Sink {
     }
 }
 
-async fn append(lake: &Lake, body: Bytes, tenant: Option<TenantId>) -> Result<Sent> {
+async fn append(lake: &Lake, body: Bytes, tenant: Option<TenantId>, limits: EventLimits) -> Result<Sent> {
     let received_at_micros = lake.clock().now_micros();
     // A log that is brought here from elsewhere brings the records of who read it.
-    let context = DecodeContext { tenant, received_at_micros, own: true };
+    let context = DecodeContext { own: true, limits, ..DecodeContext::new(tenant, received_at_micros) };
     // Decoding takes milliseconds of pure computation: not on the threads that drive the store.
     let decoded = task::spawn_blocking(move || decode(&body, BodyFormat::Ndjson, &context));
     let decoded = decoded

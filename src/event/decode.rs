@@ -14,6 +14,7 @@
 mod batch;
 mod fields;
 mod json;
+mod limits;
 mod problems;
 mod reader;
 mod shape;
@@ -35,7 +36,7 @@ use self::{
     problems::Path,
     reader::{Kind, Reader, SyntaxError},
 };
-pub use self::{problems::FieldError, whole::without_seq};
+pub use self::{limits::EventLimits, problems::FieldError, whole::without_seq};
 use super::{TenantId, columns::Column};
 use crate::{
     error::{Error, ErrorKind},
@@ -68,6 +69,15 @@ pub struct DecodeContext {
     pub received_at_micros: i64,
     /// Whether these are records of the log itself: nobody else may send actions that begin with [`OWN_ACTIONS`].
     pub own: bool,
+    /// How large an event may be.
+    pub limits: EventLimits,
+}
+
+impl DecodeContext {
+    /// Native events of other programs.
+    pub const fn new(tenant: Option<TenantId>, received_at_micros: i64) -> Self {
+        Self { tenant, received_at_micros, own: false, limits: EventLimits::NATIVE }
+    }
 }
 
 /// A body's events.
@@ -143,7 +153,7 @@ impl From<DecodeError> for Error {
 /// let body = br#"[{"tenant_id": "acme", "action": "user.login", "occurred_at": "2026-11-22T03:04:05Z",
 ///                  "actor": {"type": "user", "id": "u_1"}},
 ///                 {"action": "user.login"}]"#;
-/// let context = DecodeContext { tenant: None, received_at_micros: 1_795_400_000_000_000, own: false };
+/// let context = DecodeContext::new(None, 1_795_400_000_000_000);
 /// let decoded = decode(body, BodyFormat::Json, &context).unwrap();
 /// assert_eq!(decoded.batch.num_rows(), 1);
 /// assert_eq!(decoded.rejected[0].index, 1);

@@ -1,4 +1,5 @@
-//! Columns that repeat what others say, for those who filter: of the first target its type, id and name, and the ids of all targets.
+//! Columns that repeat what others say, for those who filter: of the first target its type, id and name; of all targets the names,
+//! target by target the id and then its aliases.
 //!
 //! In: batches of any of the event's schemas. Out: the rows in which they say something else than `targets`. Guaranteed: they are no
 //! part of what a leaf is the hash of, since they are made of what is; so who verifies a leaf verifies them by this.
@@ -21,12 +22,21 @@ use crate::error::{Error, ErrorKind, Result};
 /// A target, without its metadata.
 #[derive(Deserialize)]
 struct Target<'t> {
+    #[serde(borrow, default)]
+    aliases: Vec<Name<'t>>,
     #[serde(borrow)]
     id: Cow<'t, str>,
     #[serde(borrow)]
     name: Option<Name<'t>>,
     #[serde(borrow, rename = "type")]
     kind: Cow<'t, str>,
+}
+
+impl Target<'_> {
+    /// By which it is found in `target_ids`.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.id.as_ref()).chain(self.aliases.iter().map(|Name(alias)| alias.as_ref()))
+    }
 }
 
 /// What may be missing is not borrowed otherwise.
@@ -43,6 +53,12 @@ pub fn contradictions(batch: &RecordBatch) -> Result<Vec<usize>> {
     let mut scratch = String::new();
     let mut agree = |row: &usize| columns.are_of_one_target(*row, &mut scratch) || columns.agree(*row);
     Ok((0..batch.num_rows()).filter(|row| !agree(row)).collect())
+}
+
+/// What `target_ids` holds of an event whose `targets` are this text; `None` if it is no list of targets.
+pub(super) fn names(targets: &str) -> Option<Vec<String>> {
+    let targets: Vec<Target<'_>> = serde_json::from_str(targets).ok()?;
+    Some(targets.iter().flat_map(Target::names).map(str::to_owned).collect())
 }
 
 /// The columns that are looked at.
@@ -93,8 +109,7 @@ impl Columns {
         };
         let targets: Result<Vec<Target<'_>>, _> = serde_json::from_str(text);
         targets.is_ok_and(|targets| {
-            let ids = targets.iter().map(|target| target.id.as_ref());
-            self.first_is(row, targets.first()) && self.ids_are(row, ids)
+            self.first_is(row, targets.first()) && self.ids_are(row, targets.iter().flat_map(Target::names))
         })
     }
 
@@ -140,7 +155,7 @@ mod tests {
         /// Would catch an honest event, erased or not, that is called changed.
         #[test]
         fn what_is_decoded_agrees(event in event()) {
-            let fields = SealedFields::try_from(vec!["targets.name".to_owned()]).unwrap();
+            let fields = SealedFields::try_from(["targets.name", "targets.aliases"].map(str::to_owned).to_vec()).unwrap();
             let batch = stored(&seal(decoded(&event.to_string()), &fields).unwrap());
             prop_assert_eq!(contradictions(&batch).unwrap(), Vec::<usize>::new());
             for target in event["targets"].as_array().into_iter().flatten() {
@@ -160,7 +175,7 @@ mod tests {
             json!({"id": id, "tenant_id": "acme", "action": "a", "occurred_at": "2026-11-22T03:04:05Z",
                    "actor": {"type": "user", "id": "u"}, "targets": targets})
         };
-        let two = json!([{"type": "doc", "id": "d_1", "name": "Plan"}, {"type": "doc", "id": "d_2"}]);
+        let two = json!([{"type": "doc", "id": "d_1", "name": "Plan", "aliases": ["plan"]}, {"type": "doc", "id": "d_2"}]);
         let batch = decoded(&json!([event("e1", two), event("e2", json!([]))]).to_string());
         assert_eq!(contradictions(&batch).unwrap(), Vec::<usize>::new());
         for name in ["target_type", "target_id", "target_name"] {
@@ -171,8 +186,9 @@ mod tests {
         }
         for (ids, expected) in [
             (vec![Some(vec!["d_1"]), None], vec![0]),
-            (vec![Some(vec!["d_2", "d_1"]), None], vec![0]),
-            (vec![Some(vec!["d_1", "d_2"]), Some(vec!["d_1"])], vec![1]),
+            (vec![Some(vec!["d_1", "d_2"]), None], vec![0]),
+            (vec![Some(vec!["d_2", "d_1", "plan"]), None], vec![0]),
+            (vec![Some(vec!["d_1", "plan", "d_2"]), Some(vec!["d_1"])], vec![1]),
             (vec![None, Some(vec![])], vec![0, 1]),
         ] {
             let field = match batch.schema().field_with_name(TARGET_IDS).unwrap().data_type() {

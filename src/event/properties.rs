@@ -122,9 +122,13 @@ fn changes() -> impl Strategy<Value = Value> {
 }
 
 fn target() -> impl Strategy<Value = Value> {
-    (identifier(), identifier(), option::of(prose()), option::weighted(0.2, metadata())).prop_map(
-        |(kind, id, name, metadata)| json!({"type": kind, "id": id, "name": name, "metadata": metadata}),
-    )
+    let names = (identifier(), option::weighted(0.3, proptest::collection::btree_set(identifier(), 0..4)));
+    let others = (option::of(prose()), option::weighted(0.2, metadata()));
+    (identifier(), names, others).prop_map(|(kind, (id, aliases), (name, metadata))| {
+        let aliases =
+            aliases.map(|aliases| aliases.into_iter().filter(|alias| *alias != id).collect::<Vec<_>>());
+        json!({"type": kind, "id": id, "aliases": aliases, "name": name, "metadata": metadata})
+    })
 }
 
 fn targets() -> impl Strategy<Value = Value> {
@@ -258,7 +262,7 @@ fn escaped(json: &str) -> String {
 
 /// The accepted columns of events as a client sends them.
 pub(crate) fn decoded(body: &str) -> RecordBatch {
-    let context = DecodeContext { tenant: None, received_at_micros: NOW, own: false };
+    let context = DecodeContext::new(None, NOW);
     let decoded = decode(body.as_bytes(), BodyFormat::Json, &context).unwrap();
     assert_eq!(decoded.rejected, vec![], "{body}");
     decoded.batch
@@ -350,7 +354,7 @@ proptest! {
             let end = (start + removed).min(body.len());
             body.splice(start..end, shard.iter().copied());
         }
-        let context = DecodeContext { tenant: None, received_at_micros: NOW, own: false };
+        let context = DecodeContext::new(None, NOW);
         for format in [BodyFormat::Json, BodyFormat::Ndjson] {
             let Ok(found) = decode(&body, format, &context) else { continue };
             prop_assert_eq!(found.batch.num_rows() + found.rejected.len(), found.total);

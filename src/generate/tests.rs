@@ -196,7 +196,7 @@ fn an_enterprise_has_its_share_and_much_that_is_rare() {
 #[test]
 fn events_decode_and_have_about_six_hundred_bytes() {
     let (body, _) = generate(&settings(7, 10_000), 10_000);
-    let context = DecodeContext { tenant: None, received_at_micros: 1_800_000_000_000_000, own: false };
+    let context = DecodeContext::new(None, 1_800_000_000_000_000);
     let decoded = decode(&body, BodyFormat::Ndjson, &context).unwrap();
     assert_eq!(
         (decoded.batch.num_rows(), decoded.rejected.len()),

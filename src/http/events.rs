@@ -1,6 +1,6 @@
 //! `POST /v1/events`: one event, an array, or NDJSON, packed or not; answered once everything is durable.
 //!
-//! In: the body and `?atomic=`, `?tenant_id=`, `Idempotency-Key`. Out: 201, 207, 409 or 422 with the receipt, or a
+//! In: the body and `?atomic=`, `?tenant_id=`, `?source=`, `Idempotency-Key`. Out: 201, 207, 409 or 422 with the receipt, or a
 //! problem. Guaranteed: what is reported as accepted is durable, and a request whose body was read in full is
 //! handled to its end even if its client leaves meanwhile, so that a retry finds duplicates and not a race.
 
@@ -36,6 +36,7 @@ use crate::{
         TenantId,
         decode::{BodyFormat, DecodeContext, DecodeError, Decoded, decode},
     },
+    import::Source,
     ingest::{AppendRequest, IdempotencyKey, Receipt},
     limits,
 };
@@ -47,6 +48,8 @@ struct Sent {
     format: BodyFormat,
     tenant: Option<TenantId>,
     atomic: bool,
+    /// What the events were mapped from: such events have the limits of its records.
+    source: Source,
     /// The principal's id.
     principal: String,
     /// The `Idempotency-Key`.
@@ -63,7 +66,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let params = Params::parse(query.as_deref(), &["atomic", "tenant_id"])?;
+    let params = Params::parse(query.as_deref(), &["atomic", "tenant_id", "source"])?;
     let encoding = Encoding::of(&headers)?;
     let format = match Media::of(&headers)? {
         Media::Json => BodyFormat::Json,
@@ -71,6 +74,7 @@ pub(super) async fn post(
     };
     let key = idempotency::key_of(&headers)?;
     let atomic = params.flag("atomic")?;
+    let source = params.parsed("source", |name| name.parse().map_err(invalid))?.unwrap_or(Source::Native);
     let named = params.tenant()?;
     let tenant = principal.tenant(named).map_err(|error| Problem::from(error).of_parameter("tenant_id"))?;
     gate::may_send(&api, &principal, tenant.as_ref())?;
@@ -78,8 +82,8 @@ pub(super) async fn post(
     let mut share = api.bodies.share();
     let timeout = api.settings.body_timeout();
     let body = body::read(body, limits::REQUEST_BYTES_MAX, timeout, &mut share).await?;
-    let sent =
-        Sent { body, encoding, format, tenant, atomic, principal: principal.id().to_owned(), key, share };
+    let principal = principal.id().to_owned();
+    let sent = Sent { body, encoding, format, tenant, atomic, source, principal, key, share };
     // A task of its own: this handler is dropped when its client leaves.
     let handling = api.appends.spawn(append(api.clone(), sent).in_current_span());
     handling.await.map_err(|error| Problem::internal(format!("appending events: {error}")))?
@@ -118,7 +122,10 @@ async fn append(api: Api, mut sent: Sent) -> Result<Response, Problem> {
 fn prepare(sent: &mut Sent, received_at_micros: i64) -> Result<AppendRequest, Problem> {
     let packed = std::mem::take(&mut sent.body);
     let body = sent.encoding.unpack(packed, limits::REQUEST_BYTES_MAX, &mut sent.share)?;
-    let context = DecodeContext { tenant: sent.tenant.clone(), received_at_micros, own: false };
+    let context = DecodeContext {
+        limits: sent.source.limits(),
+        ..DecodeContext::new(sent.tenant.clone(), received_at_micros)
+    };
     let decoded: Decoded = decode(&body, sent.format, &context).map_err(undecodable)?;
     let idempotency = sent.key.take().map(|key| IdempotencyKey {
         principal: sent.principal.clone(),
@@ -143,8 +150,12 @@ fn by_tenant(decoded: &Decoded) -> Result<Vec<(TenantId, u64)>, Problem> {
 /// SHA-256 of the unpacked body and of all that changes its meaning.
 fn fingerprint(body: &[u8], sent: &Sent) -> [u8; 32] {
     let tenant = sent.tenant.as_ref().map_or("", TenantId::as_str);
-    let meaning = format!("{:?} {} {tenant}\n", sent.format, sent.atomic);
+    let meaning = format!("{:?} {} {} {tenant}\n", sent.format, sent.atomic, sent.source);
     Sha256::new().chain_update(meaning).chain_update(body).finalize().into()
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::Invalid, message)
 }
 
 /// A body that as a whole is no list of events.

@@ -4,47 +4,52 @@
 //!
 //! | record | event |
 //! |---|---|
-//! | `eventID` | `id` |
-//! | `eventSource`, `eventName` | `action`: `s3.amazonaws.com`, `GetObject` become `s3.GetObject` |
+//! | `eventID` | `id`; without one it is `sha256:` of the record |
+//! | `eventSource`, `eventName` | `action`: `s3.amazonaws.com`, `GetObject` become `s3.GetObject`; of insights those of `insightDetails` (copied); a missing part is `unknown` |
 //! | `eventTime` | `occurred_at` |
 //! | `userIdentity` | `actor` with `on_behalf_of` and `credential` (the private `identity` module says how) |
-//! | `resources`, `requestParameters` | `targets`, where they name something |
-//! | `errorCode`, `errorMessage`, sign-in results | `outcome` |
-//! | `sourceIPAddress` (if it is an address), `userAgent`, `requestID` | `context` |
+//! | `resources`, `requestParameters`, `responseElements`, `serviceEventDetails` | `targets`, where they name something, each with all names that the record gives it |
+//! | `errorCode`, `errorMessage`, `serviceEventDetails`, `responseElements`, `additionalEventData` | `outcome` (the private `outcome` module says how) |
+//! | `sourceIPAddress`, else an address in `serviceEventDetails` (copied); `userAgent`, `requestID` | `context`; of several addresses the first, and the list stays in `metadata` |
 //! | `recipientAccountId` | `workspace.id` |
 //! | `sharedEventID` | `correlation_id` |
 //! | everything else | `metadata`, under its own name |
 //!
-//! Guaranteed: each value of the record is found in the event, in the field above or, where it does not fit
-//! there (too long, another type than documented), in `metadata` under its own name. Two things change form:
-//! members that are `null` are left out, since CloudTrail means "absent" by it; and integers that not every
-//! JSON reader keeps exactly (beyond 2^53) become text. The mapping looks at nothing but the record, so the
-//! same record gives the same event for ever. What is too large for an event is refused by the decoder, as
-//! for every other source: CloudTrail allows 256 KB a record.
+//! Records that went through a data warehouse are read as well (the private `warehouse` module says how).
+//!
+//! Source: the [record contents](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html)
+//! of management, data, network activity and Insights events, [`userIdentity`](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html),
+//! and the sign-ins to the [console](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html)
+//! and to [IAM Identity Center](https://docs.aws.amazon.com/singlesignon/latest/userguide/understanding-sign-in-events.html).
+//!
+//! Guaranteed: a record of any category with a time becomes an event; each value of the record is found in the event, in the field
+//! above or, where it does not fit there (too long, another type than documented), in `metadata` under its own name. Two
+//! things change form: members that are `null` are left out, since CloudTrail means "absent" by it; and integers that not
+//! every JSON reader keeps exactly (beyond 2^53) become text. The mapping looks at nothing but the record, so the
+//! same record gives the same event for ever.
 
+mod arn;
+mod groups;
 mod identity;
 mod outcome;
 mod targets;
-
-use std::net::IpAddr;
+mod things;
+mod warehouse;
 
 use serde_json::{Map, Value, json};
 
-use super::members::{TIME_BYTES_MAX, fits, make_exact, take_text};
+#[cfg(test)]
+pub(super) use self::warehouse::MEMBERS;
+use super::{
+    addresses,
+    members::{NotARecord, fits, make_exact, of, put, take_id, take_text, take_time, text_at},
+    results::plain,
+};
 use crate::limits;
 
 const SERVICE_SUFFIX: &str = ".amazonaws.com";
-
-/// Why something is not a CloudTrail record.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotCloudtrail {
-    /// The value is not a JSON object.
-    #[error("not a CloudTrail record: it is not an object")]
-    NotAnObject,
-    /// A member without which there is no event: absent, empty, far too long or not text.
-    #[error("not a CloudTrail record: it has no usable {0}")]
-    Missing(&'static str),
-}
+const UNKNOWN: &str = "unknown";
+const TIMES: [&str; 2] = ["eventTime", "p_event_time"];
 
 /// The event of one record; see the table at the top of this file.
 ///
@@ -61,77 +66,78 @@ pub enum NotCloudtrail {
 /// assert_eq!(event["targets"][0]["id"], "Richard");
 /// assert_eq!(event["metadata"]["awsRegion"], "us-east-1");
 /// ```
-pub fn event(record: Value) -> Result<Map<String, Value>, NotCloudtrail> {
-    let Value::Object(mut rest) = record else { return Err(NotCloudtrail::NotAnObject) };
-    rest.retain(|_, value| !value.is_null());
+pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
+    let mut rest = of(record)?;
+    warehouse::restore_names(&mut rest);
+    let texts = warehouse::parse_texts(&mut rest);
     let mut event = Map::new();
-    event.insert("id".into(), take_required(&mut rest, "eventID", limits::EVENT_ID_BYTES_MAX)?.into());
-    event.insert("occurred_at".into(), take_required(&mut rest, "eventTime", TIME_BYTES_MAX)?.into());
-    // Targets and outcome look at members of the record that the steps below take away.
-    let targets = targets::take(&mut rest);
-    if !targets.is_empty() {
-        event.insert("targets".into(), targets.into());
-    }
+    event.insert("id".into(), take_id(&mut rest, "eventID", |id| !id.is_empty()).into());
+    event.insert("occurred_at".into(), take_time(&mut rest, &TIMES)?.into());
+    // Targets, outcome and actor look at members of the record that the steps below take away.
+    put(&mut event, "targets", targets::take(&mut rest));
     event.insert("outcome".into(), outcome::take(&mut rest));
-    event.insert("action".into(), take_action(&mut rest)?.into());
     let identity = rest.remove("userIdentity").unwrap_or_default();
-    event.insert("actor".into(), identity::actor(identity));
+    event.insert("actor".into(), identity::actor(identity, identity::Hints::of(&rest)));
+    event.insert("action".into(), take_action(&mut rest).into());
     if let Some(account) = take_text(&mut rest, "recipientAccountId", limits::REFERENCE_BYTES_MAX) {
         event.insert("workspace".into(), json!({"id": account}));
     }
-    if let Some(shared) = take_text(&mut rest, "sharedEventID", limits::TRACE_ID_BYTES_MAX) {
-        event.insert("correlation_id".into(), shared.into());
-    }
-    let context = take_context(&mut rest);
-    if !context.is_empty() {
-        event.insert("context".into(), context.into());
-    }
-    if !rest.is_empty() {
-        event.insert("metadata".into(), rest.into());
-    }
+    put(&mut event, "correlation_id", take_text(&mut rest, "sharedEventID", limits::TRACE_ID_BYTES_MAX));
+    put(&mut event, "context", take_context(&mut rest));
+    rest.extend(texts);
+    put(&mut event, "metadata", rest);
     event.values_mut().for_each(make_exact);
     Ok(event)
 }
 
 /// `s3.GetObject`. The source stays in the metadata if the action does not give it back.
-fn take_action(rest: &mut Map<String, Value>) -> Result<String, NotCloudtrail> {
-    let source = take_required(rest, "eventSource", limits::ACTION_BYTES_MAX / 2)?;
-    let name = take_required(rest, "eventName", limits::ACTION_BYTES_MAX / 2 - 1)?;
-    if let Some(service) = source.strip_suffix(SERVICE_SUFFIX) {
-        return Ok(format!("{service}.{name}"));
+fn take_action(rest: &mut Map<String, Value>) -> String {
+    let is_insight = text_at(rest, &["eventType"]) == Some("AwsCloudTrailInsight");
+    let about = |member: &str| {
+        let text = text_at(rest, &["insightDetails", member]).filter(|_| is_insight)?;
+        fits(text, limits::ACTION_BYTES_MAX / 2 - 1).then(|| text.to_owned())
+    };
+    let insight = [about("eventSource"), about("eventName")];
+    let source = take_text(rest, "eventSource", limits::ACTION_BYTES_MAX / 2);
+    let name = take_text(rest, "eventName", limits::ACTION_BYTES_MAX / 2 - 1);
+    let [about_source, about_name] = insight;
+    let source = match (source, about_source) {
+        (Some(source), _) if !source.ends_with(SERVICE_SUFFIX) => {
+            rest.insert("eventSource".into(), source.clone().into());
+            source
+        }
+        (Some(source), _) | (None, Some(source)) => source,
+        (None, None) => UNKNOWN.to_owned(),
+    };
+    let name = name.or(about_name);
+    let service = source.strip_suffix(SERVICE_SUFFIX).unwrap_or(&source);
+    match name {
+        None if service == UNKNOWN => UNKNOWN.to_owned(),
+        name => format!("{service}.{}", name.as_deref().unwrap_or(UNKNOWN)),
     }
-    let action = format!("{source}.{name}");
-    rest.insert("eventSource".into(), source.into());
-    Ok(action)
 }
 
 fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
+    const ADDRESSES: [&str; 5] =
+        ["ipAddress", "sourceIPAddress", "sourceIpAddress", "clientIp", "clientIpAddress"];
     let mut context = Map::new();
     // For calls made by a service this is the service's name, which is not an address.
-    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
-    if rest.get("sourceIPAddress").and_then(Value::as_str).is_some_and(is_address)
-        && let Some(address) = rest.remove("sourceIPAddress")
-    {
-        context.insert("ip_address".into(), address);
-    }
+    let address = addresses::take(rest, &["sourceIPAddress"]);
+    let detailed = || {
+        let text = |member: &&str| text_at(rest, &["serviceEventDetails", member]);
+        ADDRESSES.iter().filter_map(text).find_map(addresses::client).map(str::to_owned)
+    };
+    put(&mut context, "ip_address", address.or_else(detailed));
     for (member, field, bytes_max) in [
         ("userAgent", "user_agent", limits::USER_AGENT_BYTES_MAX),
         ("requestID", "request_id", limits::TRACE_ID_BYTES_MAX),
     ] {
-        if let Some(text) = take_text(rest, member, bytes_max) {
-            context.insert(field.into(), text.into());
-        }
+        put(&mut context, field, take_text(rest, member, bytes_max));
     }
     context
 }
 
-fn take_required(
-    rest: &mut Map<String, Value>,
-    member: &'static str,
-    bytes_max: usize,
-) -> Result<String, NotCloudtrail> {
-    take_text(rest, member, bytes_max).ok_or(NotCloudtrail::Missing(member))
-}
-
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;

@@ -8,14 +8,15 @@
 //! |---|---|
 //! | `_document_id` | `id`; without one, or with one that is too short to identify anything, it is `sha256:` of the record |
 //! | `@timestamp` (milliseconds), else `created_at` | `occurred_at` |
-//! | `action` | `action`, as it is |
+//! | `action` | `action`, as it is; `unknown` without one |
 //! | `actor_id`, `actor`, `actor_is_bot`, `external_identity_nameid` | `actor` (the private `actor` module says how) |
 //! | `hashed_token`, else `token_id`, with `programmatic_access_type` | `actor.credential`: its id and type |
-//! | `repo`, `team`, `user`, `hook_id`, … | `targets` (the private `targets` module says how) |
+//! | `repo`, `team`, `user`, `hook_id`, … | `targets`, with names and numbers as `aliases` (the private `targets` module says how) |
 //! | `org` | `workspace.id`; the organisation is a target as well if the action is about it or nothing else is |
-//! | `conclusion` of a workflow, actions that failed or were rejected | `outcome`; success for all others, since the log holds what was done |
+//! | `conclusion` of a workflow, `status_code` of an API request, `audit_log_stream_result` | `outcome` (all stay in `metadata`): 2xx is success, 401 and 403 denied, other 4xx and 5xx failure; `cancelled`, `skipped`, `neutral`, 3xx and a run that ended without a conclusion unknown |
+//! | `action` where none of them is | `outcome`: words such as `failed` and `failure` in its last part are failure, one that begins with `rejected_` is denied, all others success, since the log holds what was done; unknown without an action |
 //! | `visibility` and `previous_visibility`, `permission` and `old_permission`, `events` and `events_were`, … | `changes` |
-//! | `actor_ip` (if it is an address), `user_agent`, `request_id` | `context.ip_address`, `.user_agent`, `.request_id` |
+//! | `actor_ip`, `user_agent`, `request_id` | `context.ip_address` (of several addresses the first, and the list stays in `metadata`), `.user_agent`, `.request_id` |
 //! | `actor_session` | `context.session_id` |
 //! | `actor_location.country_code`, else the code of `.country_name` (copied) | `context.country` |
 //! | everything else: `operation_type`, `business`, `org_id`, `token_scopes`, `transport_protocol_name` … | `metadata`, under its own name |
@@ -36,24 +37,59 @@ mod actor;
 mod changes;
 mod targets;
 
-use std::net::IpAddr;
-
 use serde_json::{Map, Value, json};
 
 use super::{
-    countries,
+    addresses, countries,
     members::{
-        NotARecord, make_exact, of, put, take_id, take_reference, take_required, take_text, take_text_at,
-        take_time, text_at,
+        NotARecord, make_exact, of, put, take_id, take_reference, take_text, take_text_at, take_time, text_at,
     },
+    names::restore_names,
+    results::{self, Ending},
 };
 use crate::limits;
 
 /// Shorter texts are words that somebody put in place of the ids; GitHub's have 22 characters or more.
 const DOCUMENT_ID_BYTES_MIN: usize = 16;
 const TIMES: [&str; 4] = ["@timestamp", "at_sign_timestamp", "created_at", "p_event_time"];
-/// Actions that report what the rules of a branch did not let happen.
-const DENIED: [&str; 1] = ["protected_branch.rejected_ref_update"];
+/// Members that become fields of an event, in GitHub's spelling.
+const MEMBERS: [&str; 30] = [
+    "@timestamp",
+    "_document_id",
+    "action",
+    "actor",
+    "actor_id",
+    "actor_ip",
+    "actor_is_agent",
+    "actor_is_bot",
+    "actor_location",
+    "actor_session",
+    "at_sign_timestamp",
+    "business",
+    "business_id",
+    "conclusion",
+    "created_at",
+    "data",
+    "external_identity_nameid",
+    "hashed_token",
+    "org",
+    "org_id",
+    "programmatic_access_type",
+    "repo",
+    "repo_id",
+    "request_id",
+    "status_code",
+    "team",
+    "token_id",
+    "user",
+    "user_agent",
+    "user_id",
+];
+const UNKNOWN: &str = "unknown";
+/// Members that tell how it ended, whatever the action is called.
+const RESULTS: [&str; 3] = ["conclusion", "status_code", "audit_log_stream_result"];
+/// Reports of runs, which have a conclusion if they have ended well or badly.
+const ENDED_RUN: &str = "workflows.completed_workflow_run";
 
 /// The event of one record; see the table at the top of this file.
 ///
@@ -71,11 +107,13 @@ const DENIED: [&str; 1] = ["protected_branch.rejected_ref_update"];
 /// ```
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
+    restore_names(&mut rest, &MEMBERS);
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "_document_id", is_document_id).into());
     lift_data(&mut rest);
     event.insert("occurred_at".into(), take_time(&mut rest, &TIMES)?.into());
-    let action = take_required(&mut rest, "action", limits::ACTION_BYTES_MAX)?;
+    let action = take_text(&mut rest, "action", limits::ACTION_BYTES_MAX);
+    let action = action.unwrap_or_else(|| UNKNOWN.to_owned());
     let actor = actor::take(&mut rest);
     let org = take_text(&mut rest, "org", limits::NAME_BYTES_MAX);
     put(&mut event, "targets", targets::take(&mut rest, &action, &actor, org.as_deref()));
@@ -117,23 +155,24 @@ fn lift_data(rest: &mut Map<String, Value>) {
 }
 
 fn outcome(action: &str, rest: &Map<String, Value>) -> &'static str {
+    let told = RESULTS.iter().find_map(|member| rest.get(*member));
+    if let Some(told) = told {
+        return results::of(told).map_or(UNKNOWN, Ending::as_str);
+    }
     let last_part = action.rsplit('.').next().unwrap_or_default();
     let failed = last_part.split('_').any(|word| matches!(word, "fail" | "failed" | "failure"));
-    match text_at(rest, &["conclusion"]) {
-        Some("success") => "success",
-        Some("failure" | "timed_out" | "startup_failure") => "failure",
-        Some(_) => "unknown",
-        None if failed => "failure",
-        None if DENIED.contains(&action) => "denied",
-        None => "success",
+    match () {
+        () if failed => "failure",
+        // What the rules of a branch did not let happen; `request_denied` is a deed, and was done.
+        () if last_part.starts_with("rejected_") => "denied",
+        () if matches!(action, UNKNOWN | ENDED_RUN) => UNKNOWN,
+        () => "success",
     }
 }
 
 fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
     let mut context = Map::new();
-    if text_at(rest, &["actor_ip"]).is_some_and(|text| text.parse::<IpAddr>().is_ok()) {
-        put(&mut context, "ip_address", rest.remove("actor_ip"));
-    }
+    put(&mut context, "ip_address", addresses::take(rest, &["actor_ip"]));
     put(&mut context, "user_agent", take_text(rest, "user_agent", limits::USER_AGENT_BYTES_MAX));
     put(&mut context, "request_id", take_text(rest, "request_id", limits::TRACE_ID_BYTES_MAX));
     put(&mut context, "session_id", take_reference(rest, "actor_session", limits::TRACE_ID_BYTES_MAX));

@@ -13,8 +13,6 @@ use crate::{limits, telemetry};
 
 /// The largest integer that a double and all below it hold exactly; [`decimal`](super::decimal) looks after fractions.
 const EXACT_INTEGER_MAX: u64 = (1 << 53) - 1;
-/// No RFC 3339 time is longer, whatever its fraction.
-pub(super) const TIME_BYTES_MAX: usize = 64;
 /// How much of a wrong value a reason quotes.
 const QUOTED_CHARS_MAX: usize = 40;
 
@@ -102,14 +100,6 @@ pub(super) fn take_reference(
     }
 }
 
-pub(super) fn take_required(
-    rest: &mut Map<String, Value>,
-    member: &'static str,
-    bytes_max: usize,
-) -> Result<String, NotARecord> {
-    take_text(rest, member, bytes_max).ok_or(NotARecord::Missing(member))
-}
-
 /// Takes away the first of `members` that is a time; the others stay. The first is the one that should be there.
 ///
 /// [`times`] says what is a time. One that is finer than the microseconds of an event stays as well, for its digits.
@@ -133,37 +123,6 @@ pub(super) fn take_time(
         }
         None => NotARecord::Missing(members.first().copied().unwrap_or("time")),
     })
-}
-
-/// Gives members back the names that are documented, where only case and underscores differ: the columns of data
-/// warehouses are `EVENTTYPE`, `eventtype` or `event_type`. A member under the documented name goes first, and of
-/// several others the first by name; the rest stays as it is.
-pub(super) fn restore_names(rest: &mut Map<String, Value>, documented: &[&str]) {
-    // Logs that come from the service itself have nothing to restore.
-    if rest.keys().all(|key| documented.contains(&key.as_str())) {
-        return;
-    }
-    for name in documented {
-        if rest.contains_key(*name) {
-            continue;
-        }
-        let other =
-            rest.keys().find(|key| is_spelling(key, name) && !documented.contains(&key.as_str())).cloned();
-        if let Some(value) = other.and_then(|key| rest.remove(&key)) {
-            rest.insert((*name).to_owned(), value);
-        }
-    }
-}
-
-/// Whether two names are the same but for case and underscores.
-pub(super) fn is_spelling(key: &str, name: &str) -> bool {
-    let letters = |text: &str| {
-        let plain = text.bytes().filter(|byte| *byte != b'_');
-        plain.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<u8>>()
-    };
-    // Most names differ in their first letter.
-    let first = |text: &str| text.bytes().find(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
-    first(key) == first(name) && letters(key) == letters(name)
 }
 
 /// The id of a record: its own, taken away, if it is one by `is_id`; else that of its content, and what stands in

@@ -6,22 +6,23 @@
 //! |---|---|
 //! | `uuid` | `id`; one that is no UUID stays in `metadata`, and the id is `sha256:` of the record |
 //! | `published` | `occurred_at` |
-//! | `eventType` | `action`, as it is |
+//! | `eventType` | `action`, as it is; without one `legacyEventType` (copied), else `unknown` |
 //! | `actor` | `actor` (the private `actor` module says how) |
 //! | `transaction.detail.requestApiTokenId`, else `client.id` | `actor.credential`, of type `api_token` or `client` |
 //! | `target` | `targets`; `on_behalf_of` for impersonation (private modules `targets`, `actor`) |
 //! | `changeDetails` of a target, if only one has it | `changes` |
-//! | `outcome.result` | `outcome.result`: `SUCCESS` and `ALLOW` are success, `FAILURE` is failure, `DENY` denied, all others unknown; the original stays in `metadata` |
+//! | `outcome.result` | `outcome.result`: `SUCCESS` and `ALLOW` are success; `FAILURE`, `ABANDONED` and `UNANSWERED` failure; `DENY` and `RATE_LIMIT` denied; `CHALLENGE`, `SKIPPED`, `DEFERRED`, `SCHEDULED`, `UNKNOWN`, every other word and none at all unknown; the original stays in `metadata` |
 //! | `outcome.reason` | `outcome.reason` |
 //! | `displayMessage` | `description` |
-//! | `client.ipAddress` (if it is an address), `client.userAgent.rawUserAgent` | `context.ip_address`, `context.user_agent` |
+//! | `client.ipAddress`, else the first `request.ipChain[].ip` (copied) | `context.ip_address`; of several addresses the first, and the list stays in `metadata`, as the proxies in `request.ipChain` do |
+//! | `client.userAgent.rawUserAgent` | `context.user_agent` |
 //! | `client.geographicalContext.country` | copied: its code is `context.country`, if the name is known |
 //! | `authenticationContext.externalSessionId` | `context.session_id` |
 //! | `transaction.id` | `context.request_id`; it also joins the events of one transaction |
 //! | everything else: `severity`, `legacyEventType`, `debugContext`, `securityContext`, `authenticationContext`, `request`, `device`, `version` … | `metadata`, under its own name |
 //!
 //! Source: the schema `LogEvent` of the [System Log API](https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/).
-//! Logs that went through a data warehouse are read as well: names of members in another case get Okta's back, times
+//! Logs that went through a data warehouse are read as well: names of members in another spelling get Okta's back, times
 //! may come without an offset (they are UTC), and `p_event_time` stands in for `published`.
 //!
 //! Guaranteed: each value of the record is found in the event, in the field above or, where it does not fit
@@ -33,21 +34,18 @@
 mod actor;
 mod targets;
 
-use std::net::IpAddr;
-
 use serde_json::{Map, Value, json};
 
 use super::{
-    countries,
-    members::{
-        NotARecord, make_exact, of, put, restore_names, take_id, take_required, take_text, take_text_at,
-        take_time, text_at,
-    },
+    addresses, countries,
+    members::{NotARecord, fits, make_exact, of, put, take_id, take_text, take_text_at, take_time, text_at},
+    names::restore_names,
+    results::{self, Ending},
 };
 use crate::limits;
 
 /// The members of a `LogEvent`, in Okta's spelling.
-const MEMBERS: [&str; 17] = [
+pub(super) const MEMBERS: [&str; 17] = [
     "actor",
     "authenticationContext",
     "client",
@@ -90,7 +88,7 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "uuid", is_uuid).into());
     event.insert("occurred_at".into(), take_time(&mut rest, &["published", "p_event_time"])?.into());
-    let action = take_required(&mut rest, "eventType", limits::ACTION_BYTES_MAX)?;
+    let action = take_action(&mut rest);
     let mut targets = targets::take(&mut rest);
     event.insert("actor".into(), actor::take(&mut rest, &action, &targets));
     event.insert("action".into(), action.into());
@@ -110,13 +108,16 @@ fn is_uuid(text: &str) -> bool {
     text.len() == HYPHENATED_BYTES && uuid::Uuid::try_parse(text).is_ok_and(|uuid| !uuid.is_nil())
 }
 
+fn take_action(rest: &mut Map<String, Value>) -> String {
+    take_text(rest, "eventType", limits::ACTION_BYTES_MAX).unwrap_or_else(|| {
+        let legacy = text_at(rest, &["legacyEventType"]).filter(|text| fits(text, limits::ACTION_BYTES_MAX));
+        legacy.unwrap_or(UNKNOWN).to_owned()
+    })
+}
+
 fn take_outcome(rest: &mut Map<String, Value>) -> Value {
-    let result = match text_at(rest, &["outcome", "result"]) {
-        Some("SUCCESS" | "ALLOW") => "success",
-        Some("FAILURE") => "failure",
-        Some("DENY") => "denied",
-        _ => "unknown",
-    };
+    let ending = text_at(rest, &["outcome", "result"]).and_then(results::of_word);
+    let result = ending.map_or(UNKNOWN, Ending::as_str);
     let mut outcome = json!({"result": result});
     if let Some(reason) = take_text_at(rest, &["outcome", "reason"], limits::REASON_BYTES_MAX) {
         outcome["reason"] = reason.into();
@@ -128,10 +129,8 @@ fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
     let mut context = Map::new();
     let country = text_at(rest, &["client", "geographicalContext", "country"]).and_then(countries::code);
     put(&mut context, "country", country);
-    let address = ["client", "ipAddress"];
-    if text_at(rest, &address).is_some_and(|text| text.parse::<IpAddr>().is_ok()) {
-        put(&mut context, "ip_address", take_text_at(rest, &address, usize::MAX));
-    }
+    let address = addresses::take(rest, &["client", "ipAddress"]);
+    put(&mut context, "ip_address", address.or_else(|| first_of_chain(rest)));
     let user_agent = ["client", "userAgent", "rawUserAgent"];
     put(&mut context, "user_agent", take_text_at(rest, &user_agent, limits::USER_AGENT_BYTES_MAX));
     for (field, path) in [
@@ -143,6 +142,12 @@ fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
         }
     }
     context
+}
+
+/// The chain begins with the client and goes on with the proxies that the request went through.
+fn first_of_chain(rest: &Map<String, Value>) -> Option<String> {
+    let first = rest.get("request")?.get("ipChain")?.get(0)?.get("ip")?.as_str()?;
+    addresses::client(first).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -234,11 +234,12 @@ fn map(source: Source, parsed: Parsed, text: &[u8], line: u64, outlet: &mut impl
         }
     }
     let event = match source {
-        Source::Cloudtrail => cloudtrail::event(value).map_err(|error| Problem::of(error.to_string())),
-        Source::Okta => okta::event(value).map_err(|error| not_a_record(source, &error)),
-        Source::Github => github::event(value).map_err(|error| not_a_record(source, &error)),
-        Source::Native => Err(Problem::of("native events are not mapped")),
+        Source::Cloudtrail => cloudtrail::event(value),
+        Source::Okta => okta::event(value),
+        Source::Github => github::event(value),
+        Source::Native => Err(NotARecord::NotAnObject),
     };
+    let event = event.map_err(|error| not_a_record(source, &error));
     match event.and_then(|event| write(&event, outlet.body()).map_err(Problem::of)) {
         Ok(()) => outlet.event(line),
         Err(problem) => outlet.refused(line, explained(source, problem, text)),

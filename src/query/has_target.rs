@@ -1,6 +1,6 @@
 //! `has_target(targets, 'document', 'd_9')`: whether an event has a target of a type, and of an id if one is given.
 //!
-//! In: the column `targets` (JSON text of all targets), a type, an id or null. Out: true where one target has both; false
+//! In: the column `targets` (JSON text of all targets), a type, an id (or alias) or null. Out: true where one target has both; false
 //! where none has; null for a null. The columns `target_type` and `target_id` are those of the first target only.
 
 use std::{borrow::Cow, sync::Arc};
@@ -34,6 +34,14 @@ struct Target<'a> {
     target_type: Cow<'a, str>,
     #[serde(borrow)]
     id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    aliases: Vec<Cow<'a, str>>,
+}
+
+impl Target<'_> {
+    fn is_called(&self, name: &str) -> bool {
+        self.id == name || self.aliases.iter().any(|alias| alias == name)
+    }
 }
 
 impl ScalarUDFImpl for HasTarget {
@@ -70,13 +78,31 @@ impl ScalarUDFImpl for HasTarget {
             return Ok(ColumnarValue::Array(Arc::new(BooleanArray::new_null(args.number_rows))));
         };
         let id = id.try_as_str().flatten();
-        let fits =
-            |target: &Target<'_>| target.target_type == target_type && id.is_none_or(|id| target.id == id);
+        let fits = |target: &Target<'_>| {
+            target.target_type == target_type && id.is_none_or(|id| target.is_called(id))
+        };
         // What is no list of targets has none of the type; `targets` never is so, another column may be.
         let has =
             |json: &str| serde_json::from_str::<Vec<Target<'_>>>(json).is_ok_and(|all| all.iter().any(fits));
         let targets = cast(&targets.to_array(args.number_rows)?, &DataType::Utf8View)?;
         let answers: BooleanArray = targets.as_string_view().iter().map(|json| json.map(has)).collect();
         Ok(ColumnarValue::Array(Arc::new(answers)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a thing that is found by one of its names only, and a name that is taken for that of another type.
+    #[test]
+    fn a_target_is_found_by_id_and_alias() {
+        let json = r#"[{"aliases":["acme-data"],"id":"arn:aws:s3:::acme-data","type":"bucket"},{"id":"d","type":"doc"}]"#;
+        let targets: Vec<Target<'_>> = serde_json::from_str(json).unwrap();
+        let is_called = |name: &str| targets.iter().map(|target| target.is_called(name)).collect::<Vec<_>>();
+        assert_eq!(is_called("acme-data"), [true, false]);
+        assert_eq!(is_called("arn:aws:s3:::acme-data"), [true, false]);
+        assert_eq!(is_called("d"), [false, true]);
+        assert_eq!(is_called("data"), [false, false]);
     }
 }

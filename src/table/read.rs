@@ -50,8 +50,8 @@ const COLUMN_BYTES: u64 = 100 * 1024;
 /// What a row takes of each column beside its text: a number, or a view of the text.
 const VALUE_BYTES: u64 = 16;
 
-/// Rows that a batch may always have: ten of the largest events.
-const BATCH_ROWS_MIN: u64 = 10;
+/// Rows that a batch has at least, however large they are.
+const BATCH_ROWS_MIN: u64 = 1;
 
 /// What to read of a file; the default is everything.
 #[derive(Clone, Debug, Default)]

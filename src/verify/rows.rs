@@ -32,7 +32,7 @@ use crate::{
     index::TenantIndex,
     limits::{
         EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FEW_ROWS, VERIFY_FINDINGS_MAX,
-        VERIFY_ROWS_IN_PLACE,
+        VERIFY_ROWS_IN_PLACE, VERIFY_SMALL_FILE_BYTES,
     },
     table::{DataFile, ReadOptions, Snapshot, Table, start_micros},
 };
@@ -125,8 +125,9 @@ impl RowCheck {
         let add = |finding: Finding| {
             lock(&self.findings).push(Finding { file: Some(file.path.clone()), ..finding });
         };
-        // Few rows are one batch, however large they are: the page index, which tells that of others, is not looked at.
-        let batch_rows = (file.rows <= VERIFY_FEW_ROWS).then_some(VERIFY_FEW_ROWS as usize);
+        // Few rows of a small file are one batch: the page index, which says how large the rows of others are, is not looked at.
+        let is_small = file.rows <= VERIFY_FEW_ROWS && file.size_bytes <= VERIFY_SMALL_FILE_BYTES;
+        let batch_rows = is_small.then_some(VERIFY_FEW_ROWS as usize);
         let options = ReadOptions { batch_rows, text_views: true, ..ReadOptions::default() };
         let opened = table.read(file, &options).await;
         let Some(mut batches) = unless_broken(opened, &add, Kind::File)? else { return Ok(0) };

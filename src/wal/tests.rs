@@ -25,7 +25,7 @@ fn segment(id: &str) -> Segment {
     let body = format!(
         r#"{{"id":"{id}","tenant_id":"acme","action":"a.b","occurred_at":"2023-11-14T22:13:20Z","actor":{{"type":"user","id":"u"}}}}"#
     );
-    let context = DecodeContext { tenant: None, received_at_micros: NOW_MICROS, own: false };
+    let context = DecodeContext::new(None, NOW_MICROS);
     let decoded = decode(body.as_bytes(), BodyFormat::Json, &context).unwrap();
     assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
     Segment { writer: "w".into(), batches: vec![decoded.batch], answers: "[1]".into(), sealed_by: None }

@@ -441,11 +441,7 @@ async fn an_operator_has_all_tenants_delivered() {
     other["tenant_id"] = "other".into();
     other["occurred_at"] = "2026-10-03T00:00:00Z".into();
     let body = serde_json::to_vec(&[other]).unwrap();
-    let context = auditlake::event::decode::DecodeContext {
-        tenant: None,
-        received_at_micros: clock.now_micros(),
-        own: false,
-    };
+    let context = auditlake::event::decode::DecodeContext::new(None, clock.now_micros());
     let decoded =
         auditlake::event::decode::decode(&body, auditlake::event::decode::BodyFormat::Json, &context);
     append(ingest, decoded.unwrap()).await.unwrap();

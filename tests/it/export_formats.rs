@@ -35,7 +35,7 @@ fn rows() -> RecordBatch {
         "metadata": {"é😀": [null, {"x": "\u{0}\u{2028}"}]}
     });
     let body = format!("{}\n{hard}\n", ended.stdout);
-    let context = DecodeContext { tenant: None, received_at_micros: RECEIVED_AT, own: false };
+    let context = DecodeContext::new(None, RECEIVED_AT);
     let decoded = decode(body.as_bytes(), BodyFormat::Ndjson, &context).unwrap();
     assert_eq!(decoded.rejected, vec![]);
     let batch = decoded.batch;

@@ -3,6 +3,7 @@
 //!
 //! Events go the whole way: decoded, acknowledged, committed to files by day, asked for by the engine.
 
+mod cases;
 mod cloudtrail;
 mod company;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use auditlake::{
     event::{
         TenantId,
-        decode::{BodyFormat, DecodeContext, decode},
+        decode::{BodyFormat, DecodeContext, EventLimits, decode},
     },
     query::{
         Scope, Statistics,
@@ -55,6 +56,11 @@ impl Answer {
 impl Sample {
     /// Takes bodies of NDJSON in as a server would, and commits them.
     fn of(bodies: impl Iterator<Item = Vec<u8>>, tenant: Option<&str>) -> Self {
+        Self::within(EventLimits::NATIVE, bodies, tenant)
+    }
+
+    /// The same with other limits of an event.
+    fn within(limits: EventLimits, bodies: impl Iterator<Item = Vec<u8>>, tenant: Option<&str>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let clock = Clock::manual(lake::START_MICROS);
@@ -62,11 +68,8 @@ impl Sample {
         let lake = runtime.block_on(async {
             let lake = lake::open(Arc::new(InMemory::new()), &clock, lake::config()).await.unwrap();
             for body in bodies {
-                let context = DecodeContext {
-                    tenant: tenant.clone(),
-                    received_at_micros: clock.now_micros(),
-                    own: false,
-                };
+                let context =
+                    DecodeContext { limits, ..DecodeContext::new(tenant.clone(), clock.now_micros()) };
                 let decoded = decode(&body, BodyFormat::Ndjson, &context).unwrap();
                 assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
                 lake::append(lake.ingest().unwrap(), decoded).await.unwrap();

@@ -114,7 +114,7 @@ fn tenant(name: &str) -> TenantId {
 
 fn decoded(events: &[Value], clock: &Clock) -> Decoded {
     let body = serde_json::to_vec(events).unwrap();
-    let context = DecodeContext { tenant: None, received_at_micros: clock.now_micros(), own: false };
+    let context = DecodeContext::new(None, clock.now_micros());
     decode(&body, BodyFormat::Json, &context).unwrap()
 }
 

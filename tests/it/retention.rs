@@ -52,7 +52,7 @@ fn event_on(name: &str, day: u32, description: &str) -> Value {
 /// Events that name their tenants, as the server decodes them.
 fn decoded(events: &[Value], clock: &Clock) -> Decoded {
     let body = serde_json::to_vec(events).unwrap();
-    let context = DecodeContext { tenant: None, received_at_micros: clock.now_micros(), own: false };
+    let context = DecodeContext::new(None, clock.now_micros());
     decode(&body, BodyFormat::Json, &context).unwrap()
 }
 

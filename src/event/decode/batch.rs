@@ -31,7 +31,7 @@ pub(super) enum Value<'j> {
 #[derive(Default)]
 pub(super) struct Event<'j> {
     values: [Value<'j>; Column::COUNT],
-    /// Ids of all targets, in order.
+    /// Of all targets, in order, the id and then the aliases.
     target_ids: Vec<Cow<'j, str>>,
     /// Microseconds since 1970.
     pub(super) occurred_at: Option<i64>,
@@ -69,11 +69,12 @@ impl<'j> Event<'j> {
         std::mem::take(&mut self.values[column as usize])
     }
 
-    /// Adds the id of the target at hand to the ids of all targets.
-    pub(super) fn push_target_id(&mut self) {
+    /// Adds the id of the target at hand and its other names, which are taken, to those of all targets.
+    pub(super) fn push_target_names(&mut self, aliases: &mut Vec<Cow<'j, str>>) {
         if let Value::Text(id) = &self.values[Column::TargetId as usize] {
             self.target_ids.push(id.clone());
         }
+        self.target_ids.append(aliases);
     }
 
     /// Bytes of all text columns together.

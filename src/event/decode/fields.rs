@@ -6,6 +6,8 @@
 //! One byte form: null, `{}` and `[]` say the same as a field that is not there (but an object that
 //! must be there must be complete), so they are stored as not there. Empty prose is kept.
 
+use std::borrow::Cow;
+
 use super::{
     DecodeContext, OWN_ACTIONS,
     batch::{Event, Value},
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::{
     event::{TenantId, columns::Column},
-    limits::{EVENT_BYTES_MAX, METADATA_BYTES_MAX, TENANT_ID_BYTES_MAX},
+    limits::TENANT_ID_BYTES_MAX,
     telemetry,
 };
 
@@ -26,7 +28,7 @@ pub(super) type Given = u32;
 
 /// Reads events one after the other into the same buffers.
 pub(super) struct EventReader<'j> {
-    context: &'j DecodeContext,
+    pub(super) context: &'j DecodeContext,
     /// The event at hand; complete if it has no problems.
     pub(super) event: Event<'j>,
     /// What is wrong with it.
@@ -36,6 +38,8 @@ pub(super) struct EventReader<'j> {
     pub(super) canonicalizer: Canonicalizer<'j>,
     /// Canonical metadata of the target at hand.
     pub(super) target_metadata: String,
+    /// Other names of the target at hand, in the order they were given.
+    pub(super) target_aliases: Vec<Cow<'j, str>>,
     /// The fields given inside WorkOS's envelope, if there is one.
     wrapped: Option<Given>,
 }
@@ -48,8 +52,9 @@ impl<'j> EventReader<'j> {
             event: Event::default(),
             problems: Problems::default(),
             id_made: false,
-            canonicalizer: Canonicalizer::default(),
+            canonicalizer: Canonicalizer::new(context.limits.depth_max),
             target_metadata: String::new(),
+            target_aliases: Vec::new(),
             wrapped: None,
         }
     }
@@ -73,12 +78,10 @@ impl<'j> EventReader<'j> {
         }
         self.settle_tenant(given | self.wrapped.unwrap_or_default());
         self.refuse_own_actions();
-        let bytes = self.event.text_bytes();
-        if bytes > EVENT_BYTES_MAX {
-            self.problems.push(
-                &root,
-                format_args!("has {bytes} bytes of text, more than the {EVENT_BYTES_MAX} allowed"),
-            );
+        let (bytes, most) = (self.event.text_bytes(), self.context.limits.event_bytes_max);
+        if bytes > most {
+            self.problems
+                .push(&root, format_args!("has {bytes} bytes of text, more than the {most} allowed"));
         }
         if self.problems.is_empty() {
             self.settle_id();
@@ -167,6 +170,7 @@ impl<'j> EventReader<'j> {
             FieldKind::Metadata(column) => self.json_column(reader, column, Members::Any, path),
             FieldKind::Changes => self.json_column(reader, Column::Changes, Members::Changes, path),
             FieldKind::TargetMetadata => self.metadata_of_target(reader, path),
+            FieldKind::Aliases => self.aliases_of_target(reader, path),
             FieldKind::Version => self.version(reader, path),
             _ => self.text_field(reader, &field.kind, path),
         }
@@ -312,8 +316,9 @@ impl<'j> EventReader<'j> {
 
     /// Checks the size of a free-form object.
     pub(super) fn check_json(&mut self, bytes: usize, path: &Path<'_>) {
-        if bytes > METADATA_BYTES_MAX {
-            let detail = format_args!("is {bytes} bytes of JSON, more than the {METADATA_BYTES_MAX} allowed");
+        let most = self.context.limits.metadata_bytes_max;
+        if bytes > most {
+            let detail = format_args!("is {bytes} bytes of JSON, more than the {most} allowed");
             self.problems.push(path, detail);
         }
     }

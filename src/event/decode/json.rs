@@ -10,7 +10,7 @@ use super::{
     problems::{Path, Problems, quoted},
     reader::{Kind, Reader, SyntaxError, Text},
 };
-use crate::{event::jcs, limits::JSON_DEPTH_MAX};
+use crate::event::jcs;
 
 /// What an object's members may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +31,20 @@ struct Member<'j> {
 }
 
 /// Writes canonical JSON; keeps its buffers from value to value.
-#[derive(Default)]
 pub(super) struct Canonicalizer<'j> {
+    /// Levels of objects and arrays that an event may have, itself included.
+    depth_max: usize,
     /// Members of all open objects, the innermost last.
     members: Vec<Member<'j>>,
     sorted: String,
 }
 
 impl<'j> Canonicalizer<'j> {
+    /// A writer for events of at most so many levels.
+    pub(super) fn new(depth_max: usize) -> Self {
+        Self { depth_max, members: Vec::new(), sorted: String::new() }
+    }
+
     /// Forgets objects that a syntax error left open.
     pub(super) fn clear(&mut self) {
         self.members.clear();
@@ -124,8 +130,8 @@ impl<'j> Canonicalizer<'j> {
     ) -> Result<(), SyntaxError> {
         let (path, depth) = at;
         let kind = reader.peek()?;
-        if depth > JSON_DEPTH_MAX && matches!(kind, Kind::Array | Kind::Object) {
-            problems.push(path, format_args!("is nested deeper than {JSON_DEPTH_MAX} levels"));
+        if depth > self.depth_max && matches!(kind, Kind::Array | Kind::Object) {
+            problems.push(path, format_args!("is nested deeper than {} levels", self.depth_max));
             return reader.skip();
         }
         match kind {

@@ -42,6 +42,8 @@ pub(super) enum FieldKind {
     Metadata(Column),
     /// The free-form object of the target at hand.
     TargetMetadata,
+    /// An array of other names of the target at hand.
+    Aliases,
     /// `{field: {"old": …, "new": …}}`, kept as JSON text.
     Changes,
     /// An array of [`TARGET`].
@@ -151,6 +153,7 @@ pub(super) static TARGET: Shape = Shape {
         required("type", Identifier(Column::TargetType, TYPE_BYTES_MAX)),
         required("id", Identifier(Column::TargetId, REFERENCE_BYTES_MAX)),
         optional("name", Prose(Column::TargetName, NAME_BYTES_MAX)),
+        optional("aliases", FieldKind::Aliases),
         optional("metadata", FieldKind::TargetMetadata),
     ],
 };

@@ -14,7 +14,7 @@ const NOW: i64 = 1_795_392_000_000_000;
 
 fn context(tenant: Option<&str>) -> DecodeContext {
     let tenant = tenant.map(|text| TenantId::parse(text).unwrap());
-    DecodeContext { tenant, received_at_micros: NOW, own: false }
+    DecodeContext::new(tenant, NOW)
 }
 
 fn decode_json(body: impl AsRef<[u8]>) -> Decoded {

@@ -14,6 +14,7 @@ use crate::{
         members::{self, Taken},
         schema::SEQ,
     },
+    limits::IMPORTED_JSON_DEPTH_MAX,
 };
 
 /// The canonical text (RFC 8785) of a JSON object without its member `seq`; and that member, if it has one.
@@ -38,8 +39,9 @@ fn canonical_object(text: &str) -> Result<String> {
     if reader.peek().map_err(|error| refused(error.detail))? != Kind::Object {
         return Err(refused("it is not a JSON object".into()));
     }
-    let read =
-        Canonicalizer::default().object(&mut reader, &mut out, Members::Any, (&Path::Root, 1), &mut problems);
+    // Whatever was accepted is read, imported records included.
+    let mut canonicalizer = Canonicalizer::new(IMPORTED_JSON_DEPTH_MAX);
+    let read = canonicalizer.object(&mut reader, &mut out, Members::Any, (&Path::Root, 1), &mut problems);
     read.and_then(|()| reader.finish()).map_err(|error| refused(error.detail))?;
     match problems.take().first() {
         None => Ok(out),

@@ -9,7 +9,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use arrow::array::{Array, RecordBatch, StringArray, StringBuilder};
+use arrow::{
+    array::{Array, AsArray, ListArray, ListBuilder, RecordBatch, StringArray, StringBuilder},
+    datatypes::DataType,
+};
 
 use super::{
     marks::{self, Mark, Marks},
@@ -17,7 +20,11 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{columns::Column, jcs, members, schema::SEALED},
+    event::{
+        columns::Column,
+        derived, jcs, members,
+        schema::{SEALED, TARGET_IDS},
+    },
 };
 
 /// A batch that an erasure has changed.
@@ -62,6 +69,9 @@ pub fn erase(batch: &RecordBatch, person: &str, wanted: impl Fn(usize) -> bool) 
     }
     let Edits(edits) = edits;
     let mut batch = batch.clone();
+    if let Some(targets) = edits.get(&Column::Targets) {
+        batch = replace(&batch, TARGET_IDS, Arc::new(target_ids(&batch, targets)?))?;
+    }
     for (column, values) in edits {
         batch =
             replace(&batch, column.name(), Arc::new(edited(text_column(&batch, column.name())?, &values)))?;
@@ -132,12 +142,39 @@ impl<'b> Who<'b> {
     }
 }
 
-/// Which of the targets are the person.
+/// Which of the targets are the person, by id or alias.
 fn targets(text: &str, person: &str) -> Vec<bool> {
     let mut wanted = String::new();
     jcs::push_text(&mut wanted, person);
-    let elements = members::elements(text).unwrap_or_default();
-    elements.iter().map(|target| members::get(target, &["id"]) == Some(wanted.as_str())).collect()
+    let is_called = |target: &&str| {
+        let aliases = members::get(target, &["aliases"]).and_then(members::elements).unwrap_or_default();
+        members::get(target, &["id"]) == Some(wanted.as_str()) || aliases.contains(&wanted.as_str())
+    };
+    members::elements(text).unwrap_or_default().iter().map(is_called).collect()
+}
+
+/// The column `target_ids` where `targets` of some rows have changed.
+fn target_ids(batch: &RecordBatch, changed: &HashMap<usize, Option<String>>) -> Result<ListArray> {
+    let before = batch.column_by_name(TARGET_IDS).and_then(|column| column.as_list_opt::<i32>());
+    let before =
+        before.ok_or_else(|| Error::new(ErrorKind::Internal, "a batch of events has no list target_ids"))?;
+    let DataType::List(element) = before.data_type() else { unreachable!("it is a list") };
+    let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Arc::clone(element));
+    for row in 0..before.len() {
+        let ids = match changed.get(&row) {
+            Some(Some(targets)) => {
+                derived::names(targets).ok_or_else(|| corrupt("names targets that are none"))?
+            }
+            Some(None) => Vec::new(),
+            None if before.is_valid(row) => {
+                before.value(row).as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+            }
+            None => Vec::new(),
+        };
+        let has_targets = !ids.is_empty();
+        lists.append_option(has_targets.then(|| ids.into_iter().map(Some)));
+    }
+    Ok(lists.finish())
 }
 
 fn corrupt(detail: &str) -> Error {

@@ -29,7 +29,7 @@ pub(super) enum Place {
 /// ```
 /// use auditlake::event::sealed::SealedField;
 ///
-/// for name in ["actor.name", "targets.name", "metadata.owner.email"] {
+/// for name in ["actor.name", "targets.name", "targets.aliases", "metadata.owner.email"] {
 ///     assert_eq!(SealedField::parse(name).unwrap().to_string(), name);
 /// }
 /// assert!(SealedField::parse("actor.id").is_err());
@@ -62,7 +62,7 @@ const OF_TARGETS: &str = "targets.";
 
 impl SealedField {
     /// What can be sealed, for people.
-    pub const FORMS: &'static str = "actor.name, actor.email, actor.metadata.KEY, actor.on_behalf_of.name, targets.name, targets.metadata.KEY, \
+    pub const FORMS: &'static str = "actor.name, actor.email, actor.metadata.KEY, actor.on_behalf_of.name, targets.name, targets.aliases, targets.metadata.KEY, \
                                      context.ip_address, context.user_agent, description, metadata.KEY or changes.KEY";
 
     /// Reads a name.
@@ -89,7 +89,7 @@ impl SealedField {
             keys.iter().all(|key| !key.is_empty()).then_some(keys)
         };
         if let Some(path) = name.strip_prefix(OF_TARGETS) {
-            let of_targets = path == "name" || path.starts_with("metadata.");
+            let of_targets = matches!(path, "name" | "aliases") || path.starts_with("metadata.");
             return keys(path).filter(|_| of_targets).map(Place::OfTargets);
         }
         let (prefix, column) = WITHIN.iter().find(|(prefix, _)| name.starts_with(prefix))?;

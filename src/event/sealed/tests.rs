@@ -1,6 +1,9 @@
 //! Sealing and erasing over arbitrary events.
 
-use arrow::{array::RecordBatch, compute::concat_batches};
+use arrow::{
+    array::{AsArray as _, RecordBatch},
+    compute::concat_batches,
+};
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
@@ -12,6 +15,7 @@ use super::{
 use crate::event::{
     canonical::{Rows, content_hashes, to_api_json},
     decode::without_seq,
+    derived::contradictions,
     properties::{decoded, event, stored},
 };
 
@@ -26,6 +30,7 @@ fn all_of(event: &Value) -> SealedFields {
         "actor.email",
         "actor.on_behalf_of.name",
         "targets.name",
+        "targets.aliases",
         "description",
         "context.ip_address",
         "context.user_agent",
@@ -154,6 +159,31 @@ fn a_person_is_erased_wherever_it_occurs() {
     assert!(arrow::array::Array::is_null(&erased.batch["target_name"], 1));
     assert_eq!(shown[2]["actor"]["name"], "Bob");
     assert_eq!(leaves(&erased.batch), leaves(&batch));
+}
+
+/// Would catch an alias that is still found after its erasure, in `targets` or in the column of all names, and a person that is
+/// known by an alias only.
+#[test]
+fn aliases_are_erased_from_all_columns() {
+    let event = json!({
+        "id": "e1", "tenant_id": "acme", "action": "a", "occurred_at": "2026-11-22T03:04:05Z",
+        "actor": {"type": "user", "id": "bob"},
+        "targets": [{"type": "doc", "id": "d", "aliases": ["plan"]},
+                    {"type": "user", "id": "00u1", "aliases": ["ana@example.com", "Ana"]}],
+    });
+    let batch = stored(&seal(decoded(&event.to_string()), &fields(&["targets.aliases"])).unwrap());
+    for person in ["00u1", "ana@example.com"] {
+        let erased = erase(&batch, person, |_| true).unwrap().unwrap().batch;
+        let shown: Value = serde_json::from_str(&to_api_json(&erased, 0)).unwrap();
+        assert_eq!(
+            shown["targets"],
+            json!([{"type": "doc", "id": "d", "aliases": ["plan"]}, {"type": "user", "id": "00u1"}])
+        );
+        let names = erased["target_ids"].as_list::<i32>().value(0);
+        assert_eq!(names.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["d", "plan", "00u1"]);
+        assert_eq!(contradictions(&erased).unwrap(), Vec::<usize>::new());
+        assert_eq!(leaves(&erased), leaves(&batch));
+    }
 }
 
 /// Would catch a leaf for an event that has been tampered with where it is sealed: another value, a value put beside its digest, one

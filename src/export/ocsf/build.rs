@@ -59,7 +59,8 @@ pub(super) fn object<'a>(event: &'a Event, targets: &'a [Target], form: Form) ->
         time_dt: Time(&event.occurred_at),
         type_name: format!("{}: {activity_name}", kind.class.name()),
         type_uid: kind.type_uid(),
-        unmapped: unmapped(event, !is(Class::ApiActivity), form)?,
+        // OCSF has one name and one id for a resource.
+        unmapped: unmapped(event, !is(Class::ApiActivity) || targets.iter().any(has_aliases), form)?,
         user: (!is(Class::ApiActivity)).then(|| subject(event, targets)),
     })
 }
@@ -138,6 +139,10 @@ fn api<'a>(event: &'a Event) -> Api<'a> {
         request: event.context.request_id.as_deref().map(|uid| Request { uid }),
         service: service.map(|name| Named { name: Some(name), uid: None }),
     }
+}
+
+fn has_aliases(target: &Target) -> bool {
+    !target.aliases.is_empty()
 }
 
 fn resources<'a>(targets: &'a [Target], form: Form) -> Vec<Resource<'a>> {

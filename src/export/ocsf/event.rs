@@ -100,6 +100,8 @@ pub(super) struct Workspace {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Target<'a> {
+    #[serde(default)]
+    pub(super) aliases: Vec<String>,
     pub(super) id: String,
     #[serde(borrow)]
     pub(super) metadata: Option<&'a RawValue>,

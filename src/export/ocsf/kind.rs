@@ -104,6 +104,22 @@ mod tests {
                 ],
             ),
             (3002, 1, &["signin.ConsoleLogin", "user.session.start", "user.logged_in", "session.created"]),
+            (
+                3002,
+                1,
+                &[
+                    "signin.UserAuthentication",
+                    "grafana.login-auth.sso",
+                    "user.authentication.sso",
+                    "user.authentication.auth_via_IDP",
+                    "user.authentication.auth_via_AD_agent",
+                    "sso.Authenticate",
+                    "sso.Federate",
+                    "org.sso_response",
+                ],
+            ),
+            (3002, 99, &["signin.CredentialVerification", "signin.CredentialChallenge", "signin.CheckMfa"]),
+            (3001, 4, &["signin.PasswordRecoveryRequested", "signin.PasswordRecoveryCompleted"]),
             (3002, 2, &["user.logout", "user.sign_out", "session.expired", "session.revoke"]),
             (
                 3002,

@@ -58,6 +58,9 @@ pub struct Field {
 const PEOPLE: &[&str] = &["user", "member", "account", "employee", "guest", "lifecycle"];
 const FACTORS: &[&str] =
     &["mfa", "2fa", "otp", "totp", "factor", "passkey", "authenticator", "authentication"];
+const SECOND_FACTORS: &[&str] = &["mfa", "2fa", "otp", "totp", "factor", "passkey", "authenticator"];
+/// Where the password of somebody who logs in is checked.
+const INBOUND: &[&str] = &["idp", "social", "agent", "radius", "iwa", "saml", "delauth"];
 const RIGHTS: &[&str] = &["role", "permission", "policy", "privilege"];
 const PASSWORD: &[&str] = &["password"];
 
@@ -99,7 +102,12 @@ pub const RULES: &[Rule] = {
         rule(AccountChange, OTHER, PEOPLE, CHANGING),
         rule(AccountChange, OTHER, &["profile"], CHANGING),
         rule(AccountChange, OTHER, RIGHTS, &["change", "set"]),
-        rule(Authentication, 1, &[], &["login", "logon", "signin", "authenticate"]),
+        rule(AccountChange, 4, &["recovery"], &["request", "complete"]),
+        rule(Authentication, 1, &[], &["login", "logon", "signin", "authenticate", "federate"]),
+        rule(Authentication, 1, &["user", "login"], &["authentication"]),
+        rule(Authentication, 1, &["authentication", "auth", "login"], &["sso", "saml"]),
+        rule(Authentication, 1, &["via", "ad", "ldap", "inbound"], INBOUND),
+        rule(Authentication, 1, &["sso"], &["response"]),
         rule(Authentication, 1, &["log", "logged", "sign"], &["in", "on"]),
         rule(Authentication, 1, &["session"], &["start", "create", "begin"]),
         rule(Authentication, 2, &[], &["logout", "logoff", "signout"]),
@@ -109,9 +117,10 @@ pub const RULES: &[Rule] = {
             Authentication,
             OTHER,
             FACTORS,
-            &["verify", "verified", "challenge", "pass", "use", "accept", "reject"],
+            &["verify", "verified", "challenge", "pass", "use", "accept", "reject", "check"],
         ),
-        rule(Authentication, OTHER, &["user", "login", "auth", "via"], FACTORS),
+        rule(Authentication, OTHER, &["credential"], &["verification", "challenge", "verify"]),
+        rule(Authentication, OTHER, &["user", "login", "auth", "via"], SECOND_FACTORS),
     ]
 };
 
@@ -245,7 +254,7 @@ pub const FIELDS: &[Field] = &[
     field("workspace, changes, metadata, sealed, version", "`unmapped`"),
     field(
         "targets",
-        "6003: `resources[]` with `uid`, `type`, `name`, `data` (metadata); 3001, 3002: `unmapped`, and the first `user` `member` `account` `person` `employee` `customer` `guest` is `user`, without one the actor; 3001: the first `role` `permission` `policy` `privilege` is `policy`",
+        "6003: `resources[]` with `uid`, `type`, `name`, `data` (metadata), and `unmapped` if one has `aliases`; 3001, 3002: `unmapped`, and the first `user` `member` `account` `person` `employee` `customer` `guest` is `user`, without one the actor; 3001: the first `role` `permission` `policy` `privilege` is `policy`",
     ),
     field(
         "context.ip_address, country",

@@ -85,8 +85,12 @@ fn event(side: Side) -> Value {
         context.push(("location", text("Another name of `ip_address`.", 45)));
     }
     let mut targets = json!({
-        "type": "array", "items": target(side), "maxItems": limits::TARGETS_MAX,
-        "description": "What it was done to.",
+        "type": "array", "items": target(side), "maxItems": limits::IMPORTED_TARGETS_MAX,
+        "description": format!(
+            "What it was done to: at most {} targets, or {} of a record of another system (`source`).",
+            limits::TARGETS_MAX,
+            limits::IMPORTED_TARGETS_MAX,
+        ),
     });
     if side == Side::Sent {
         targets = or_null(side, targets);
@@ -146,6 +150,11 @@ fn actor(side: Side) -> Value {
 fn target(side: Side) -> Value {
     let mut target = named(side, Some("document"));
     target["type"] = "object".into();
+    let aliases = json!({
+        "type": "array", "items": text("", limits::REFERENCE_BYTES_MAX), "maxItems": limits::ALIASES_MAX, "uniqueItems": true,
+        "description": "Other names of the same thing, by each of which the event is found.",
+    });
+    target["properties"]["aliases"] = or_null(side, aliases);
     target["properties"]["metadata"] = metadata(side);
     target
 }
@@ -190,8 +199,11 @@ fn or_null(side: Side, mut schema: Value) -> Value {
 }
 
 fn metadata(side: Side) -> Value {
-    let about =
-        format!("Anything, of at most {} bytes of JSON; kept as it was sent.", limits::METADATA_BYTES_MAX);
+    let about = format!(
+        "Anything, of at most {} bytes of JSON; kept as it was sent. Of a record of another system: {}.",
+        limits::METADATA_BYTES_MAX,
+        limits::IMPORTED_METADATA_BYTES_MAX
+    );
     or_null(side, json!({"type": "object", "additionalProperties": true, "description": about}))
 }
 

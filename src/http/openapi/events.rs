@@ -7,7 +7,7 @@ use super::{
     parameters::{self, in_path, in_query},
     schemas::reference,
 };
-use crate::{auth::Scope, http::problem::ProblemType, limits};
+use crate::{auth::Scope, http::problem::ProblemType, import::Source, limits};
 
 const TAG: &str = "Events";
 const JSON: &str = "application/json";
@@ -23,6 +23,7 @@ fn send() -> Operation {
     let many = json!({"type": "array", "items": single, "maxItems": limits::REQUEST_EVENTS_MAX});
     let schema = json!({"anyOf": [reference("NewEvent"), reference("NewEventInEnvelope"), many]});
     let lines = json!({"type": "string", "description": "One event a line; blank lines do not count."});
+    let sources: Vec<&str> = Source::NAMES.iter().map(|(name, _)| *name).collect();
     let encoding = json!({
         "name": "Content-Encoding", "in": "header",
         "description": "How the body is packed.",
@@ -42,6 +43,12 @@ fn send() -> Operation {
                 "atomic",
                 "All or nothing: one bad event refuses all, and the answer is 422.",
                 json!({"type": "boolean", "default": false}),
+            ),
+            in_query(
+                "source",
+                "What the events were mapped from. Records of other systems may be larger than native events: the table of limits has \
+                 both.",
+                json!({"type": "string", "enum": sources, "default": "native"}),
             ),
             parameters::idempotency_key(),
             encoding,

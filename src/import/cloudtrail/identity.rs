@@ -4,39 +4,83 @@
 //! |---|---|---|
 //! | `IAMUser` | `user` | |
 //! | `IdentityCenterUser` | `user`, by its `onBehalfOf.userId` | |
+//! | `Directory`, `User`, and `Unknown` or none with a name | `user` | |
 //! | `Root` | `root` | |
 //! | `AssumedRole` | `role_session`, named as the session | `role`: the session's issuer |
 //! | `Role` | `role` | |
 //! | `FederatedUser` | `federated_user` | the user, role or root that issued the session |
 //! | `SAMLUser`, `WebIdentityUser` | `federated_user` | |
-//! | `AWSAccount` | `account` | |
+//! | `AWSAccount` | `account` (of another company or department: its number is all that is known) | |
 //! | `AWSService`, or none but `invokedBy` | `service`, by its host name | |
-//! | anything else | `unknown` | |
+//! | none at all, in events of services and insights | `service`: the one that wrote the record | |
+//! | anything else that names somebody | `unknown`, by that name | |
+//! | whatever names nobody | `unknown`, with the id `unknown` | |
 //!
 //! Where an identity was propagated through a role (`onBehalfOf`), the person behind it is the
-//! `on_behalf_of`, before the role. `accessKeyId` becomes the `credential`.
+//! `on_behalf_of`, before the role. `accessKeyId` becomes the `credential`, for users of IAM Identity Center the `credentialId`.
 //!
-//! The actor's id is the `principalId`. It is in every record (sign-ins have no ARN), and unlike the ARN it
-//! does not pass on to the next user who gets the same name. Everything that is not moved into a field
-//! (ARN, account, session context, the AWS `type` itself) stays in `actor.metadata` under its own name.
+//! The actor's id is the `principalId`. It is in nearly every record (sign-ins have no ARN), and unlike the ARN it
+//! does not pass on to the next user who gets the same name. Where it names nobody (the account's number in the records of
+//! sign-ins, `HIDDEN_DUE_TO_SECURITY_REASONS`, nothing at all), it is the first of `onBehalfOf.userId`, the ARN, `userName`, and the
+//! user name in `additionalEventData` or `serviceEventDetails`. The account's number is nobody, except for `Root` and `AWSAccount`.
+//! Everything that is not moved into a field (ARN, account, session context with `webIdFederationData` and `ec2RoleDelivery`,
+//! the AWS `type` itself) stays in `actor.metadata` under its own name.
 
 use serde_json::{Map, Value, json};
 
 use super::{fits, take_text};
-use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX};
+use crate::{
+    import::{members::text_at, names::nobody},
+    limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX},
+};
+
+const UNKNOWN: &str = "unknown";
+/// The number of an AWS account.
+const ACCOUNT_DIGITS: usize = 12;
+
+/// What other members of the record say about who it was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hints<'a> {
+    /// The user's name outside of `userIdentity`.
+    user_name: Option<&'a str>,
+    /// The service that wrote the record, if it is not about anybody's call.
+    service: Option<&'a str>,
+}
+
+impl<'a> Hints<'a> {
+    /// The hints in the members of a record.
+    pub(super) fn of(record: &'a Map<String, Value>) -> Self {
+        const NAMES: [&[&str]; 7] = [
+            &["additionalEventData", "UserName"],
+            &["additionalEventData", "userName"],
+            &["serviceEventDetails", "UserName"],
+            &["serviceEventDetails", "userName"],
+            &["serviceEventDetails", "user", "name"],
+            &["serviceEventDetails", "user", "userName"],
+            &["serviceEventDetails", "user"],
+        ];
+        let names = |text: &&str| !nobody(text) && fits(text, NAME_BYTES_MAX);
+        let user_name = NAMES.iter().find_map(|path| text_at(record, path).filter(names));
+        let service = match text_at(record, &["eventType"]) {
+            Some("AwsServiceEvent") => text_at(record, &["eventSource"]),
+            Some("AwsCloudTrailInsight") => Some("cloudtrail.amazonaws.com"),
+            _ => None,
+        };
+        Self { user_name, service: service.filter(names) }
+    }
+}
 
 /// The actor of a record; never fails: who cannot be told is `unknown`, with all that is known as metadata.
-pub(super) fn actor(identity: Value) -> Value {
+pub(super) fn actor(identity: Value, hints: Hints<'_>) -> Value {
     let mut rest = match identity {
         Value::Object(members) => members,
         Value::Null => Map::new(),
         other => Map::from_iter([("userIdentity".to_owned(), other)]),
     };
     rest.retain(|_, value| !value.is_null());
-    let kind = kind(&rest);
+    let (kind, id) = who(&mut rest, hints);
     let on_behalf_of = on_behalf_of(&rest, kind);
-    let name = name(&mut rest, kind);
-    let id = id(&mut rest, kind);
+    let name = name(&mut rest, kind, &id, hints);
     let mut actor = Map::from_iter([("type".to_owned(), kind.into()), ("id".to_owned(), id.into())]);
     if let Some(name) = name {
         actor.insert("name".into(), name.into());
@@ -55,7 +99,7 @@ pub(super) fn actor(identity: Value) -> Value {
 
 fn kind(identity: &Map<String, Value>) -> &'static str {
     match text(identity, "type") {
-        Some("IAMUser" | "IdentityCenterUser") => "user",
+        Some("IAMUser" | "IdentityCenterUser" | "Directory" | "User") => "user",
         Some("Root") => "root",
         Some("AssumedRole") => "role_session",
         Some("Role") => "role",
@@ -63,35 +107,57 @@ fn kind(identity: &Map<String, Value>) -> &'static str {
         Some("AWSAccount") => "account",
         Some("AWSService") => "service",
         None if text(identity, "invokedBy").is_some() => "service",
-        Some(_) | None => "unknown",
+        Some(_) | None => UNKNOWN,
     }
 }
 
-/// The first of the identity's names that is there. `principalId` moves; the others are copied.
-fn id(rest: &mut Map<String, Value>, kind: &str) -> String {
-    if let Some(principal) = take_text(rest, "principalId", REFERENCE_BYTES_MAX) {
-        return principal;
-    }
-    if kind == "service"
-        && let Some(service) = text(rest, "invokedBy")
+/// Type and id. `principalId` moves if it is the id, everything else is copied.
+fn who(rest: &mut Map<String, Value>, hints: Hints<'_>) -> (&'static str, String) {
+    let kind = kind(rest);
+    let is_account = matches!(kind, "root" | "account");
+    let names = |text: &&str| !nobody(text) && (is_account || !is_account_number(text));
+    if text(rest, "principalId").filter(names).is_some()
+        && let Some(principal) = take_text(rest, "principalId", REFERENCE_BYTES_MAX)
     {
-        return service.to_owned();
+        return (kind, principal);
+    }
+    let known = |member: &str| text(rest, member).filter(names).map(str::to_owned);
+    if kind == "service"
+        && let Some(service) = known("invokedBy")
+    {
+        return (kind, service);
     }
     let person = rest.get("onBehalfOf").and_then(|person| text(person.as_object()?, "userId"));
-    let known = ["arn", "accountId", "userName", "invokedBy"].iter().find_map(|name| text(rest, name));
-    person.or(known).unwrap_or("unknown").to_owned()
+    let person = person.filter(names).map(str::to_owned);
+    let named = person.or_else(|| known("arn")).or_else(|| known("userName"));
+    let named = named.or_else(|| hints.user_name.map(str::to_owned));
+    if let Some(id) = named {
+        // `Unknown` is what CloudTrail writes for people of IAM Identity Center and of applications.
+        let is_plain = matches!(text(rest, "type"), None | Some("Unknown"));
+        return (if kind == UNKNOWN && is_plain && !id.starts_with("arn:") { "user" } else { kind }, id);
+    }
+    let other = known("invokedBy").or_else(|| is_account.then(|| known("accountId")).flatten());
+    match (other, hints.service) {
+        (Some(id), _) => (kind, id),
+        (None, Some(service)) if !rest.contains_key("type") => ("service", service.to_owned()),
+        (None, _) => (UNKNOWN, UNKNOWN.to_owned()),
+    }
+}
+
+fn is_account_number(text: &str) -> bool {
+    text.len() == ACCOUNT_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `userName`, or for a role session the name that whoever assumed the role gave to it.
-fn name(rest: &mut Map<String, Value>, kind: &str) -> Option<String> {
-    if let Some(name) = take_text(rest, "userName", NAME_BYTES_MAX) {
-        return Some(name);
+fn name(rest: &mut Map<String, Value>, kind: &str, id: &str, hints: Hints<'_>) -> Option<String> {
+    if text(rest, "userName").is_some_and(|name| !nobody(name)) {
+        return take_text(rest, "userName", NAME_BYTES_MAX);
     }
-    if kind != "role_session" {
-        return None;
+    if kind == "role_session" {
+        let session = id.split_once(':')?.1;
+        return (!id.starts_with("arn:") && fits(session, NAME_BYTES_MAX)).then(|| session.to_owned());
     }
-    let session = text(rest, "principalId")?.split_once(':')?.1;
-    fits(session, NAME_BYTES_MAX).then(|| session.to_owned())
+    (kind == "user").then_some(hints.user_name).flatten().map(str::to_owned)
 }
 
 fn on_behalf_of(identity: &Map<String, Value>, kind: &str) -> Option<Value> {

@@ -1,16 +1,31 @@
 //! How a call ended.
 //!
-//! In: `errorCode`, `errorMessage` and, for sign-ins, `responseElements`. Out: an event's `outcome`. The code
-//! stays in the metadata, where it can be compared exactly; the message moves into the reason if it fits.
+//! In: the members in which records tell it. Out: an event's `outcome`. The worst of what is found counts:
+//!
+//! | member | tells |
+//! |---|---|
+//! | `errorCode` | `denied` for lack of permission, else `failure`; as a status code what HTTP means by it (`200` is a success) |
+//! | `errorMessage` without a code | `failure` |
+//! | `serviceEventDetails` | the event's own name (`{"CredentialVerification": "Failure"}`), `result`, `status`, `state`, `statusCode`, `success`, …, and error codes, at any depth |
+//! | `responseElements` | of sign-ins and events of services the same; of API calls `_return`, the event's own name, `status`, `statusCode`, error codes, and lists of what failed (`unknown`: some of it was done) |
+//! | `additionalEventData` | the same at its top level |
+//!
+//! Where nothing tells it: an API call or an action in the console is a `success`, since AWS writes an error code for all
+//! others; everything else (sign-ins, events of services, insights, calls that an endpoint let through) is `unknown`.
+//!
+//! Codes stay in the metadata, where they can be compared exactly; `errorMessage` moves into the reason if it fits.
 
 use serde_json::{Map, Value, json};
 
-use super::{fits, take_text};
-use crate::limits::REASON_BYTES_MAX;
+use super::{fits, plain, take_text};
+use crate::{
+    import::results::{self, Ending},
+    limits::REASON_BYTES_MAX,
+};
 
 /// Error codes by which services refuse for lack of permission, their `Client.` prefix and a final
 /// `Exception` or `Fault` taken off. Codes that end in `AccessDenied` need no mention.
-const DENIED: [&str; 8] = [
+const DENIED: [&str; 10] = [
     "UnauthorizedOperation",
     "Unauthorized",
     "UnauthorizedAccess",
@@ -19,21 +34,67 @@ const DENIED: [&str; 8] = [
     "AuthFailure",
     "Forbidden",
     "OperationNotPermitted",
+    "PermissionDenied",
+    "AccessDeniedForDependency",
 ];
+/// Members that tell a result, [`plain`].
+const RESULTS: [&str; 24] = [
+    "result",
+    "status",
+    "state",
+    "outcome",
+    "statustype",
+    "statuscode",
+    "resultcode",
+    "resultstatus",
+    "httpstatus",
+    "httpstatuscode",
+    "responsecode",
+    "responsestatus",
+    "eventresult",
+    "eventstatus",
+    "loginstatus",
+    "loginresult",
+    "signinresult",
+    "authenticationresult",
+    "authenticationstatus",
+    "requeststatus",
+    "operationstatus",
+    "success",
+    "succeeded",
+    "issuccess",
+];
+/// Members that hold the code of an error, [`plain`].
+const CODES: [&str; 4] = ["errorcode", "error", "failurecode", "failurereason"];
+/// Members that say in words what went wrong, [`plain`].
+const MESSAGES: [&str; 8] = [
+    "failurereason",
+    "failuremessage",
+    "errormessage",
+    "statusmessage",
+    "statusreason",
+    "errorcode",
+    "reason",
+    "message",
+];
+/// Members of answers that list what was not done, [`plain`].
+const PARTS: [&str; 6] =
+    ["failures", "failedentrycount", "failedrecordcount", "failedputcount", "unsuccessful", "failedentries"];
+/// Results lie no deeper in details.
+const DEPTH_MAX: usize = 4;
 
-/// `denied` for lack of permission, `failure` for any other error, else `success`.
+/// Takes the outcome of a record; see the table at the top of this file.
 pub(super) fn take(rest: &mut Map<String, Value>) -> Value {
-    let code = rest.get("errorCode").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let result = match code.as_str() {
-        _ if sign_in_failed(rest) => "failure",
-        "" if rest.contains_key("errorMessage") => "failure",
-        "" => "success",
-        code if is_denial(code) => "denied",
-        _ => "failure",
-    };
+    let code = code_text(rest.get("errorCode"));
     let message = rest.get("errorMessage").and_then(Value::as_str).unwrap_or_default();
+    let ending = ending(rest, &code, message);
+    let result = ending.map_or("unknown", Ending::as_str);
+    if ending == Some(Ending::Success) {
+        return json!({"result": result});
+    }
     let both = format!("{code}: {message}");
     let reason = match (code.as_str(), message) {
+        ("", "") => rest.get("serviceEventDetails").and_then(explanation).unwrap_or_default(),
         ("", message) => message,
         (code, "") => code,
         (code, _) if !fits(&both, REASON_BYTES_MAX) => code,
@@ -43,10 +104,60 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Value {
         return json!({"result": result});
     }
     let outcome = json!({"result": result, "reason": reason});
-    if reason.ends_with(message) {
+    if !message.is_empty() && reason.ends_with(message) {
         take_text(rest, "errorMessage", REASON_BYTES_MAX);
     }
     outcome
+}
+
+fn ending(rest: &Map<String, Value>, code: &str, message: &str) -> Option<Ending> {
+    let event = plain(rest.get("eventName").and_then(Value::as_str).unwrap_or_default());
+    let kind = rest.get("eventType").and_then(Value::as_str);
+    // Records had no type before version 1.02; all were calls.
+    let is_call =
+        matches!(kind, Some("AwsApiCall" | "AwsConsoleAction")) || (kind.is_none() && !event.is_empty());
+    let found = [
+        of_error(code),
+        // What went well has no message.
+        (code.is_empty() && !message.is_empty()).then_some(Ending::Failure),
+        rest.get("serviceEventDetails").and_then(|details| of_details(details, &event, DEPTH_MAX)),
+        rest.get("responseElements").and_then(|answer| match answer {
+            Value::Object(members) if is_call => of_answer(members, &event),
+            // `{"ConsoleLogin": "Failure"}`: whatever the member is called, it is the answer.
+            Value::Object(members) if kind == Some("AwsConsoleSignIn") => {
+                members.values().filter_map(results::of).max()
+            }
+            answer => of_details(answer, &event, DEPTH_MAX),
+        }),
+        rest.get("additionalEventData").and_then(|data| of_details(data, &event, 0)),
+    ];
+    let worst = found.into_iter().flatten().max();
+    worst.or_else(|| (is_call && code.is_empty()).then_some(Ending::Success))
+}
+
+fn code_text(code: Option<&Value>) -> String {
+    match code {
+        Some(Value::String(code)) => code.clone(),
+        Some(Value::Number(code)) => code.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// What a code in the place of an error's code means.
+fn of_error(code: &str) -> Option<Ending> {
+    if code.is_empty() || matches!(plain(code).as_str(), "" | "none" | "null" | "na" | "noerror") {
+        return None;
+    }
+    if let Some(status) = results::status_code(code) {
+        return results::of_code(status);
+    }
+    if is_denial(code) {
+        return Some(Ending::Denied);
+    }
+    Some(match results::of_word(code) {
+        Some(Ending::Success) => Ending::Success,
+        _ => Ending::Failure,
+    })
 }
 
 fn is_denial(code: &str) -> bool {
@@ -55,11 +166,54 @@ fn is_denial(code: &str) -> bool {
     code.ends_with("AccessDenied") || DENIED.contains(&code)
 }
 
-/// Console sign-ins carry no error code: their answer is `{"ConsoleLogin": "Failure"}`.
-fn sign_in_failed(rest: &Map<String, Value>) -> bool {
-    rest.get("eventType").and_then(Value::as_str) == Some("AwsConsoleSignIn")
-        && rest
-            .get("responseElements")
-            .and_then(Value::as_object)
-            .is_some_and(|answer| answer.values().any(|value| value == "Failure"))
+/// The worst result in the details of an event that is no call.
+fn of_details(details: &Value, event: &str, depth: usize) -> Option<Ending> {
+    let members = details.as_object()?;
+    let found = members.iter().filter_map(|(member, value)| {
+        let name = plain(member);
+        if value.is_object() {
+            let earlier = name.starts_with("previous") || name.starts_with("old");
+            return (depth > 0 && !earlier).then(|| of_details(value, event, depth - 1)).flatten();
+        }
+        if CODES.contains(&name.as_str()) {
+            return of_error(&code_text(Some(value)));
+        }
+        let tells = RESULTS.contains(&name.as_str()) || (!event.is_empty() && name == event);
+        tells.then(|| results::of(value)).flatten()
+    });
+    found.max()
+}
+
+/// What the answer to a call tells about it. The state of a thing that it describes is no result of the call.
+fn of_answer(members: &Map<String, Value>, event: &str) -> Option<Ending> {
+    let found = members.iter().filter_map(|(member, value)| {
+        let name = plain(member);
+        let parts = match value {
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            Value::Number(number) => number.as_u64() != Some(0),
+            _ => false,
+        };
+        match name.as_str() {
+            _ if PARTS.contains(&name.as_str()) => parts.then_some(Ending::Partial),
+            "errorcode" | "error" => of_error(&code_text(Some(value))),
+            "return" | "success" | "statuscode" | "httpstatuscode" | "status" | "result" => {
+                results::of(value).filter(|ending| *ending != Ending::Success)
+            }
+            "responsemetadata" => of_answer(value.as_object()?, ""),
+            _ if !event.is_empty() && name == event => results::of(value),
+            _ => None,
+        }
+    });
+    found.max()
+}
+
+/// The first text that says in words what went wrong.
+fn explanation(details: &Value) -> Option<&str> {
+    let members = details.as_object()?;
+    let said = MESSAGES.iter().find_map(|wanted| {
+        let (_, value) = members.iter().find(|(member, _)| plain(member) == *wanted)?;
+        value.as_str().filter(|text| fits(text, REASON_BYTES_MAX))
+    });
+    said.or_else(|| members.values().find_map(explanation))
 }

@@ -1,14 +1,22 @@
 //! What a call was about: the targets of an event.
 //!
-//! In: `resources` (ARNs), `requestParameters` and `responseElements` (names). Out: targets, named resources
-//! first, then those that parameters name, in the order of the tables below. Types are the ones AWS itself
-//! uses (`AWS::S3::Bucket`), which also is what `resources` says. Parameters are copied (they stay in the
-//! metadata); entries of `resources` are moved, and stay only if they have no ARN or there are too many.
+//! In: `resources` (ARNs), `requestParameters`, `responseElements`, `serviceEventDetails` and `additionalEventData` (names), and of
+//! refused calls, which have no parameters, the resource in `errorMessage`. Out: targets, named resources
+//! first, then those that parameters name, in the order of the tables below, then what the name of the event says
+//! (`DeleteFileSystem` and `fileSystemId`). Types are the ones AWS itself uses (`AWS::S3::Bucket`), which also is what
+//! `resources` says; `aws:{service}` where the table has none. Parameters are copied (they stay in the metadata); entries of
+//! `resources` are moved, and stay only if they have no ARN. How many there are does not matter: all become targets.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::fits;
-use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TARGETS_MAX, TYPE_BYTES_MAX};
+use super::{
+    arn::{self, Scope},
+    fits,
+    groups::Groups,
+    plain, take_text,
+    things::Things,
+};
+use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TYPE_BYTES_MAX};
 
 /// Parameter by which services name a thing: service (empty: any), part of the event's name, path to the
 /// parameter (through arrays), and the thing's type.
@@ -59,10 +67,13 @@ const REQUEST: &[Row] = &[
     ("ec2", "", "allocationId", "AWS::EC2::EIP"),
     ("ec2", "", "subnetId", "AWS::EC2::Subnet"),
     ("ec2", "", "vpcId", "AWS::EC2::VPC"),
+    ("ec2", "Tags", "resourcesSet.items.resourceId", "aws:ec2"),
     ("logs", "", "logGroupName", "AWS::Logs::LogGroup"),
     ("dynamodb", "", "tableName", "AWS::DynamoDB::Table"),
     ("sns", "", "topicArn", "AWS::SNS::Topic"),
+    ("sns", "Topic", "name", "AWS::SNS::Topic"),
     ("sqs", "", "queueUrl", "AWS::SQS::Queue"),
+    ("sqs", "", "queueName", "AWS::SQS::Queue"),
     ("ecr", "", "repositoryName", "AWS::ECR::Repository"),
     ("cloudformation", "", "stackName", "AWS::CloudFormation::Stack"),
     ("guardduty", "", "detectorId", "AWS::GuardDuty::Detector"),
@@ -80,58 +91,201 @@ const RESPONSE: &[Row] = &[
     ("ec2", "RegisterImage", "imageId", "AWS::EC2::Image"),
 ];
 
-/// Types of ARNs whose entry in `resources` does not say its type: service, start of the resource, type.
-const UNTYPED: [(&str, &str, &str); 4] = [
-    ("ssm", "parameter/", "AWS::SSM::Parameter"),
-    ("ssm", "association/", "AWS::SSM::Association"),
-    ("ssm", "managed-instance-inventory/", "AWS::SSM::ManagedInstanceInventory"),
-    ("ec2", "instance/", "AWS::EC2::Instance"),
-];
+/// Calls whose answer names what they made.
+const MAKING: [&str; 9] =
+    ["Create", "Allocate", "Register", "Import", "Copy", "Restore", "Publish", "Request", "Provision"];
 
-/// The targets of a record, at most [`TARGETS_MAX`], each once.
+/// The targets of a record, each once, with all names that the record gives them.
 pub(super) fn take(rest: &mut Map<String, Value>) -> Vec<Value> {
-    let mut targets = take_resources(rest);
+    let mut things = Things::default();
+    take_resources(rest, &mut things);
+    let rest = &*rest;
+    let mut groups = Groups::default();
+    let members = ["requestParameters", "responseElements", "serviceEventDetails", "additionalEventData"];
+    members.iter().filter_map(|member| rest.get(*member)).for_each(|value| groups.read(value));
+    if let Some(identity) = rest.get("userIdentity") {
+        groups.read_identity(identity);
+    }
+    add_parameters(rest, &groups, &mut things);
+    things.learn(&groups);
+    things.into_targets(scope(rest), text(rest.get("requestParameters"), "path"))
+}
+
+fn add_parameters(rest: &Map<String, Value>, groups: &Groups<'_>, things: &mut Things) {
     let member = |name: &str| rest.get(name).and_then(Value::as_str).unwrap_or_default();
     let service = member("eventSource").split('.').next().unwrap_or_default();
     let event_name = member("eventName");
-    for (table, member) in [(REQUEST, "requestParameters"), (RESPONSE, "responseElements")] {
+    let rows = |table: &'static [Row]| {
+        table.iter().filter(|(of, start, ..)| (of.is_empty() || *of == service) && event_name.contains(start))
+    };
+    for member in ["requestParameters", "serviceEventDetails"] {
         let Some(parameters) = rest.get(member) else { continue };
-        for &(for_service, for_event, path, kind) in table {
-            if (for_service.is_empty() || for_service == service) && event_name.contains(for_event) {
-                visit(parameters, path, &mut |name| add(&mut targets, kind, name));
-            }
+        for (_, _, path, kind) in rows(REQUEST) {
+            visit(parameters, path, &mut |name| {
+                let kind = if *kind == "aws:ec2" { kind_of_ec2(name) } else { kind };
+                // What an alias stands for is the key among the resources.
+                let is_alias = kind == "AWS::KMS::Key" && name.contains("alias/");
+                if !(is_alias && things.complete(kind, name)) {
+                    things.add(kind, name, groups);
+                }
+            });
         }
         if service == "s3" {
-            add_object(parameters, &mut targets);
+            add_object(parameters, groups, things);
+        }
+        add_named_by_event(parameters, service, event_name, groups, things);
+    }
+    if let Some(answer) = rest.get("responseElements") {
+        for (_, _, path, kind) in rows(RESPONSE) {
+            visit(answer, path, &mut |name| {
+                if !(event_name.starts_with("Create") && things.complete(kind, name)) {
+                    things.add(kind, name, groups);
+                }
+            });
+        }
+        if MAKING.iter().any(|verb| event_name.starts_with(verb)) {
+            add_named_by_event(answer, service, event_name, groups, things);
         }
     }
-    targets
+    if let Some(data) = rest.get("additionalEventData") {
+        add_named_by_event(data, service, event_name, groups, things);
+    }
+    let refused = refused_resource(member("errorMessage"));
+    if fits(refused, NAME_BYTES_MAX) && arn::Arn::parse(refused).is_some() {
+        things.add(&arn::kind(refused), refused, groups);
+    }
+    let endpoint = member("vpcEndpointId");
+    if member("eventCategory") == "NetworkActivity" && fits(endpoint, NAME_BYTES_MAX) {
+        things.add("AWS::EC2::VPCEndpoint", endpoint, groups);
+    }
 }
 
-/// Adds a thing by the name a parameter gives, or gives that name to the resource that is the same thing.
-fn add(targets: &mut Vec<Value>, kind: &str, name: &str) {
-    let same = |target: &&mut Value| {
-        let id = target["id"].as_str().unwrap_or_default();
-        let before = id.strip_suffix(name);
-        before
-            .is_some_and(|before| before.is_empty() || name.starts_with('/') || before.ends_with([':', '/']))
-    };
-    if let Some(target) = targets.iter_mut().find(same) {
-        if target.get("name").is_none() && target["id"] != name {
-            target["name"] = name.into();
+/// What the event's name says that it is about: `DeleteFileSystem` the `fileSystemId`, `UpdateStateMachine` the
+/// `stateMachineArn`, `TagResource` the `resourceArn`; also one object further in (`CreateVpc` and `vpc.vpcId`).
+fn add_named_by_event(
+    parameters: &Value,
+    service: &str,
+    event_name: &str,
+    groups: &Groups<'_>,
+    things: &mut Things,
+) {
+    const ENDINGS: [&str; 5] = ["arn", "id", "identifier", "name", "url"];
+    let Some(members) = parameters.as_object() else { return };
+    let noun = noun(event_name);
+    let mut arns = Vec::new();
+    for (member, value) in members {
+        let plain_member = plain(member);
+        let member = plain_member.as_str();
+        match value {
+            Value::Object(_) if member == noun => {
+                add_named_by_event(value, service, event_name, groups, things);
+            }
+            Value::Array(items) if member.starts_with("resource") => {
+                arns.extend(items.iter().filter_map(Value::as_str).filter(|text| text.starts_with("arn:")));
+            }
+            Value::String(name) if fits(name, NAME_BYTES_MAX) => {
+                let is_named =
+                    |word: &str| ENDINGS.iter().any(|ending| member.strip_suffix(ending) == Some(word));
+                let is_noun = !noun.is_empty() && is_named(&noun);
+                let is_resource = is_named("resource") && member != "resourcename";
+                match name.starts_with("arn:") {
+                    true if is_noun || is_resource || member == "arn" => arns.push(name),
+                    false if is_resource && !things.knows(name) => {
+                        let of = plain(text(Some(parameters), "resourceType"));
+                        things.add(&kind_of_word(service, &of), name, groups);
+                    }
+                    false if is_noun && !things.knows(name) => {
+                        things.add(&kind_of_member(service, member), name, groups);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
         }
-    } else if targets.len() < TARGETS_MAX {
-        targets.push(json!({"type": kind, "id": name}));
     }
+    // Short names first: they are the ids under which other calls know the thing.
+    for arn in arns {
+        if fits(arn, NAME_BYTES_MAX) && !things.knows(arn) {
+            things.add(&arn::kind(arn), arn, groups);
+        }
+    }
+}
+
+/// `arn:…` of `User: … is not authorized to perform: … on resource: arn:… because …`: a refused call has no parameters.
+fn refused_resource(message: &str) -> &str {
+    let resource = message.split_once(" on resource: ").map_or("", |(_, resource)| resource);
+    resource.split([' ', ',']).next().unwrap_or_default().trim_end_matches('.')
+}
+
+/// `filesystem` of `DeleteFileSystem`; the first word is the verb.
+fn noun(event_name: &str) -> String {
+    let start = event_name.char_indices().skip(1).find(|(_, letter)| letter.is_ascii_uppercase());
+    start.map_or_else(String::new, |(at, _)| plain(&event_name[at..]))
+}
+
+/// The type that the table has for a parameter of this name.
+fn kind_of_member(service: &str, member: &str) -> String {
+    let known = REQUEST.iter().find(|(of, _, path, _)| *of == service && plain(path) == member);
+    if let Some((.., kind)) = known {
+        return (*kind).to_owned();
+    }
+    let kind = format!("aws:{service}");
+    if !service.is_empty() && fits(&kind, TYPE_BYTES_MAX) { kind } else { "aws:unknown".to_owned() }
+}
+
+/// The type of a service's table whose last part is this word: `AWS::SSM::Parameter` for `parameter`.
+fn kind_of_word(service: &str, word: &str) -> String {
+    let known = REQUEST.iter().find(|(of, .., kind)| {
+        *of == service && !word.is_empty() && kind.rsplit("::").next().is_some_and(|last| plain(last) == word)
+    });
+    known.map_or_else(|| kind_of_member(service, ""), |(.., kind)| (*kind).to_owned())
+}
+
+/// EC2's ids say what they are of.
+fn kind_of_ec2(id: &str) -> &'static str {
+    const PREFIXES: [(&str, &str); 13] = [
+        ("i-", "AWS::EC2::Instance"),
+        ("vol-", "AWS::EC2::Volume"),
+        ("sg-", "AWS::EC2::SecurityGroup"),
+        ("snap-", "AWS::EC2::Snapshot"),
+        ("ami-", "AWS::EC2::Image"),
+        ("eni-", "AWS::EC2::NetworkInterface"),
+        ("rtb-", "AWS::EC2::RouteTable"),
+        ("igw-", "AWS::EC2::InternetGateway"),
+        ("nat-", "AWS::EC2::NatGateway"),
+        ("eipalloc-", "AWS::EC2::EIP"),
+        ("subnet-", "AWS::EC2::Subnet"),
+        ("vpc-", "AWS::EC2::VPC"),
+        ("vpce-", "AWS::EC2::VPCEndpoint"),
+    ];
+    PREFIXES.iter().find(|(start, _)| id.starts_with(start)).map_or("aws:ec2", |(_, kind)| kind)
+}
+
+/// The account is told only if the caller's and the record's are one: a short name could be either's.
+fn scope(rest: &Map<String, Value>) -> Scope<'_> {
+    let member = |name: &str| rest.get(name).and_then(Value::as_str).unwrap_or_default();
+    let recipient = member("recipientAccountId");
+    let caller = text(rest.get("userIdentity"), "accountId");
+    let account = match (recipient, caller) {
+        ("", caller) => caller,
+        (recipient, "") => recipient,
+        (recipient, caller) if recipient == caller => recipient,
+        _ => "",
+    };
+    Scope { region: member("awsRegion"), account }
+}
+
+fn text<'a>(value: Option<&'a Value>, member: &str) -> &'a str {
+    value.and_then(|value| value.get(member)).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// An object's key means nothing without its bucket: the id is both.
-fn add_object(parameters: &Value, targets: &mut Vec<Value>) {
+fn add_object(parameters: &Value, groups: &Groups<'_>, things: &mut Things) {
     let part = |name: &str| parameters.get(name).and_then(Value::as_str);
     if let (Some(bucket), Some(key)) = (part("bucketName"), part("key")) {
         let id = format!("{bucket}/{key}");
         if fits(&id, NAME_BYTES_MAX) {
-            add(targets, "AWS::S3::Object", &id);
+            things.add("AWS::S3::Object", &id, groups);
         }
     }
 }
@@ -151,41 +305,28 @@ fn visit(value: &Value, path: &str, found: &mut impl FnMut(&str)) {
     }
 }
 
-fn take_resources(rest: &mut Map<String, Value>) -> Vec<Value> {
-    let mut targets = Vec::new();
-    let Some(Value::Array(resources)) = rest.remove("resources") else { return targets };
-    let mut others = Vec::new();
-    for resource in resources {
-        match resource_target(&resource) {
-            Some(target) if targets.len() < TARGETS_MAX => targets.push(target),
-            _ => others.push(resource),
-        }
+fn take_resources(rest: &mut Map<String, Value>, things: &mut Things) {
+    if !rest.get("resources").is_some_and(Value::is_array) {
+        return;
     }
+    let Some(Value::Array(resources)) = rest.remove("resources") else { return };
+    let others: Vec<Value> =
+        resources.into_iter().filter_map(|resource| add_resource(resource, things).err()).collect();
     if !others.is_empty() {
         rest.insert("resources".into(), others.into());
     }
-    targets
 }
 
-/// `{"ARN": …, "accountId": …, "type": …}` as a target; members without a field go into its metadata.
-fn resource_target(resource: &Value) -> Option<Value> {
-    let mut members = resource.as_object()?.clone();
-    let mut take = |name: &str, bytes_max| super::take_text(&mut members, name, bytes_max);
-    let arn = take("ARN", REFERENCE_BYTES_MAX).or_else(|| take("ARNPrefix", REFERENCE_BYTES_MAX))?;
-    let kind = take("type", TYPE_BYTES_MAX).unwrap_or_else(|| kind_of_arn(&arn));
+/// `{"ARN": …, "accountId": …, "type": …}` as a thing; members without a field go into its metadata. What has no ARN is
+/// given back.
+fn add_resource(resource: Value, things: &mut Things) -> Result<(), Value> {
+    let Value::Object(mut members) = resource else { return Err(resource) };
+    let names = ["ARN", "arn", "ARNPrefix"];
+    let Some(arn) = names.iter().find_map(|name| take_text(&mut members, name, REFERENCE_BYTES_MAX)) else {
+        return Err(members.into());
+    };
+    let kind = take_text(&mut members, "type", TYPE_BYTES_MAX).unwrap_or_else(|| arn::kind(&arn));
     members.retain(|_, value| !value.is_null());
-    let mut target = json!({"type": kind, "id": arn});
-    if !members.is_empty() {
-        target["metadata"] = members.into();
-    }
-    Some(target)
-}
-
-/// From `arn:partition:service:region:account:resource`; `aws:{service}` for services not in the table.
-fn kind_of_arn(arn: &str) -> String {
-    let mut parts = arn.splitn(6, ':').skip(2);
-    let service = parts.next().unwrap_or_default();
-    let resource = parts.nth(2).unwrap_or_default();
-    let known = UNTYPED.iter().find(|(of, start, _)| *of == service && resource.starts_with(start));
-    known.map_or_else(|| format!("aws:{service}"), |(_, _, kind)| (*kind).to_owned())
+    things.add_resource(&kind, arn, members);
+    Ok(())
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `actor_is_bot` is true, or `actor` ends in `[bot]` | `type`: `bot` |
 //! | `actor_is_agent` is true | `type`: `agent` |
-//! | otherwise | `type`: `user`, or `unknown` if there is no actor |
+//! | otherwise | `type`: `user`, or `unknown` if there is no actor, or one whose name names nobody |
 //! | `actor_id` | `id`; a login passes on to the next user who takes it, a number does not. Without one the `actor` |
 //! | `actor` | `name` |
 //! | `external_identity_nameid` | `email`, if it has an `@` and the event affects nobody but its actor |
@@ -14,7 +14,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    import::members::{put, take_reference, take_text, text_at},
+    import::{
+        members::{put, take_reference, take_text, text_at},
+        names::nobody,
+    },
     limits::{EMAIL_BYTES_MAX, NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TYPE_BYTES_MAX},
 };
 
@@ -24,7 +27,8 @@ const UNKNOWN: &str = "unknown";
 /// The actor of a record; never fails: who cannot be told is `unknown`.
 pub(super) fn take(rest: &mut Map<String, Value>) -> Value {
     let email = take_email(rest);
-    let login = take_text(rest, "actor", NAME_BYTES_MAX);
+    let has_name = text_at(rest, &["actor"]).is_some_and(|name| !nobody(name));
+    let login = if has_name { take_text(rest, "actor", NAME_BYTES_MAX) } else { None };
     let number = take_reference(rest, "actor_id", REFERENCE_BYTES_MAX);
     let kind = match (&number, &login) {
         (None, None) => UNKNOWN,

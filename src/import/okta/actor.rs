@@ -3,7 +3,7 @@
 //! | `actor` | event |
 //! |---|---|
 //! | `type` | `type`, written `like_this`: `User` is `user`, `PublicClientApp` is `public_client_app`; it stays in `actor.metadata` as well |
-//! | `id` | `id`; where it is `unknown` (a sign-in by a name that does not exist) the `alternateId` instead, so that the accounts tried stay apart |
+//! | `id` | `id`; where it is `unknown` (a sign-in by a name that does not exist) or names nobody the `alternateId` instead, else the `displayName`, so that the accounts tried stay apart; `unknown` if those name nobody either |
 //! | `displayName` | `name` |
 //! | `alternateId` | `email`, if it has an `@` |
 //! | everything else | `actor.metadata`, under its own name |
@@ -16,7 +16,10 @@ use serde_json::{Map, Value, json};
 
 use super::UNKNOWN;
 use crate::{
-    import::members::{fits, put, take_text, take_text_at, text_at},
+    import::{
+        members::{fits, put, take_text, take_text_at, text_at},
+        names::nobody,
+    },
     limits::{EMAIL_BYTES_MAX, NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TYPE_BYTES_MAX},
 };
 
@@ -33,7 +36,9 @@ pub(super) fn take(rest: &mut Map<String, Value>, action: &str, targets: &[Value
     let mut actor = Map::new();
     actor.insert("type".into(), kind(&members).into());
     actor.insert("id".into(), take_id(&mut members).into());
-    put(&mut actor, "name", take_text(&mut members, "displayName", NAME_BYTES_MAX));
+    if text_at(&members, &["displayName"]).is_some_and(|name| !nobody(name)) {
+        put(&mut actor, "name", take_text(&mut members, "displayName", NAME_BYTES_MAX));
+    }
     if text_at(&members, &["alternateId"]).is_some_and(|text| text.contains('@')) {
         put(&mut actor, "email", take_text(&mut members, "alternateId", EMAIL_BYTES_MAX));
     }
@@ -66,15 +71,15 @@ fn snake_case(text: &str) -> String {
     out
 }
 
-/// The login is copied, since `unknown` then stays in the metadata; an id moves.
+/// The login or name is copied, since `unknown` then stays in the metadata; an id moves.
 fn take_id(members: &mut Map<String, Value>) -> String {
-    let known = |name: &str| {
-        text_at(members, &[name]).filter(|text| *text != UNKNOWN && fits(text, REFERENCE_BYTES_MAX))
+    let known = |name: &&str| {
+        text_at(members, &[name]).filter(|text| !nobody(text) && fits(text, REFERENCE_BYTES_MAX))
     };
-    match (known("id"), known("alternateId")) {
-        (None, Some(login)) => login.to_owned(),
-        _ => take_text(members, "id", REFERENCE_BYTES_MAX).unwrap_or_else(|| UNKNOWN.to_owned()),
+    if known(&"id").is_some() {
+        return take_text(members, "id", REFERENCE_BYTES_MAX).unwrap_or_else(|| UNKNOWN.to_owned());
     }
+    ["alternateId", "displayName"].iter().find_map(known).unwrap_or(UNKNOWN).to_owned()
 }
 
 fn take_credential(rest: &mut Map<String, Value>) -> Option<Value> {

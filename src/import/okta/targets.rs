@@ -4,18 +4,22 @@
 //! |---|---|
 //! | `type` | `type`, as Okta writes it (`User`, `AppInstance`) |
 //! | `id` | `id`; without one the `alternateId`, else the `displayName`, which stay where they are |
-//! | `displayName` | `name` |
+//! | `displayName` | `name`, and one of the `aliases` |
+//! | `alternateId` | one of the `aliases`, and `metadata` |
 //! | `changeDetails` | the event's `changes`, if this is the only target that has it |
-//! | everything else: `alternateId`, `detailEntry` … | `metadata`, under its own name |
+//! | everything else: `detailEntry` … | `metadata`, under its own name |
 //!
-//! Entries that name nothing, and those past the most that an event may have, stay in the event's metadata.
+//! All entries become targets, however many there are; those that name nothing stay in the event's metadata.
 
 use serde_json::{Map, Value, json};
 
 use super::UNKNOWN;
 use crate::{
-    import::members::{fits, put, take_reference, take_text, text_at},
-    limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TARGETS_MAX, TYPE_BYTES_MAX},
+    import::{
+        members::{fits, put, take_reference, take_text, text_at},
+        names::{nobody, put_aliases},
+    },
+    limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TYPE_BYTES_MAX},
 };
 
 const CHANGES: &str = "changeDetails";
@@ -29,8 +33,8 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Vec<Value> {
     let (mut targets, mut others) = (Vec::new(), Vec::new());
     for entry in entries {
         match target(&entry) {
-            Some(target) if targets.len() < TARGETS_MAX => targets.push(target),
-            _ => others.push(entry),
+            Some(target) => targets.push(target),
+            None => others.push(entry),
         }
     }
     put(rest, "target", others);
@@ -40,10 +44,18 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Vec<Value> {
 fn target(entry: &Value) -> Option<Value> {
     let mut members = entry.as_object()?.clone();
     members.retain(|_, value| !value.is_null());
+    let names: Vec<String> = ["alternateId", "displayName"]
+        .iter()
+        .filter_map(|name| text_at(&members, &[name]).filter(|text| !nobody(text)))
+        .map(str::to_owned)
+        .collect();
     let id = take_id(&mut members)?;
     let kind = take_text(&mut members, "type", TYPE_BYTES_MAX).unwrap_or_else(|| UNKNOWN.to_owned());
     let mut target = Map::from_iter([("type".to_owned(), kind.into()), ("id".to_owned(), id.into())]);
-    put(&mut target, "name", take_text(&mut members, "displayName", NAME_BYTES_MAX));
+    if text_at(&members, &["displayName"]).is_some_and(|name| !nobody(name)) {
+        put(&mut target, "name", take_text(&mut members, "displayName", NAME_BYTES_MAX));
+    }
+    put_aliases(&mut target, names.iter().map(String::as_str));
     put(&mut target, "metadata", members);
     Some(target.into())
 }

@@ -59,7 +59,7 @@ fn bad_files_and_records_are_named_and_the_rest_goes_on() {
     assert_eq!((last.index, last.line), (2, 3));
     assert_eq!(refusals.len(), 5);
     for (refusal, expected) in refusals.iter().zip([
-        "1.json: record 1 (line 1): not a CloudTrail record: it has no usable eventID",
+        "1.json: record 1 (line 1): not a record of format cloudtrail: it has no usable eventTime",
         "2.json: line 1: does not start with",
         "3.json: line 2: the file ends inside",
         "4.ndjson: record 1 (line 2): is not JSON",
@@ -126,7 +126,7 @@ fn what_holds_no_events_is_told() {
     assert_eq!(
         refusals,
         [
-            "7.json: record 0 (line 2): not a CloudTrail record: it has no usable eventID; its members are \"x\""
+            "7.json: record 0 (line 2): not a record of format cloudtrail: it has no usable eventTime; its members are \"x\""
         ]
     );
     assert_eq!(
@@ -172,7 +172,7 @@ fn what_json_cannot_hold_is_refused_or_told() {
         refusals,
         [
             "a.ndjson: record 0 (line 1), id a: has a member twice: /requestParameters/x~1y/0/b",
-            "a.ndjson: record 3 (line 4), id d: not a CloudTrail record: it has no usable eventTime",
+            "a.ndjson: record 3 (line 4), id d: not a record of format cloudtrail: it has no usable eventTime",
         ]
     );
     assert_eq!(

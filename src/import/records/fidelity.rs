@@ -225,9 +225,8 @@ fn stored(source: Source, text: &str) -> Result<(Value, Value, usize), String> {
         return Err(reason);
     }
     let context = DecodeContext {
-        tenant: TenantId::parse("acme").ok(),
-        received_at_micros: 1_800_000_000_000_000,
-        own: false,
+        limits: source.limits(),
+        ..DecodeContext::new(TenantId::parse("acme").ok(), 1_800_000_000_000_000)
     };
     let decoded = decode(&line.0, BodyFormat::Ndjson, &context).unwrap();
     if let Some(rejected) = decoded.rejected.first() {

@@ -67,7 +67,11 @@ fn values_have_their_types_and_defaults() {
     assert_eq!(
         json!(values("account-takeover", json!({"failures": "3"})).unwrap()),
         json!({
-            "from": "2026-03-02", "to": "2026-03-31", "actions": ["user.login", "signin.ConsoleLogin"], "failures": 3,
+            "from": "2026-03-02", "to": "2026-03-31", "failures": 3,
+            "actions": [
+                "user.login", "user.session.start", "signin.ConsoleLogin", "signin.CredentialVerification",
+                "grafana.login-auth.sso",
+            ],
         })
     );
     assert_eq!(

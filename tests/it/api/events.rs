@@ -3,12 +3,13 @@
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use super::{ask, event, post, refused, store};
 use crate::support::{
     place::{Place, in_every_place},
-    server::Server,
+    server::{ROOT_KEY, Server},
 };
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -21,6 +22,7 @@ in_every_place!(
     bodies_of_every_form_are_stored,
     receipts_say_what_became_of_each_event,
     an_id_stands_for_one_content,
+    a_target_is_found_by_all_its_names,
 );
 
 /// Would catch a form of body that is refused, misread, or acknowledged before it can be found; and an event that
@@ -126,4 +128,54 @@ async fn an_id_stands_for_one_content(place: &Place) {
     let rows = place.sql("SELECT tenant_id, id, action FROM events ORDER BY tenant_id, id");
     let row = |tenant: &str, id: &str| json!({"tenant_id": tenant, "id": id, "action": "user.login"});
     assert_eq!(rows, [row("acme", "1"), row("acme", "2"), row("globex", "1")]);
+}
+
+/// Would catch a target that one way of asking does not find by one of its names, before its event is committed or after; a record
+/// of another system that is refused for its size; and a native event that takes that system's limits.
+async fn a_target_is_found_by_all_its_names(place: &Place) {
+    let server = Server::start(&place.calm(), &[]).await;
+    let instance = |number: usize| json!({"type": "instance", "id": format!("i-{number}"), "aliases": [format!("arn:i-{number}")]});
+    let mut large = event("acme", "large");
+    large["targets"] = (0..80).map(instance).collect();
+    large["metadata"] = json!({"text": "x".repeat(100_000)});
+    let (_, problem) = refused(server.api().post("/v1/events").json(&large), 422, "events-rejected").await;
+    let errors = problem["rejected"][0]["errors"].as_array().unwrap();
+    let pointers: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/metadata", "/targets", ""], "{errors:?}");
+    let syslog = server.api().post("/v1/events?source=syslog").json(&large);
+    let (_, problem) = refused(syslog, 400, "bad-request").await;
+    assert!(problem["detail"].as_str().unwrap().contains("cloudtrail"), "{problem}");
+    assert_eq!(post(&server, "?source=cloudtrail", &large).await.0, 201);
+    store(&server, &[event("acme", "small")]).await;
+
+    assert_found_by_all_names(&server).await;
+    assert!(server.terminate().await.status.success());
+    let server = Server::start(&place.calm(), &[]).await;
+    assert_found_by_all_names(&server).await;
+}
+
+async fn assert_found_by_all_names(server: &Server) {
+    for name in ["i-0", "i-63", "i-64", "i-79", "arn:i-0", "arn:i-64", "arn:i-79"] {
+        for query in [format!("target_id={name}"), format!("target_id={name}&target_type=instance")] {
+            let (_, page) = ask(get(server, &query)).await;
+            assert_eq!(page["events"].as_array().map(Vec::len), Some(1), "{query}: {page}");
+        }
+        for condition in
+            [format!("array_has(target_ids, '{name}')"), format!("has_target(targets, 'instance', '{name}')")]
+        {
+            let found = server.api().sql(&format!("SELECT id FROM events WHERE {condition}")).await;
+            assert_eq!(found, [json!({"id": "large"})], "{condition}");
+        }
+        let params = json!({"target": name, "from": "2025-03-01", "to": "2025-03-01"});
+        let question = json!({"tenant_id": "acme", "params": params});
+        let (status, answer) = ask(server.api().post("/v1/queries/resource-history").json(&question)).await;
+        assert_eq!((status, &answer["rows"][0]["id"]), (200, &json!("large")), "{name}: {answer}");
+    }
+    let (_, page) = ask(get(server, "target_id=i-80")).await;
+    assert_eq!(page["events"], json!([]));
+}
+
+fn get(server: &Server, query: &str) -> RequestBuilder {
+    let path = format!("/v1/events?tenant_id=acme&{query}");
+    server.api().request(Method::GET, &path).bearer_auth(ROOT_KEY)
 }

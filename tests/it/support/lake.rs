@@ -60,11 +60,7 @@ pub(crate) async fn open(objects: Arc<dyn ObjectStore>, clock: &Clock, config: C
 /// Events as JSON values, decoded as the server does; panics if one of them is bad.
 pub(crate) fn decoded(events: &[Value], clock: &Clock) -> Decoded {
     let body = serde_json::to_vec(events).unwrap();
-    let context = DecodeContext {
-        tenant: Some(TenantId::parse("acme").unwrap()),
-        received_at_micros: clock.now_micros(),
-        own: false,
-    };
+    let context = DecodeContext::new(Some(TenantId::parse("acme").unwrap()), clock.now_micros());
     let decoded = decode(&body, BodyFormat::Json, &context).unwrap();
     assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
     decoded
@@ -238,7 +234,7 @@ impl Client {
 impl Batch {
     fn request(&self, clock: &Clock) -> AppendRequest {
         let body = serde_json::to_vec(&self.events).unwrap();
-        let context = DecodeContext { tenant: None, received_at_micros: clock.now_micros(), own: false };
+        let context = DecodeContext::new(None, clock.now_micros());
         let decoded = decode(&body, BodyFormat::Json, &context).unwrap();
         assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
         AppendRequest { decoded, atomic: false, idempotency: self.idempotency.clone() }
