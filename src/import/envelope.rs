@@ -28,7 +28,7 @@ use base64::{Engine as _, engine::general_purpose};
 
 use super::{
     json::{self, Member},
-    names::is_spelling,
+    members::is_spelling,
 };
 use crate::limits::IMPORT_UNPACKED_BYTES_MAX;
 

@@ -125,6 +125,37 @@ pub(super) fn take_time(
     })
 }
 
+/// Gives members back the names that are documented, where only case and underscores differ: the columns of data
+/// warehouses are `EVENTTYPE`, `eventtype` or `event_type`. A member under the documented name goes first, and of
+/// several others the first by name; the rest stays as it is.
+pub(super) fn restore_names(rest: &mut Map<String, Value>, documented: &[&str]) {
+    // Logs that come from the service itself have nothing to restore.
+    if rest.keys().all(|key| documented.contains(&key.as_str())) {
+        return;
+    }
+    for name in documented {
+        if rest.contains_key(*name) {
+            continue;
+        }
+        let other =
+            rest.keys().find(|key| is_spelling(key, name) && !documented.contains(&key.as_str())).cloned();
+        if let Some(value) = other.and_then(|key| rest.remove(&key)) {
+            rest.insert((*name).to_owned(), value);
+        }
+    }
+}
+
+/// Whether two names are the same but for case and underscores.
+pub(super) fn is_spelling(key: &str, name: &str) -> bool {
+    let letters = |text: &str| {
+        let plain = text.bytes().filter(|byte| *byte != b'_');
+        plain.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<u8>>()
+    };
+    // Most names differ in their first letter.
+    let first = |text: &str| text.bytes().find(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
+    first(key) == first(name) && letters(key) == letters(name)
+}
+
 /// The id of a record: its own, taken away, if it is one by `is_id`; else that of its content, and what stands in
 /// place of the own id stays. Logs that were made anonymous have one word in place of all ids.
 pub(super) fn take_id(rest: &mut Map<String, Value>, member: &str, is_id: impl Fn(&str) -> bool) -> String {

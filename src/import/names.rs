@@ -25,37 +25,6 @@ pub(super) fn nobody(text: &str) -> bool {
     word.is_empty() || NOBODY.contains(&word.as_str())
 }
 
-/// Gives members back the names that are documented, where only case and underscores differ: the columns of data
-/// warehouses are `EVENTTYPE`, `eventtype` or `event_type`. A member under the documented name goes first, and of
-/// several others the first by name; the rest stays as it is.
-pub(super) fn restore_names(rest: &mut Map<String, Value>, documented: &[&str]) {
-    // Logs that come from the service itself have nothing to restore.
-    if rest.keys().all(|key| documented.contains(&key.as_str())) {
-        return;
-    }
-    for name in documented {
-        if rest.contains_key(*name) {
-            continue;
-        }
-        let other =
-            rest.keys().find(|key| is_spelling(key, name) && !documented.contains(&key.as_str())).cloned();
-        if let Some(value) = other.and_then(|key| rest.remove(&key)) {
-            rest.insert((*name).to_owned(), value);
-        }
-    }
-}
-
-/// Whether two names are the same but for case and underscores.
-pub(super) fn is_spelling(key: &str, name: &str) -> bool {
-    let letters = |text: &str| {
-        let plain = text.bytes().filter(|byte| *byte != b'_');
-        plain.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<u8>>()
-    };
-    // Most names differ in their first letter.
-    let first = |text: &str| text.bytes().find(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
-    first(key) == first(name) && letters(key) == letters(name)
-}
-
 /// Gives a target its other names; those that are its id, say nothing or are there already are left out.
 pub(super) fn put_aliases<'a>(target: &mut Map<String, Value>, names: impl IntoIterator<Item = &'a str>) {
     let id = target.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -88,18 +57,6 @@ mod tests {
         for text in ["ana", "na", "unknown@acme.example", "anonymous-coward", "Ünknown"] {
             assert!(!nobody(text), "{text}");
         }
-    }
-
-    /// Would catch a documented name that is not restored, one that is taken from a member that has it, and a member lost.
-    #[test]
-    fn names_get_their_documented_spelling() {
-        let record = json!({
-            "EVENTTYPE": 1, "event_type": 2, "p_event_time": 3, "Published": 4, "published": 5, "UUID": 6,
-        });
-        let Value::Object(mut rest) = record else { unreachable!() };
-        restore_names(&mut rest, &["eventType", "published", "uuid", "version"]);
-        let expected = json!({"eventType": 1, "event_type": 2, "p_event_time": 3, "Published": 4, "published": 5, "uuid": 6});
-        assert_eq!(Value::from(rest), expected);
     }
 
     /// Would catch a list of aliases that the decoder refuses, or that repeats what is there.

@@ -15,6 +15,17 @@ fn object(value: Value) -> Map<String, Value> {
     of(value).unwrap()
 }
 
+/// Would catch a documented name that is not restored, one that is taken from a member that has it, and a member lost.
+#[test]
+fn names_get_their_documented_spelling() {
+    let mut rest = object(
+        json!({"EVENTTYPE": 1, "event_type": 2, "p_event_time": 3, "Published": 4, "published": 5, "UUID": 6}),
+    );
+    restore_names(&mut rest, &["eventType", "published", "uuid", "version"]);
+    let expected = json!({"eventType": 1, "event_type": 2, "p_event_time": 3, "Published": 4, "published": 5, "uuid": 6});
+    assert_eq!(Value::from(rest), expected);
+}
+
 /// Would catch digits of a time that are lost because an event has microseconds.
 #[test]
 fn a_time_that_is_too_fine_stays() {
