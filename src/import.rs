@@ -1,28 +1,40 @@
 //! Import: files of audit events of other systems become batches of native events.
 //!
-//! In: files and folders (plain, gzip or zstd; NDJSON, arrays, single objects, CloudTrail's `Records`).
+//! In: files and folders (plain, gzip or zstd; NDJSON, arrays, single objects, pages and envelopes of transports).
 //! Out: [`Batch`]es of NDJSON in the API form of `POST /v1/events`, each event with its [`Origin`], ready for
-//! the same decoder that HTTP uses. Guaranteed: what cannot be mapped is named with file, place and reason and
-//! never stops the rest; one file is open at a time and memory is bounded by a batch and a value, whatever the
-//! size of the files; the same files give the same bytes, so that importing twice changes nothing.
+//! the same decoder that HTTP uses. Guaranteed: each value of a foreign record is in its event with all its digits and
+//! letters, or the record is refused; what cannot be mapped is named with file, line, id and reason and
+//! never stops the rest; what is left out and what holds no events is named; one file is open at a time and memory is
+//! bounded by a batch and a value, whatever the size of the files; the same files give the same bytes, so that
+//! importing twice changes nothing. `docs/import.md` is the user's side of this.
+//!
+//! The way of the bytes: [`folder`] finds the files, [`input`] opens them, [`values`] cuts them into JSON values,
+//! [`envelope`] finds the records in these, [`json`] parses them, a module a format maps them, [`reader`] gathers the events.
 
 mod addresses;
 pub mod cloudtrail;
 mod countries;
+mod decimal;
+mod envelope;
 #[cfg(test)]
 mod fields;
+mod folder;
 pub mod github;
 mod input;
+mod json;
 mod members;
 mod names;
 pub mod okta;
 mod reader;
+mod records;
 mod results;
+mod times;
 mod values;
 
+pub use folder::{Found, LeftOut};
 pub use input::Input;
 pub use members::NotARecord;
-pub use reader::{Batch, Counts, Origin, Reader, Refusal, Settings, Step};
+pub use reader::{Batch, Counts, Note, NoteKind, Origin, Reader, Refusal, Settings, Step};
 
 use crate::event::decode::EventLimits;
 

@@ -65,8 +65,20 @@ pub const INDEX_PROBES_MAX: usize = 4_096;
 
 // --- import ---
 
-/// Longest single JSON value (event or record) that an imported file may hold.
-pub const IMPORT_VALUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest single JSON value (event, record, or envelope in one piece) that an imported file may hold.
+pub const IMPORT_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// No record is as long, so an object that is holds records: they are read one after another.
+pub const IMPORT_RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes that a packed part of an envelope may have when it is decompressed.
+pub const IMPORT_UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Envelopes around one record.
+pub const IMPORT_ENVELOPES_MAX: usize = 10;
+/// Layers of compression around a file.
+pub const IMPORT_COMPRESSIONS_MAX: usize = 3;
+/// Levels of objects and arrays in a foreign record.
+pub const IMPORT_DEPTH_MAX: usize = 128;
+/// Members of one record that are given twice, or changed, and named.
+pub const IMPORT_PROBLEMS_MAX: usize = 16;
 /// Events in one batch of an import.
 pub const IMPORT_BATCH_EVENTS_MAX: usize = 5_000;
 /// Bytes of one batch of an import.
@@ -152,6 +164,8 @@ pub const DEMO_BATCH_EVENTS: usize = 1_000;
 
 /// Records refused by an import that are shown one by one.
 pub const IMPORT_REFUSALS_SHOWN_MAX: u64 = 20;
+/// Entries in each list of an import's summary in JSON; the rest is counted.
+pub const IMPORT_LISTED_MAX: usize = 1_000;
 /// Reasons by which the other refused records are counted.
 pub const IMPORT_REASONS_COUNTED_MAX: usize = 20;
 /// Times that a request to a server is tried.

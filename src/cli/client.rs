@@ -51,6 +51,7 @@ pub(super) struct Receipt {
 #[derive(Debug, Deserialize)]
 pub(super) struct Rejected {
     pub(super) index: u32,
+    pub(super) id: Option<String>,
     pub(super) errors: Vec<FieldError>,
 }
 

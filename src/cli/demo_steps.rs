@@ -55,8 +55,9 @@ pub(super) async fn ingest(
     })
     .await?;
     bar.finish_and_clear();
-    if let Some((_, reason)) = refused.first() {
-        let message = format!("{} of the generated events were refused, one for {reason}", refused.len());
+    if let Some(first) = refused.first() {
+        let message =
+            format!("{} of the generated events were refused, one for {}", refused.len(), first.reason);
         return Err(Error::new(ErrorKind::Internal, message));
     }
     text::say(&format!(

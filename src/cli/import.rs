@@ -1,27 +1,27 @@
 //! `auditlake import`: events from files into a store or a running server.
 //!
-//! Stores what can be stored, names what cannot (file, record, reason) and says how many of each. Importing
+//! Stores what can be stored, names what cannot (file, line, id, reason) and says how many of each. Importing
 //! the same files again changes nothing, as far as their events carry ids, which those of all formats but native do.
 
-use std::{collections::BTreeMap, path::PathBuf};
+mod report;
 
-use clap::Args;
-use indicatif::ProgressBar;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
+
+use self::report::Report;
 
 use super::{
     Global, Outcome,
     pipeline::{self, Outlet, Parcel},
-    progress::{self, Watch},
-    sink::{Sent, Sink},
-    text,
+    sink::Sink,
 };
 use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    import::{Counts, Input, Origin, Reader, Refusal, Settings, Source, Step},
-    limits::{IMPORT_REASONS_COUNTED_MAX, IMPORT_REFUSALS_SHOWN_MAX},
+    import::{Counts, Input, Note, Origin, Reader, Refusal, Settings, Source, Step},
     server::{self, Access, Lake},
 };
 
@@ -33,8 +33,12 @@ Formats:
   github      events of GitHub's audit log: REST API, streams, JSON export
 
 All but native need --tenant. What a record has no column for goes to the event's metadata.
-Files may be packed with gzip or zstd. From a folder, all .json, .ndjson and .jsonl files are taken.
-An event that is there already is not stored again; a native one without an id always counts as new.
+Of every format, envelopes of transports are opened: EventBridge, event hooks, Splunk HEC, CloudWatch Logs,
+Firehose, Kinesis, SNS, SQS, pages of APIs; docs/import.md lists them.
+Files may be packed with gzip or zstd. From a folder, all files are taken that begin as JSON does, whatever
+their names; those that are left out are named. An event that is there already is not stored again; a native
+one without an id always counts as new.
+Exit codes: 0 all stored, 3 some records or files refused (each is named on stderr), 1 not done.
 
 Examples:
   auditlake import --tenant acme --format cloudtrail ./AWSLogs
@@ -54,9 +58,21 @@ pub(super) struct Arguments {
     /// What the files hold
     #[arg(long, default_value = "native", value_name = "FORMAT")]
     format: Source,
+    /// How to sum up on stdout what was imported, refused and left out
+    #[arg(long, default_value = "text", value_name = "FORM")]
+    summary: Summary,
     /// Write although another writer holds the store's lease; that one then stops by itself
     #[arg(long)]
     take_over: bool,
+}
+
+/// Forms of the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Summary {
+    /// A line for people
+    Text,
+    /// A JSON object on one line
+    Json,
 }
 
 pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
@@ -68,8 +84,9 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
         );
         return Err(Error::new(ErrorKind::Invalid, message));
     }
-    let inputs = Input::find(&arguments.paths)?;
-    let reader = Reader::new(inputs, arguments.format, Settings::default());
+    let found = Input::find(&arguments.paths)?;
+    let left_out = found.left_out.clone();
+    let reader = Reader::new(found, arguments.format, Settings::default());
     let stop = server::shutdown_on_signal();
     let client = global.client()?;
     let lake = match &client {
@@ -87,7 +104,7 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
         (None, Some(lake)) => Sink::local(std::sync::Arc::clone(lake)).mapped_from(arguments.format),
         (None, None) => return Err(Error::new(ErrorKind::Internal, "neither a server nor a store is open")),
     };
-    let mut report = Report::new(&reader);
+    let mut report = Report::new(&reader, left_out);
     let stored = store(reader, &sink, tenant.as_ref(), &stop, &mut report).await;
     drop(sink);
     // What was accepted is durable whatever happened to the rest; it is committed before anything is reported.
@@ -106,7 +123,7 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
     report.bar.finish_and_clear();
     let counts = stored?;
     closed?;
-    report.print(counts, stop.is_cancelled())
+    report.print(arguments.summary, counts, stop.is_cancelled())
 }
 
 /// Reads and stores everything; the refusals go to stderr as they come.
@@ -124,9 +141,8 @@ async fn store(
         {
             let parcel = match step {
                 Step::Batch(batch) => Parcel { body: batch.body.into(), label: Label::Events(batch.origins) },
-                Step::Refused(refusal) => {
-                    Parcel { body: bytes::Bytes::new(), label: Label::Refused(refusal) }
-                }
+                Step::Refused(refusal) => without_body(Label::Refused(refusal)),
+                Step::Noted(note) => without_body(Label::Noted(note)),
             };
             bar.set_position(reader.bytes_read());
             if !outlet.put(parcel) {
@@ -143,91 +159,10 @@ enum Label {
     Events(Vec<Origin>),
     /// Nothing to store, something to say, in its place among the others.
     Refused(Refusal),
+    /// The same.
+    Noted(Note),
 }
 
-struct Report {
-    bar: ProgressBar,
-    watch: Watch,
-    bytes: u64,
-    accepted: u64,
-    duplicates: u64,
-    refused: u64,
-    /// Those that are not shown one by one, by reason.
-    not_shown: BTreeMap<String, u64>,
-}
-
-impl Report {
-    fn new(reader: &Reader) -> Self {
-        let bar = progress::of_bytes(reader.bytes_total(), "importing");
-        let (watch, not_shown) = (Watch::start(), BTreeMap::new());
-        Self { bar, watch, bytes: 0, accepted: 0, duplicates: 0, refused: 0, not_shown }
-    }
-
-    fn add(&mut self, label: Label, bytes: u64, sent: Sent) {
-        self.bytes += bytes;
-        self.accepted += sent.accepted;
-        self.duplicates += sent.duplicates;
-        match label {
-            Label::Refused(Refusal { input, origin, reason }) => {
-                let place = origin.map_or_else(|| input.to_string(), |origin| origin.to_string());
-                self.refuse(&place, &reason);
-            }
-            Label::Events(origins) => {
-                for (index, reason) in &sent.refused {
-                    let origin = origins.get(*index).map_or_else(String::new, Origin::to_string);
-                    self.refuse(&origin, reason);
-                }
-            }
-        }
-        self.bar.set_message(format!("{} events", text::count(self.accepted + self.duplicates)));
-    }
-
-    fn refuse(&mut self, place: &str, reason: &str) {
-        self.refused += 1;
-        if self.refused <= IMPORT_REFUSALS_SHOWN_MAX {
-            self.bar.suspend(|| eprintln!("refused {place}: {reason}"));
-        } else if let Some(count) = self.not_shown.get_mut(reason) {
-            *count += 1;
-        } else if self.not_shown.len() < IMPORT_REASONS_COUNTED_MAX {
-            self.not_shown.insert(reason.to_owned(), 1);
-        }
-    }
-
-    /// The refused that were not shown one by one, and why, as far as the reasons are few.
-    fn print_not_shown(&self) {
-        let more = self.refused.saturating_sub(IMPORT_REFUSALS_SHOWN_MAX);
-        if more == 0 {
-            return;
-        }
-        eprintln!("refused {} more, not shown", text::count(more));
-        for (reason, count) in &self.not_shown {
-            eprintln!("  {} × {reason}", text::count(*count));
-        }
-        let other = more - self.not_shown.values().sum::<u64>();
-        if other > 0 {
-            eprintln!("  {} × other reasons", text::count(other));
-        }
-    }
-
-    fn print(&self, counts: Counts, stopped: bool) -> Result<Outcome> {
-        self.print_not_shown();
-        let events = self.accepted + self.duplicates;
-        let line = format!(
-            "{}{} from {}: {} new, {} known before, {} refused; {} {}\n",
-            if stopped { "stopped after " } else { "" },
-            text::counted(counts.records, "record"),
-            text::counted(counts.inputs, "file"),
-            text::count(self.accepted),
-            text::count(self.duplicates),
-            text::count(self.refused),
-            text::bytes(self.bytes),
-            self.watch.describe(events, "event"),
-        );
-        text::write_stdout(line.as_bytes())?;
-        Ok(match (stopped, self.refused) {
-            (true, _) => Outcome::Stopped,
-            (false, 0) => Outcome::Complete,
-            (false, _) => Outcome::Partial,
-        })
-    }
+fn without_body(label: Label) -> Parcel<Label> {
+    Parcel { body: bytes::Bytes::new(), label }
 }

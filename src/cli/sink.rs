@@ -44,8 +44,18 @@ enum Destination {
 pub(super) struct Sent {
     pub(super) accepted: u64,
     pub(super) duplicates: u64,
-    /// By index in the batch: why the event was refused.
-    pub(super) refused: Vec<(usize, String)>,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// An event of a batch that was refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Its index in the batch.
+    pub(super) index: usize,
+    /// Its id, if it has a valid one.
+    pub(super) id: Option<String>,
+    /// Why.
+    pub(super) reason: String,
 }
 
 impl Sink {
@@ -72,7 +82,7 @@ impl Sink {
                 let receipt = client.post_events(body, tenant, self.source).await?;
                 let reasons = receipt.rejected.into_iter().map(|rejected| {
                     let errors = rejected.errors.iter().map(|error| (&*error.pointer, &*error.detail));
-                    (rejected.index as usize, describe(errors))
+                    Refused { index: rejected.index as usize, reason: describe(errors), id: rejected.id }
                 });
                 Ok(Sent {
                     accepted: receipt.accepted as u64,
@@ -96,7 +106,7 @@ async fn append(lake: &Lake, body: Bytes, tenant: Option<TenantId>, limits: Even
     let receipt = append_when_room(lake, decoded).await?;
     let reasons = receipt.rejected.iter().map(|rejected| {
         let errors = rejected.errors.iter().map(|error| (&*error.pointer, &*error.detail));
-        (rejected.index as usize, describe(errors))
+        Refused { index: rejected.index as usize, id: rejected.id.clone(), reason: describe(errors) }
     });
     Ok(Sent {
         accepted: receipt.accepted as u64,

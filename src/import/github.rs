@@ -42,9 +42,9 @@ use serde_json::{Map, Value, json};
 use super::{
     addresses, countries,
     members::{
-        NotARecord, make_exact, of, put, take_id, take_reference, take_text, take_text_at, take_time, text_at,
+        NotARecord, make_exact, of, put, restore_names, take_id, take_reference, take_text, take_text_at,
+        take_time, text_at,
     },
-    names::restore_names,
     results::{self, Ending},
 };
 use crate::limits;

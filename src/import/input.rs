@@ -1,7 +1,7 @@
-//! Where the bytes come from: which files a path stands for, and how one is opened and decompressed.
+//! Where the bytes come from: how an input is opened and decompressed.
 //!
-//! In: paths as the user gave them. Out: a sorted list of [`Input`]s, and for each a reader of plain bytes.
-//! The compression is told by a file's first bytes, not by its name.
+//! In: a file or standard input. Out: a reader of plain bytes. The compression is told by the first bytes, not by a
+//! name, and may be there more than once: Firehose packs what CloudWatch Logs packed before.
 
 use std::{
     fmt, fs,
@@ -13,12 +13,15 @@ use std::{
     },
 };
 
-use crate::error::{Error, ErrorKind, Result};
+use super::{
+    envelope::{GZIP, ZSTD},
+    folder::{self, Found},
+};
+use crate::{error::Result, limits::IMPORT_COMPRESSIONS_MAX};
 
-/// Endings of the files that are taken from a folder; files named one by one are read whatever their name.
-const ENDINGS: [&str; 3] = [".json", ".ndjson", ".jsonl"];
-const COMPRESSED_ENDINGS: [&str; 3] = ["", ".gz", ".zst"];
 const BUFFER_BYTES: usize = 256 * 1024;
+/// The name under which AWS Config tests whether it can write into a bucket.
+const CONFIG_CHECK: &str = "ConfigWritabilityCheckFile";
 
 /// One stream of bytes to import.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,35 +42,19 @@ impl fmt::Display for Input {
 }
 
 impl Input {
-    /// All inputs that `paths` stand for: a file is itself, `-` is standard input, a folder is every
-    /// `.json`, `.ndjson` or `.jsonl` file below it (also `.gz` and `.zst`), by name, hidden ones left out.
+    /// All inputs that `paths` stand for: a file is itself, `-` is standard input, and a folder is every file below
+    /// it that begins as JSON does, packed or not, by name; [`Found`] says which ones do not.
     ///
-    /// Errors: [`ErrorKind::NotFound`] for a path that does not exist, [`ErrorKind::Invalid`] for a folder
-    /// without such a file or one that cannot be listed.
-    pub fn find(paths: &[PathBuf]) -> Result<Vec<Input>> {
-        let mut inputs = Vec::new();
-        for path in paths {
-            if path.as_os_str() == "-" {
-                inputs.push(Input::Stdin);
-                continue;
-            }
-            let metadata = fs::metadata(path).map_err(|error| {
-                Error::with_source(ErrorKind::NotFound, format!("cannot read {}", path.display()), error)
-            })?;
-            if !metadata.is_dir() {
-                inputs.push(Input::File(path.clone()));
-                continue;
-            }
-            let before = inputs.len();
-            find_in_folder(path, &mut inputs).map_err(|error| {
-                Error::with_source(ErrorKind::Invalid, format!("cannot list {}", path.display()), error)
-            })?;
-            if inputs.len() == before {
-                let message = format!("folder {} holds no .json, .ndjson or .jsonl file", path.display());
-                return Err(Error::new(ErrorKind::Invalid, message));
-            }
-        }
-        Ok(inputs)
+    /// Errors: [`NotFound`](crate::error::ErrorKind::NotFound) for a path that does not exist,
+    /// [`Invalid`](crate::error::ErrorKind::Invalid) for a folder without such a file or one that cannot be listed.
+    pub fn find(paths: &[PathBuf]) -> Result<Found> {
+        folder::find(paths)
+    }
+
+    /// What the file is if its name says that it holds no events.
+    pub(super) fn without_events(&self) -> Option<&'static str> {
+        let Input::File(path) = self else { return None };
+        (path.file_name()? == CONFIG_CHECK).then_some("a write test of AWS Config")
     }
 
     /// Size as stored (compressed), for progress; 0 where it is unknown.
@@ -79,49 +66,33 @@ impl Input {
     }
 
     /// The plain bytes. Every stored byte read is added to `bytes_read`.
-    pub(super) fn open(&self, bytes_read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
+    pub(super) fn open(&self, bytes_read: &Arc<AtomicU64>) -> io::Result<Box<dyn BufRead + Send>> {
         let raw: Box<dyn Read + Send> = match self {
             Input::File(path) => Box::new(fs::File::open(path)?),
             Input::Stdin => Box::new(io::stdin()),
         };
         let counted = Counted { inner: raw, bytes_read: bytes_read.clone() };
-        let mut stored = BufReader::with_capacity(BUFFER_BYTES, counted);
-        let first = stored.fill_buf()?;
-        if first.starts_with(&[0x1f, 0x8b]) {
-            return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(stored)));
-        }
-        if first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            return Ok(Box::new(zstd::stream::read::Decoder::with_buffer(stored)?));
-        }
-        Ok(Box::new(stored))
+        decompress(Box::new(BufReader::with_capacity(BUFFER_BYTES, counted)))
     }
 }
 
-fn find_in_folder(folder: &Path, inputs: &mut Vec<Input>) -> io::Result<()> {
-    let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let name = entry.file_name().to_string_lossy().to_lowercase();
-        if name.starts_with('.') {
-            continue;
-        }
-        // `file_type` does not follow links, so a link to a parent folder cannot make this endless.
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            find_in_folder(&entry.path(), inputs)?;
-        } else if is_events_name(&name) && entry.path().is_file() {
-            inputs.push(Input::File(entry.path()));
-        }
-    }
-    Ok(())
+/// The plain bytes of a file, to look at its beginning.
+pub(super) fn open_file(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
+    decompress(Box::new(BufReader::new(fs::File::open(path)?)))
 }
 
-fn is_events_name(lowercase: &str) -> bool {
-    COMPRESSED_ENDINGS.iter().any(|compressed| {
-        lowercase
-            .strip_suffix(compressed)
-            .is_some_and(|plain| ENDINGS.iter().any(|ending| plain.ends_with(ending)))
-    })
+fn decompress(mut reader: Box<dyn BufRead + Send>) -> io::Result<Box<dyn BufRead + Send>> {
+    for _ in 0..IMPORT_COMPRESSIONS_MAX {
+        let first = reader.fill_buf()?;
+        if first.starts_with(GZIP) {
+            reader = Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(reader)));
+        } else if first.starts_with(ZSTD) {
+            reader = Box::new(BufReader::new(zstd::stream::read::Decoder::with_buffer(reader)?));
+        } else {
+            break;
+        }
+    }
+    Ok(reader)
 }
 
 struct Counted {
@@ -143,33 +114,6 @@ mod tests {
 
     use super::*;
 
-    /// Would catch a folder read in the file system's order, a hidden or foreign file taken, a name missed.
-    #[test]
-    fn a_folder_gives_its_event_files_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("b")).unwrap();
-        for name in ["z.json", "a.JSON.GZ", "b/c.ndjson.zst", ".hidden.json", "LICENSE", "x.csv.gz"] {
-            fs::write(folder.path().join(name), "").unwrap();
-        }
-        let found = Input::find(&[folder.path().to_owned(), "-".into()]).unwrap();
-        let names: Vec<String> = found
-            .iter()
-            .map(|input| input.to_string().replace(&format!("{}/", folder.path().display()), ""))
-            .collect();
-        assert_eq!(names, ["a.JSON.GZ", "b/c.ndjson.zst", "z.json", "standard input"]);
-    }
-
-    /// Would catch a path with a typing error, or a folder of something else, taken as "nothing to do".
-    #[test]
-    fn a_path_without_events_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let empty = Input::find(&[folder.path().to_owned()]).unwrap_err();
-        assert_eq!(empty.kind(), ErrorKind::Invalid);
-        let missing = Input::find(&[folder.path().join("nothing.json")]).unwrap_err();
-        assert_eq!(missing.kind(), ErrorKind::NotFound);
-        assert!(missing.to_string().contains("nothing.json"));
-    }
-
     /// Would catch compression guessed from the name, and only the first member of a joined gzip file read.
     #[test]
     fn compression_is_told_by_the_bytes() {
@@ -180,7 +124,8 @@ mod tests {
         };
         let folder = tempfile::tempdir().unwrap();
         let two_members = [gzip("{}"), gzip("[]")].concat();
-        let bodies = [two_members, zstd::encode_all(&b"{}[]"[..], 1).unwrap(), b"{}[]".to_vec()];
+        let twice = zstd::encode_all(&gzip("{}[]")[..], 1).unwrap();
+        let bodies = [two_members, zstd::encode_all(&b"{}[]"[..], 1).unwrap(), twice, b"{}[]".to_vec()];
         for (number, body) in bodies.iter().enumerate() {
             let path = folder.path().join(format!("{number}.json"));
             fs::write(&path, body).unwrap();

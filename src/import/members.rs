@@ -5,16 +5,14 @@
 //! cut, and the same record gives the same answers for ever. Three things change form: whole numbers that are ids
 //! become text, times that are not in RFC 3339 become so, and [`make_exact`] says which integers become text.
 
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use super::times;
 use crate::{limits, telemetry};
 
-/// The largest integer that a double and all below it hold exactly.
+/// The largest integer that a double and all below it hold exactly; [`decimal`](super::decimal) looks after fractions.
 const EXACT_INTEGER_MAX: u64 = (1 << 53) - 1;
-/// No RFC 3339 time is longer, whatever its fraction.
-pub(super) const TIME_BYTES_MAX: usize = 64;
 /// How much of a wrong value a reason quotes.
 const QUOTED_CHARS_MAX: usize = 40;
 
@@ -30,6 +28,16 @@ pub enum NotARecord {
     /// A member that should be the time of the event, and its value.
     #[error("its {0} is not a time: {1}")]
     NotATime(&'static str, String),
+}
+
+impl NotARecord {
+    /// The member that is wrong or not there.
+    pub(super) fn member(&self) -> Option<&'static str> {
+        match self {
+            NotARecord::NotAnObject => None,
+            NotARecord::Missing(member) | NotARecord::NotATime(member, _) => Some(member),
+        }
+    }
 }
 
 /// The members of a record, without those that are `null`: all formats mean "absent" by it.
@@ -93,14 +101,18 @@ pub(super) fn take_reference(
 }
 
 /// Takes away the first of `members` that is a time; the others stay. The first is the one that should be there.
+///
+/// [`times`] says what is a time. One that is finer than the microseconds of an event stays as well, for its digits.
 pub(super) fn take_time(
     rest: &mut Map<String, Value>,
     members: &[&'static str],
 ) -> Result<String, NotARecord> {
     for member in members {
-        if let Some(time) = rest.get(*member).and_then(time) {
-            rest.remove(*member);
-            return Ok(time);
+        if let Some(time) = rest.get(*member).and_then(times::read) {
+            if time.whole {
+                rest.remove(*member);
+            }
+            return Ok(time.text);
         }
     }
     let wrong = members.iter().find_map(|member| Some((*member, rest.get(*member)?)));
@@ -113,29 +125,35 @@ pub(super) fn take_time(
     })
 }
 
-/// Text in RFC 3339, text like it without an offset, or a number of milliseconds since 1970; as RFC 3339.
-///
-/// Text without an offset is what data warehouses make of the times of a log; both logs that have it are in UTC.
-fn time(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if text.len() <= TIME_BYTES_MAX => {
-            if DateTime::parse_from_rfc3339(text).is_ok() {
-                return Some(text.clone());
-            }
-            let in_utc = format!("{}Z", text.replacen(' ', "T", 1));
-            DateTime::parse_from_rfc3339(&in_utc).is_ok().then_some(in_utc)
+/// Gives members back the names that are documented, where only case and underscores differ: the columns of data
+/// warehouses are `EVENTTYPE`, `eventtype` or `event_type`. A member under the documented name goes first, and of
+/// several others the first by name; the rest stays as it is.
+pub(super) fn restore_names(rest: &mut Map<String, Value>, documented: &[&str]) {
+    // Logs that come from the service itself have nothing to restore.
+    if rest.keys().all(|key| documented.contains(&key.as_str())) {
+        return;
+    }
+    for name in documented {
+        if rest.contains_key(*name) {
+            continue;
         }
-        Value::Number(number) => {
-            let millis = number.as_i64().or_else(|| whole(number.as_f64()?))?;
-            let time = DateTime::from_timestamp_millis(millis)?;
-            Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+        let other =
+            rest.keys().find(|key| is_spelling(key, name) && !documented.contains(&key.as_str())).cloned();
+        if let Some(value) = other.and_then(|key| rest.remove(&key)) {
+            rest.insert((*name).to_owned(), value);
         }
-        _ => None,
     }
 }
 
-fn whole(number: f64) -> Option<i64> {
-    (number.fract() == 0.0 && number.abs() <= EXACT_INTEGER_MAX as f64).then_some(number as i64)
+/// Whether two names are the same but for case and underscores.
+pub(super) fn is_spelling(key: &str, name: &str) -> bool {
+    let letters = |text: &str| {
+        let plain = text.bytes().filter(|byte| *byte != b'_');
+        plain.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<u8>>()
+    };
+    // Most names differ in their first letter.
+    let first = |text: &str| text.bytes().find(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
+    first(key) == first(name) && letters(key) == letters(name)
 }
 
 /// The id of a record: its own, taken away, if it is one by `is_id`; else that of its content, and what stands in
@@ -185,7 +203,8 @@ fn push_sorted_object(members: &Map<String, Value>, out: &mut String) {
     out.push('}');
 }
 
-/// Turns integers that a double cannot hold into text, at any depth.
+/// Turns integers that a double cannot hold into text, at any depth. Other numbers that it cannot hold are text already
+/// when a record is parsed.
 pub(super) fn make_exact(value: &mut Value) {
     match value {
         Value::Number(number) => {

@@ -25,23 +25,6 @@ pub(super) fn nobody(text: &str) -> bool {
     word.is_empty() || NOBODY.contains(&word.as_str())
 }
 
-/// Gives members back the names that are documented, where only case and underscores differ, as in data warehouses.
-pub(super) fn restore_names(rest: &mut Map<String, Value>, documented: &[&str]) {
-    if rest.keys().all(|key| documented.contains(&key.as_str())) {
-        return;
-    }
-    for name in documented {
-        if rest.contains_key(*name) {
-            continue;
-        }
-        let is_spelling = |key: &&String| !documented.contains(&key.as_str()) && plain(key) == plain(name);
-        let other = rest.keys().find(is_spelling).cloned();
-        if let Some(value) = other.and_then(|key| rest.remove(&key)) {
-            rest.insert((*name).to_owned(), value);
-        }
-    }
-}
-
 /// Gives a target its other names; those that are its id, say nothing or are there already are left out.
 pub(super) fn put_aliases<'a>(target: &mut Map<String, Value>, names: impl IntoIterator<Item = &'a str>) {
     let id = target.get("id").and_then(Value::as_str).unwrap_or_default();

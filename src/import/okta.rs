@@ -38,8 +38,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     addresses, countries,
-    members::{NotARecord, fits, make_exact, of, put, take_id, take_text, take_text_at, take_time, text_at},
-    names::restore_names,
+    members::{
+        NotARecord, fits, make_exact, of, put, restore_names, take_id, take_text, take_text_at, take_time,
+        text_at,
+    },
     results::{self, Ending},
 };
 use crate::limits;

@@ -1,8 +1,8 @@
 //! Reads inputs one after another and gathers their events into batches.
 //!
 //! In: [`Input`]s and what they hold. Out: [`Step`]s, in the order of the inputs: a batch of events as NDJSON
-//! with their origins, or what was refused and why. Guaranteed: every value of every input ends up in exactly
-//! one batch or one refusal, and [`Counts`] adds up to the same.
+//! with their origins, what was refused and why, or what there is to tell. Guaranteed: every record of every input ends up
+//! in exactly one batch or one refusal, what holds no events is told of, and [`Counts`] adds up to the same.
 
 use std::{
     collections::VecDeque,
@@ -13,10 +13,9 @@ use std::{
     },
 };
 
-use serde_json::{Map, Value};
-
 use super::{
-    Input, NotARecord, Source, cloudtrail, github, okta,
+    Found, Input, Source,
+    records::{self, Outlet, Problem},
     values::{Values, ValuesError},
 };
 use crate::limits;
@@ -72,6 +71,10 @@ pub struct Refusal {
     pub input: Arc<str>,
     /// The record; `None` if it is the file, or the rest of it.
     pub origin: Option<Origin>,
+    /// The record's own id, if it has one.
+    pub id: Option<String>,
+    /// The member that is wrong, as a JSON pointer into the record, if it is one.
+    pub pointer: Option<String>,
     /// What is wrong.
     pub reason: String,
 }
@@ -79,10 +82,42 @@ pub struct Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Some(origin) => write!(f, "{origin}: {}", self.reason),
-            None => write!(f, "{}: {}", self.input, self.reason),
+            Some(origin) => write!(f, "{origin}")?,
+            None => write!(f, "{}", self.input)?,
         }
+        if let Some(id) = &self.id {
+            write!(f, ", id {id}")?;
+        }
+        write!(f, ": {}", self.reason)
     }
+}
+
+/// Something to tell that is no refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about.
+    pub kind: NoteKind,
+    /// The file's name.
+    pub input: Arc<str>,
+    /// The record, or the first value that it is about; `None` if it is the file.
+    pub origin: Option<Origin>,
+    /// The record's own id, if it has one.
+    pub id: Option<String>,
+    /// The member, as a JSON pointer into the record, if it is one.
+    pub pointer: Option<String>,
+    /// What there is to tell.
+    pub text: String,
+}
+
+/// What a [`Note`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteKind {
+    /// A file that holds no events.
+    FileWithoutEvents,
+    /// Values without events in a file that holds events as well.
+    ValuesWithoutEvents,
+    /// Text of an event that is not in all its letters what the record has, because that is no Unicode.
+    Changed,
 }
 
 /// What reading comes to, bit by bit.
@@ -92,6 +127,8 @@ pub enum Step {
     Batch(Batch),
     /// Something to report; reading goes on.
     Refused(Refusal),
+    /// Something to tell; reading goes on.
+    Noted(Note),
 }
 
 /// What was read so far.
@@ -101,6 +138,12 @@ pub struct Counts {
     pub inputs: u64,
     /// Inputs that could not be read to their end.
     pub inputs_refused: u64,
+    /// Inputs that hold no events: empty ones, digests, lists without records.
+    pub inputs_without_events: u64,
+    /// Values that hold no events; they are no records.
+    pub values_without_events: u64,
+    /// Texts of records that became events, which no Unicode text can be.
+    pub changed: u64,
     /// Records found.
     pub records: u64,
     /// Records that became events.
@@ -141,11 +184,16 @@ struct Open {
     name: Arc<str>,
     values: Values,
     index: u64,
+    refused: bool,
+    /// How many values hold no events, and of the first one where it is and what.
+    without_events: u64,
+    first_without: Option<(u64, &'static str)>,
 }
 
 impl Reader {
     /// Nothing is opened before the first step is asked for.
-    pub fn new(inputs: Vec<Input>, source: Source, settings: Settings) -> Self {
+    pub fn new(inputs: impl Into<Found>, source: Source, settings: Settings) -> Self {
+        let Found { inputs, .. } = inputs.into();
         let bytes_total = inputs.iter().map(Input::stored_bytes).sum();
         Self {
             inputs: inputs.into(),
@@ -178,10 +226,15 @@ impl Reader {
     fn open_next(&mut self, input: &Input) {
         self.counts.inputs += 1;
         let name: Arc<str> = input.to_string().into();
+        if let Some(what) = input.without_events() {
+            return self.note_without_events(name, what.into());
+        }
         match input.open(&self.bytes_read) {
             Ok(bytes) => {
-                let values = Values::new(bytes, self.source == Source::Cloudtrail);
-                self.open = Some(Open { name, values, index: 0 });
+                let values = Values::new(bytes);
+                let (without_events, first_without) = (0, None);
+                self.open =
+                    Some(Open { name, values, index: 0, refused: false, without_events, first_without });
             }
             Err(error) => self.refuse_input(name, ValuesError::Read(error)),
         }
@@ -189,29 +242,47 @@ impl Reader {
 
     /// Takes one value of the open input into the batch, or closes the input.
     fn read_value(&mut self, mut open: Open) {
-        let (text, line) = match open.values.next_value() {
-            Ok(Some(value)) => value,
-            Ok(None) => return,
-            Err(error) => return self.refuse_input(open.name, error),
-        };
-        let origin = Origin { input: open.name.clone(), index: open.index, line };
-        self.counts.records += 1;
-        let before = self.batch.body.len();
-        let appended = append(self.source, text, &mut self.batch.body);
-        let length = self.batch.body.len() - before;
-        match appended {
-            Ok(()) if length > self.settings.batch_bytes_max => {
-                self.batch.body.truncate(before);
-                self.refuse_record(origin, format!("the event has {length} bytes"));
+        let Open { name, values, index, refused, without_events, first_without } = &mut open;
+        match values.next_value() {
+            Ok(Some((text, line))) => {
+                let (source, start) = (self.source, self.batch.body.len());
+                let mut gathering =
+                    Gathering { reader: self, name, start, index, refused, without_events, first_without };
+                records::read(source, text, line, &mut gathering);
+                self.open = Some(open);
             }
-            Ok(()) => self.keep(origin, before),
-            Err(reason) => {
-                self.batch.body.truncate(before);
-                self.refuse_record(origin, reason);
-            }
+            Ok(None) => self.close(open),
+            Err(error) => self.refuse_input(open.name, error),
         }
-        open.index += 1;
-        self.open = Some(open);
+    }
+
+    /// Tells what there is to tell of an input that was read to its end.
+    fn close(&mut self, open: Open) {
+        let Open { name, values, index, refused, without_events, first_without } = open;
+        if index == 0 && !refused {
+            let what = match first_without {
+                Some((_, what)) => what,
+                None if values.began() => "an empty list",
+                None => "it is empty",
+            };
+            return self.note_without_events(name, what.into());
+        }
+        if let Some((line, what)) = first_without {
+            let text = match without_events {
+                1 => format!("a value without events: {what}"),
+                count => format!("{count} values without events, the first one is {what}"),
+            };
+            let origin = Some(Origin { input: name.clone(), index, line });
+            let kind = NoteKind::ValuesWithoutEvents;
+            self.ready.push_back(Step::Noted(Note {
+                kind,
+                input: name,
+                origin,
+                id: None,
+                pointer: None,
+                text,
+            }));
+        }
     }
 
     /// Keeps the event that begins at `start` in this batch, or in the next one if this is full.
@@ -234,15 +305,94 @@ impl Reader {
         }
     }
 
-    fn refuse_record(&mut self, origin: Origin, reason: String) {
+    fn refuse_record(&mut self, origin: Origin, problem: Problem) {
         self.counts.refused += 1;
-        let refusal = Refusal { input: origin.input.clone(), origin: Some(origin), reason };
+        let Problem { id, pointer, reason } = problem;
+        let refusal = Refusal { input: origin.input.clone(), origin: Some(origin), id, pointer, reason };
         self.ready.push_back(Step::Refused(refusal));
     }
 
     fn refuse_input(&mut self, input: Arc<str>, error: ValuesError) {
         self.counts.inputs_refused += 1;
-        self.ready.push_back(Step::Refused(Refusal { input, origin: None, reason: error.to_string() }));
+        let reason = error.to_string();
+        self.ready.push_back(Step::Refused(Refusal { input, origin: None, id: None, pointer: None, reason }));
+    }
+
+    fn note_without_events(&mut self, input: Arc<str>, text: String) {
+        self.counts.inputs_without_events += 1;
+        let kind = NoteKind::FileWithoutEvents;
+        let note = Note { kind, input, origin: None, id: None, pointer: None, text };
+        self.ready.push_back(Step::Noted(note));
+    }
+}
+
+/// Takes what a value comes to into the reader's batch.
+struct Gathering<'r> {
+    reader: &'r mut Reader,
+    name: &'r Arc<str>,
+    /// Where in the batch the next event begins.
+    start: usize,
+    index: &'r mut u64,
+    refused: &'r mut bool,
+    without_events: &'r mut u64,
+    first_without: &'r mut Option<(u64, &'static str)>,
+}
+
+impl Gathering<'_> {
+    fn origin(&self, line: u64) -> Origin {
+        Origin { input: self.name.clone(), index: *self.index, line }
+    }
+
+    /// The next record's.
+    fn next_origin(&mut self, line: u64) -> Origin {
+        let origin = self.origin(line);
+        *self.index += 1;
+        self.reader.counts.records += 1;
+        origin
+    }
+}
+
+impl Outlet for Gathering<'_> {
+    fn body(&mut self) -> &mut Vec<u8> {
+        &mut self.reader.batch.body
+    }
+
+    fn event(&mut self, line: u64) {
+        let origin = self.next_origin(line);
+        let length = self.reader.batch.body.len() - self.start;
+        if length > self.reader.settings.batch_bytes_max {
+            self.reader.batch.body.truncate(self.start);
+            let reason = format!("the event has {length} bytes");
+            *self.refused = true;
+            return self.reader.refuse_record(origin, Problem { reason, ..Problem::default() });
+        }
+        self.reader.keep(origin, self.start);
+        self.start = self.reader.batch.body.len();
+    }
+
+    fn refused(&mut self, line: u64, problem: Problem) {
+        let origin = self.next_origin(line);
+        self.reader.batch.body.truncate(self.start);
+        *self.refused = true;
+        self.reader.refuse_record(origin, problem);
+    }
+
+    fn changed(&mut self, line: u64, id: Option<String>, pointer: String) {
+        self.reader.counts.changed += 1;
+        let text = match pointer.as_str() {
+            "" => "bytes that are no UTF-8 became U+FFFD".to_owned(),
+            _ => format!("{pointer}: what was no Unicode letter became U+FFFD"),
+        };
+        let (kind, origin) = (NoteKind::Changed, self.origin(line));
+        let note =
+            Note { kind, input: self.name.clone(), origin: Some(origin), id, pointer: Some(pointer), text };
+        self.reader.ready.push_back(Step::Noted(note));
+    }
+
+    fn without_events(&mut self, line: u64, what: &'static str) {
+        self.reader.counts.values_without_events += 1;
+        *self.without_events += 1;
+        self.first_without.get_or_insert((line, what));
     }
 }
 
@@ -265,37 +415,6 @@ impl Iterator for Reader {
             }
         }
     }
-}
-
-/// Appends one value as one line of NDJSON. On an error the caller drops what was appended.
-fn append(source: Source, text: &[u8], body: &mut Vec<u8>) -> Result<(), String> {
-    match source {
-        // A line feed cannot be part of a JSON string, so it is white space.
-        Source::Native => {
-            body.extend(text.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
-        }
-        Source::Cloudtrail => {
-            write(&cloudtrail::event(parse(text)?).map_err(|error| refused(source, &error))?, body)?
-        }
-        Source::Okta => write(&okta::event(parse(text)?).map_err(|error| refused(source, &error))?, body)?,
-        Source::Github => {
-            write(&github::event(parse(text)?).map_err(|error| refused(source, &error))?, body)?
-        }
-    }
-    body.push(b'\n');
-    Ok(())
-}
-
-fn parse(text: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(text).map_err(|error| format!("is not JSON: {error}"))
-}
-
-fn write(event: &Map<String, Value>, body: &mut Vec<u8>) -> Result<(), String> {
-    serde_json::to_writer(body, event).map_err(|error| error.to_string())
-}
-
-fn refused(source: Source, error: &NotARecord) -> String {
-    format!("not a record of format {source}: {error}")
 }
 
 #[cfg(test)]

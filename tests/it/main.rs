@@ -17,6 +17,7 @@ mod export;
 mod export_formats;
 mod faults;
 mod floors;
+mod import_cases;
 mod in_place;
 mod investigations;
 mod keys;

@@ -140,11 +140,13 @@ async fn what_is_refused_is_named_by_file_and_line() {
     let ended = place.run(&["import", folder.path().to_str().unwrap()]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stdout.contains("from 3 files: 4 new, 0 known before, 3 refused"), "{}", ended.stdout);
-    let refusals: Vec<_> = ended.stderr.lines().collect();
+    assert!(ended.stdout.ends_with("; 1 file left out\n"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("notes.txt: it does not begin as JSON does\n"), "{}", ended.stderr);
+    let refusals: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("refused ")).collect();
     assert_eq!(refusals.len(), 3, "{refusals:?}");
     for words in [
         ["inner/packed.json.gz", "record 1 (line 2)", "/action"],
-        ["plain.ndjson", "record 1 (line 3)", "/action"],
+        ["plain.ndjson", "record 1 (line 3), id 2:", "/action"],
         ["broken.json", "line 2", "ends"],
     ] {
         let named = refusals.iter().any(|line| words.iter().all(|word| line.contains(word)));

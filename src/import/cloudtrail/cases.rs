@@ -290,6 +290,36 @@ fn names_come_from_request_and_answer() {
             vec!["prod/db".to_owned(), arn("secretsmanager:@:secret:prod/db-AbCdEf")],
         ),
         (
+            json!({"eventSource": "secretsmanager.amazonaws.com", "eventName": "StartSecretVersionDelete", "eventType": "AwsServiceEvent",
+                   "additionalEventData": {"Name": "prod/db", "ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf"}}),
+            vec!["prod/db".to_owned(), arn("secretsmanager:@:secret:prod/db-AbCdEf")],
+        ),
+        (
+            json!({"eventSource": "sts.amazonaws.com", "eventName": "AssumeRole", "errorCode": "AccessDenied",
+                   "errorMessage": "User: arn:aws:iam::111122223333:user/ana is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/deploy"}),
+            vec!["deploy".to_owned(), arn("iam::111122223333:role/deploy")],
+        ),
+        (
+            json!({"eventSource": "ssm.amazonaws.com", "eventName": "AddTagsToResource",
+                   "requestParameters": {"resourceType": "Parameter", "resourceId": "/db/password"}}),
+            vec!["/db/password".to_owned(), arn("ssm:@:parameter/db/password")],
+        ),
+        (
+            json!({"eventSource": "cloudtrail.amazonaws.com", "eventName": "ListTags",
+                   "requestParameters": {"resourceIdList": ["arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"]}}),
+            vec!["main".to_owned(), arn("cloudtrail:@:trail/main")],
+        ),
+        (
+            json!({"eventSource": "ec2.amazonaws.com", "eventName": "CreateTags",
+                   "requestParameters": {"resourcesSet": {"items": [{"resourceId": "i-0abc"}]}, "tagSet": {"items": [{"key": "a", "value": "b"}]}}}),
+            vec!["i-0abc".to_owned(), arn("ec2:@:instance/i-0abc")],
+        ),
+        (
+            json!({"eventSource": "ec2.amazonaws.com", "eventName": "CreateSubnet", "requestParameters": {"cidrBlock": "10.0.0.0/16"},
+                   "responseElements": {"subnet": {"subnetId": "subnet-1", "subnetArn": "arn:aws:ec2:eu-west-1:111122223333:subnet/subnet-1"}}}),
+            vec!["subnet-1".to_owned(), arn("ec2:@:subnet/subnet-1")],
+        ),
+        (
             json!({"eventSource": "kms.amazonaws.com", "eventName": "RotateKey", "eventType": "AwsServiceEvent",
                    "serviceEventDetails": {"rotationType": "AUTOMATIC", "keyId": "1234"},
                    "resources": [{"type": "AWS::KMS::Key", "ARN": "arn:aws:kms:eu-west-1:111122223333:key/1234"}]}),

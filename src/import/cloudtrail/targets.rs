@@ -1,6 +1,7 @@
 //! What a call was about: the targets of an event.
 //!
-//! In: `resources` (ARNs), `requestParameters`, `responseElements` and `serviceEventDetails` (names). Out: targets, named resources
+//! In: `resources` (ARNs), `requestParameters`, `responseElements`, `serviceEventDetails` and `additionalEventData` (names), and of
+//! refused calls, which have no parameters, the resource in `errorMessage`. Out: targets, named resources
 //! first, then those that parameters name, in the order of the tables below, then what the name of the event says
 //! (`DeleteFileSystem` and `fileSystemId`). Types are the ones AWS itself uses (`AWS::S3::Bucket`), which also is what
 //! `resources` says; `aws:{service}` where the table has none. Parameters are copied (they stay in the metadata); entries of
@@ -66,6 +67,7 @@ const REQUEST: &[Row] = &[
     ("ec2", "", "allocationId", "AWS::EC2::EIP"),
     ("ec2", "", "subnetId", "AWS::EC2::Subnet"),
     ("ec2", "", "vpcId", "AWS::EC2::VPC"),
+    ("ec2", "Tags", "resourcesSet.items.resourceId", "aws:ec2"),
     ("logs", "", "logGroupName", "AWS::Logs::LogGroup"),
     ("dynamodb", "", "tableName", "AWS::DynamoDB::Table"),
     ("sns", "", "topicArn", "AWS::SNS::Topic"),
@@ -120,8 +122,9 @@ fn add_parameters(rest: &Map<String, Value>, groups: &Groups<'_>, things: &mut T
         let Some(parameters) = rest.get(member) else { continue };
         for (_, _, path, kind) in rows(REQUEST) {
             visit(parameters, path, &mut |name| {
+                let kind = if *kind == "aws:ec2" { kind_of_ec2(name) } else { kind };
                 // What an alias stands for is the key among the resources.
-                let is_alias = *kind == "AWS::KMS::Key" && name.contains("alias/");
+                let is_alias = kind == "AWS::KMS::Key" && name.contains("alias/");
                 if !(is_alias && things.complete(kind, name)) {
                     things.add(kind, name, groups);
                 }
@@ -144,11 +147,12 @@ fn add_parameters(rest: &Map<String, Value>, groups: &Groups<'_>, things: &mut T
             add_named_by_event(answer, service, event_name, groups, things);
         }
     }
-    if service == "secretsmanager" {
-        let secret = text(rest.get("additionalEventData"), "SecretId");
-        if fits(secret, NAME_BYTES_MAX) {
-            things.add("AWS::SecretsManager::Secret", secret, groups);
-        }
+    if let Some(data) = rest.get("additionalEventData") {
+        add_named_by_event(data, service, event_name, groups, things);
+    }
+    let refused = refused_resource(member("errorMessage"));
+    if fits(refused, NAME_BYTES_MAX) && arn::Arn::parse(refused).is_some() {
+        things.add(&arn::kind(refused), refused, groups);
     }
     let endpoint = member("vpcEndpointId");
     if member("eventCategory") == "NetworkActivity" && fits(endpoint, NAME_BYTES_MAX) {
@@ -168,24 +172,49 @@ fn add_named_by_event(
     const ENDINGS: [&str; 5] = ["arn", "id", "identifier", "name", "url"];
     let Some(members) = parameters.as_object() else { return };
     let noun = noun(event_name);
+    let mut arns = Vec::new();
     for (member, value) in members {
-        let Value::String(name) = value else {
-            if value.is_object() && plain(member) == noun {
+        let plain_member = plain(member);
+        let member = plain_member.as_str();
+        match value {
+            Value::Object(_) if member == noun => {
                 add_named_by_event(value, service, event_name, groups, things);
             }
-            continue;
-        };
-        if !fits(name, NAME_BYTES_MAX) || things.knows(name) {
-            continue;
-        }
-        let member = plain(member);
-        let is_arn = name.starts_with("arn:");
-        let is_named = |word: &str| ENDINGS.iter().any(|ending| member.strip_suffix(ending) == Some(word));
-        if !noun.is_empty() && is_named(&noun) || is_arn && (is_named("resource") || member == "arn") {
-            let kind = if is_arn { arn::kind(name) } else { kind_of_member(service, &member) };
-            things.add(&kind, name, groups);
+            Value::Array(items) if member.starts_with("resource") => {
+                arns.extend(items.iter().filter_map(Value::as_str).filter(|text| text.starts_with("arn:")));
+            }
+            Value::String(name) if fits(name, NAME_BYTES_MAX) => {
+                let is_named =
+                    |word: &str| ENDINGS.iter().any(|ending| member.strip_suffix(ending) == Some(word));
+                let is_noun = !noun.is_empty() && is_named(&noun);
+                let is_resource = is_named("resource") && member != "resourcename";
+                match name.starts_with("arn:") {
+                    true if is_noun || is_resource || member == "arn" => arns.push(name),
+                    false if is_resource && !things.knows(name) => {
+                        let of = plain(text(Some(parameters), "resourceType"));
+                        things.add(&kind_of_word(service, &of), name, groups);
+                    }
+                    false if is_noun && !things.knows(name) => {
+                        things.add(&kind_of_member(service, member), name, groups);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
         }
     }
+    // Short names first: they are the ids under which other calls know the thing.
+    for arn in arns {
+        if fits(arn, NAME_BYTES_MAX) && !things.knows(arn) {
+            things.add(&arn::kind(arn), arn, groups);
+        }
+    }
+}
+
+/// `arn:…` of `User: … is not authorized to perform: … on resource: arn:… because …`: a refused call has no parameters.
+fn refused_resource(message: &str) -> &str {
+    let resource = message.split_once(" on resource: ").map_or("", |(_, resource)| resource);
+    resource.split([' ', ',']).next().unwrap_or_default().trim_end_matches('.')
 }
 
 /// `filesystem` of `DeleteFileSystem`; the first word is the verb.
@@ -202,6 +231,34 @@ fn kind_of_member(service: &str, member: &str) -> String {
     }
     let kind = format!("aws:{service}");
     if !service.is_empty() && fits(&kind, TYPE_BYTES_MAX) { kind } else { "aws:unknown".to_owned() }
+}
+
+/// The type of a service's table whose last part is this word: `AWS::SSM::Parameter` for `parameter`.
+fn kind_of_word(service: &str, word: &str) -> String {
+    let known = REQUEST.iter().find(|(of, .., kind)| {
+        *of == service && !word.is_empty() && kind.rsplit("::").next().is_some_and(|last| plain(last) == word)
+    });
+    known.map_or_else(|| kind_of_member(service, ""), |(.., kind)| (*kind).to_owned())
+}
+
+/// EC2's ids say what they are of.
+fn kind_of_ec2(id: &str) -> &'static str {
+    const PREFIXES: [(&str, &str); 13] = [
+        ("i-", "AWS::EC2::Instance"),
+        ("vol-", "AWS::EC2::Volume"),
+        ("sg-", "AWS::EC2::SecurityGroup"),
+        ("snap-", "AWS::EC2::Snapshot"),
+        ("ami-", "AWS::EC2::Image"),
+        ("eni-", "AWS::EC2::NetworkInterface"),
+        ("rtb-", "AWS::EC2::RouteTable"),
+        ("igw-", "AWS::EC2::InternetGateway"),
+        ("nat-", "AWS::EC2::NatGateway"),
+        ("eipalloc-", "AWS::EC2::EIP"),
+        ("subnet-", "AWS::EC2::Subnet"),
+        ("vpc-", "AWS::EC2::VPC"),
+        ("vpce-", "AWS::EC2::VPCEndpoint"),
+    ];
+    PREFIXES.iter().find(|(start, _)| id.starts_with(start)).map_or("aws:ec2", |(_, kind)| kind)
 }
 
 /// The account is told only if the caller's and the record's are one: a short name could be either's.

@@ -111,6 +111,7 @@ fn real_files_are_read_completely_and_repeatably() {
             match step {
                 Step::Batch(batch) => bodies.extend_from_slice(&batch.body),
                 Step::Refused(refusal) => panic!("{refusal}"),
+                Step::Noted(note) => panic!("{note:?}"),
             }
         }
         (bodies, reader.counts())

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::import::names;
+use crate::import::members;
 
 /// The members of a record, in CloudTrail's spelling.
 pub(in crate::import) const MEMBERS: [&str; 31] = [
@@ -68,7 +68,7 @@ const TEXTS: [&str; 4] =
 
 /// Gives members and the members of known objects CloudTrail's names.
 pub(super) fn restore_names(record: &mut Map<String, Value>) {
-    names::restore_names(record, &MEMBERS);
+    members::restore_names(record, &MEMBERS);
     if let Some(Value::Object(identity)) = record.get_mut("userIdentity") {
         restore_in(identity, &IDENTITY, &[("onBehalfOf", &PERSON), ("sessionContext", &SESSION)]);
         if let Some(Value::Object(session)) = identity.get_mut("sessionContext") {
@@ -76,20 +76,20 @@ pub(super) fn restore_names(record: &mut Map<String, Value>) {
         }
     }
     if let Some(Value::Object(insight)) = record.get_mut("insightDetails") {
-        names::restore_names(insight, &INSIGHT);
+        members::restore_names(insight, &INSIGHT);
     }
     if let Some(Value::Array(resources)) = record.get_mut("resources") {
         for resource in resources.iter_mut().filter_map(Value::as_object_mut) {
-            names::restore_names(resource, &RESOURCE);
+            members::restore_names(resource, &RESOURCE);
         }
     }
 }
 
-fn restore_in(members: &mut Map<String, Value>, documented: &[&str], inner: &[(&str, &[&str])]) {
-    names::restore_names(members, documented);
+fn restore_in(object: &mut Map<String, Value>, documented: &[&str], inner: &[(&str, &[&str])]) {
+    members::restore_names(object, documented);
     for (member, documented) in inner {
-        if let Some(Value::Object(members)) = members.get_mut(*member) {
-            names::restore_names(members, documented);
+        if let Some(Value::Object(inner)) = object.get_mut(*member) {
+            members::restore_names(inner, documented);
         }
     }
 }

@@ -5,19 +5,29 @@ use std::{fs, path::Path};
 use super::*;
 
 fn read(folder: &Path, source: Source, settings: Settings) -> (Vec<Batch>, Vec<String>, Counts) {
+    let (batches, refusals, notes, counts) = read_all(folder, source, settings);
+    assert_eq!(notes, [""; 0]);
+    (batches, refusals, counts)
+}
+
+fn read_all(
+    folder: &Path,
+    source: Source,
+    settings: Settings,
+) -> (Vec<Batch>, Vec<String>, Vec<String>, Counts) {
     let inputs = Input::find(&[folder.to_owned()]).unwrap();
     let mut reader = Reader::new(inputs, source, settings);
-    let (mut batches, mut refusals) = (Vec::new(), Vec::new());
+    let (mut batches, mut refusals, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let short = |text: String| text.replace(&format!("{}/", folder.display()), "");
     for step in reader.by_ref() {
         match step {
             Step::Batch(batch) => batches.push(batch),
-            Step::Refused(refusal) => {
-                refusals.push(refusal.to_string().replace(&format!("{}/", folder.display()), ""));
-            }
+            Step::Refused(refusal) => refusals.push(short(refusal.to_string())),
+            Step::Noted(note) => notes.push(short(format!("{} {:?}: {}", note.input, note.kind, note.text))),
         }
     }
     assert_eq!(reader.bytes_read(), reader.bytes_total());
-    (batches, refusals, reader.counts())
+    (batches, refusals, notes, reader.counts())
 }
 
 fn record(id: &str) -> String {
@@ -39,7 +49,8 @@ fn bad_files_and_records_are_named_and_the_rest_goes_on() {
     fs::write(folder.path().join("5.json.gz"), [0x1f, 0x8b, 1, 2]).unwrap();
 
     let (batches, refusals, counts) = read(folder.path(), Source::Cloudtrail, Settings::default());
-    let expected = Counts { inputs: 5, inputs_refused: 3, records: 7, mapped: 5, refused: 2 };
+    let expected =
+        Counts { inputs: 5, inputs_refused: 3, records: 7, mapped: 5, refused: 2, ..Counts::default() };
     assert_eq!(counts, expected, "{refusals:?}");
     assert_eq!(batches.len(), 1);
     assert_eq!(batches[0].origins.len(), 5);
@@ -81,4 +92,100 @@ fn batches_keep_their_caps_and_the_order() {
         }
         assert!(numbers.is_sorted() && numbers.len() + refusals.len() == 100);
     }
+}
+
+/// Would catch a file or value without events that is refused, that passes without a word, or that hides a refusal.
+#[test]
+fn what_holds_no_events_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let digest =
+        r#"{"digestStartTime":"2026-10-05T9:05:12Z","digestEndTime":"2026-10-05T10:05:12Z","logFiles":[]}"#;
+    let control =
+        r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"1","message":"CWL CONTROL MESSAGE"}]}"#;
+    for (name, text) in [
+        ("1.json", digest.to_owned()),
+        ("2.json", String::new()),
+        ("3.json", " [\n] ".into()),
+        ("4.json", "{\"Records\": []}\n".into()),
+        ("5.json", "{\"Records\": null}".into()),
+        ("6.json", format!("{}\n{control}\n{control}\n", record("a"))),
+        ("7.json", format!("{digest}\n{{\"x\":1}}")),
+        ("ConfigWritabilityCheckFile", "config check".into()),
+        ("8.json", "{\"logEvents\": [] }".into()),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let inputs: Vec<Input> =
+        ["ConfigWritabilityCheckFile", "1.json"].map(|name| Input::File(folder.path().join(name))).into();
+    assert_eq!(Reader::new(inputs, Source::Cloudtrail, Settings::default()).count(), 2);
+
+    let found = Input::find(&[folder.path().to_owned()]).unwrap();
+    assert_eq!(found.left_out.len(), 1, "a folder's check file is no JSON");
+    let (batches, refusals, notes, counts) = read_all(folder.path(), Source::Cloudtrail, Settings::default());
+    assert_eq!(batches.len(), 1);
+    assert_eq!(
+        refusals,
+        [
+            "7.json: record 0 (line 2): not a record of format cloudtrail: it has no usable eventTime; its members are \"x\""
+        ]
+    );
+    assert_eq!(
+        notes,
+        [
+            "1.json FileWithoutEvents: a CloudTrail digest",
+            "2.json FileWithoutEvents: it is empty",
+            "3.json FileWithoutEvents: an empty list",
+            "4.json FileWithoutEvents: an empty list",
+            "5.json FileWithoutEvents: an empty list",
+            "6.json ValuesWithoutEvents: 2 values without events, the first one is a control message of CloudWatch Logs",
+            "7.json ValuesWithoutEvents: a value without events: a CloudTrail digest",
+            "8.json FileWithoutEvents: an empty list",
+        ]
+    );
+    let expected = Counts {
+        inputs: 8,
+        inputs_without_events: 6,
+        values_without_events: 6,
+        records: 2,
+        mapped: 1,
+        refused: 1,
+        ..Counts::default()
+    };
+    assert_eq!(counts, expected);
+}
+
+/// Would catch a record that loses a member or its letters in silence, or one that is not named by what identifies it.
+#[test]
+fn what_json_cannot_hold_is_refused_or_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let twice = record("a")
+        .replace("\"eventName\"", "\"requestParameters\":{\"x/y\":[{\"b\":1,\"b\":2}]},\"eventName\"");
+    let half = record("b").replace("\"eventName\"", "\"userAgent\":\"x\\ud83d\",\"eventName\"");
+    let mut latin = record("c").replace("\"eventName\"", "\"requestID\":\"@\",\"eventName\"").into_bytes();
+    latin.iter_mut().filter(|byte| **byte == b'@').for_each(|byte| *byte = 0xfc);
+    let timeless = record("d").replace("eventTime", "noTime");
+    let text = [twice.as_bytes(), half.as_bytes(), &latin, timeless.as_bytes()].join(&b'\n');
+    fs::write(folder.path().join("a.ndjson"), text).unwrap();
+
+    let (batches, refusals, notes, counts) = read_all(folder.path(), Source::Cloudtrail, Settings::default());
+    assert_eq!(
+        refusals,
+        [
+            "a.ndjson: record 0 (line 1), id a: has a member twice: /requestParameters/x~1y/0/b",
+            "a.ndjson: record 3 (line 4), id d: not a record of format cloudtrail: it has no usable eventTime",
+        ]
+    );
+    assert_eq!(
+        notes,
+        [
+            "a.ndjson Changed: /userAgent: what was no Unicode letter became U+FFFD",
+            "a.ndjson Changed: bytes that are no UTF-8 became U+FFFD",
+        ]
+    );
+    assert_eq!((counts.mapped, counts.changed), (2, 2));
+    let body = String::from_utf8(batches[0].body.clone()).unwrap();
+    assert!(
+        body.contains("\"user_agent\":\"x\u{fffd}\"") && body.contains("\"request_id\":\"\u{fffd}\""),
+        "{body}"
+    );
 }

@@ -19,9 +19,9 @@ impl Read for Drip {
     }
 }
 
-fn cut(text: &str, envelopes: bool) -> (Vec<(String, u64)>, Option<String>) {
+fn cut(text: &str) -> (Vec<(String, u64)>, Option<String>) {
     let input = Drip(text.bytes().collect(), 3);
-    let mut values = Values::new(Box::new(input), envelopes);
+    let mut values = Values::new(Box::new(input));
     let mut found = Vec::new();
     loop {
         match values.next_value() {
@@ -32,8 +32,8 @@ fn cut(text: &str, envelopes: bool) -> (Vec<(String, u64)>, Option<String>) {
     }
 }
 
-fn texts(text: &str, envelopes: bool) -> Vec<String> {
-    let (found, error) = cut(text, envelopes);
+fn texts(text: &str) -> Vec<String> {
+    let (found, error) = cut(text);
     assert_eq!(error, None, "{text}");
     found.into_iter().map(|(text, _)| text).collect()
 }
@@ -42,30 +42,76 @@ fn texts(text: &str, envelopes: bool) -> Vec<String> {
 #[test]
 fn every_shape_gives_its_values() {
     let objects = [r#"{"a":1}"#, r#"{"b":"]}"}"#];
-    assert_eq!(texts("{\"a\":1}\n\n{\"b\":\"]}\"}\n", false), objects);
-    assert_eq!(texts(" [ {\"a\":1} ,\n{\"b\":\"]}\"}] ", false), objects);
-    assert_eq!(texts("\u{feff}{\"Records\" : [{\"a\":1},{\"b\":\"]}\"}] }", true), objects);
-    assert_eq!(texts("{\"Records\":[{\"a\":1}]}\n{\"Records\":[{\"b\":\"]}\"}]}", true), objects);
-    assert_eq!(texts("{\n\"a\":1}\n{\n\"b\":2}", false), ["{\n\"a\":1}", "{\n\"b\":2}"]);
-    assert_eq!(texts("{\"Records\":[]}", false), ["{\"Records\":[]}"]);
-    assert_eq!(texts("{\"RecordSet\":1}", true), ["{\"RecordSet\":1}"]);
-    assert_eq!(texts("[1, \"x\\\"\", null]", false), ["1", "\"x\\\"\"", "null"]);
-    assert!(texts("", true).is_empty() && texts("[]", true).is_empty() && texts(" \n", true).is_empty());
+    for text in [
+        "{\"a\":1}\n\n{\"b\":\"]}\"}\n",
+        " [ {\"a\":1} ,\n{\"b\":\"]}\"}] ",
+        "\u{feff}{\"Records\" : [{\"a\":1},{\"b\":\"]}\"}] }",
+        "{\"Records\":[{\"a\":1}]}\n{\"Records\":[{\"b\":\"]}\"}],\"next\":{\"token\":[\"x\"]}}",
+        "{\"Records\":[{\"a\":1}] , \"x\":1 }[{\"b\":\"]}\"}]",
+        "{\"a\":1}{\"b\":\"]}\"}",
+        "{\"a\":1} {\"b\":\"]}\"}\r\n",
+        "{\"a\":1},\n{\"b\":\"]}\"},\n",
+        "\u{1e}{\"a\":1}\n\u{1e}{\"b\":\"]}\"}\n",
+        "\u{feff}{\"a\":1}\n\u{feff}{\"b\":\"]}\"}\n",
+        "[{\"a\":1}][{\"b\":\"]}\"}]",
+        "[{\"a\":1}]\n{\"b\":\"]}\"}",
+    ] {
+        assert_eq!(texts(text), objects, "{text}");
+    }
+    assert_eq!(texts("{\n\"a\":1}\n{\n\"b\":2}"), ["{\n\"a\":1}", "{\n\"b\":2}"]);
+    assert_eq!(
+        texts("{\"a\":1}\n{\n  \"b\": [\n{}\n]\n}\n{\"c\":3}"),
+        ["{\"a\":1}", "{\n  \"b\": [\n{}\n]\n}", "{\"c\":3}"]
+    );
+    assert_eq!(texts("{\"RecordSet\":1}"), ["{\"RecordSet\":1}"]);
+    assert_eq!(texts("[1, \"x\\\"\", null]"), ["1", "\"x\\\"\"", "null"]);
+    assert_eq!(texts("\"{\\\"a\\\":1}\"\n\"{}\""), ["\"{\\\"a\\\":1}\"", "\"{}\""]);
+    for nothing in ["", "[]", " \n", "{\"Records\":[]}", "\u{feff}", "[] \n []"] {
+        assert!(texts(nothing).is_empty(), "{nothing}");
+    }
 }
 
 /// Would catch reports that send the reader to a wrong line.
 #[test]
 fn values_know_their_line() {
-    let (found, _) = cut("\n[{\"a\":\n1},\n\n{\"b\":2}]", false);
-    assert_eq!(found.iter().map(|(_, line)| *line).collect::<Vec<_>>(), [2, 5]);
-    let (found, _) = cut("{\"a\":1}\n\n{\"b\":2}", false);
-    assert_eq!(found.iter().map(|(_, line)| *line).collect::<Vec<_>>(), [1, 3]);
+    for (text, lines) in [
+        ("\n[{\"a\":\n1},\n\n{\"b\":2}]", [2, 5]),
+        ("{\"a\":1}\n\n{\"b\":2}", [1, 3]),
+        ("{\"a\":1}{\"b\":2}", [1, 1]),
+    ] {
+        assert_eq!(cut(text).0.iter().map(|(_, line)| *line).collect::<Vec<_>>(), lines);
+    }
 }
 
-/// Would catch one broken line that takes the following ones with it.
+/// Would catch one broken line that takes the following ones with it, wherever it breaks.
 #[test]
 fn a_broken_line_stands_alone() {
-    assert_eq!(texts("{\"a\":1}\n{\"b\n{\"c\":3}", false), ["{\"a\":1}", "{\"b", "{\"c\":3}"]);
+    for broken in [
+        "{\"b",
+        "{\"b\":",
+        "{\"b\":{\"x\":1}",
+        "{\"b\":[1,",
+        "{\"b\":{\"x\":1},",
+        "{broken",
+        "null",
+        "12:00:01 started",
+        "{\"b\":\"x\",\"c\":{\"d\":[{\"e\":\"f\\",
+    ] {
+        let text = format!("{{\"a\":1}}\n{broken}\n{{\"c\":3}}\n{{\"d\":4}}\n");
+        let found = texts(&text);
+        assert_eq!(found.len(), 4, "{text}: {found:?}");
+        assert_eq!([&found[0], &found[2], &found[3]], ["{\"a\":1}", "{\"c\":3}", "{\"d\":4}"], "{text}");
+        assert_eq!(found[1].trim_end(), broken, "{text}");
+        if broken.starts_with('{') {
+            assert_eq!(
+                texts(&format!("{broken}\n{{\"c\":3}}\n{{\"d\":4}}"))[1..],
+                ["{\"c\":3}", "{\"d\":4}"],
+                "{text}"
+            );
+        }
+    }
+    assert_eq!(texts("{\"a\":1}}\n{\"b\":2}"), ["{\"a\":1}", "}\n", "{\"b\":2}"]);
+    assert_eq!(texts("{\"a\":1}\n{\"b"), ["{\"a\":1}", "{\"b"]);
 }
 
 /// Would catch a file cut off in a copy, or one that is no JSON, taken as complete.
@@ -75,16 +121,43 @@ fn broken_texts_say_where() {
         ("[{\"a\":1},\n{\"b\":", "line 2: the file ends inside", 1),
         ("[{\"a\":1},\n", "line 2: the file ends inside", 1),
         ("{\"Records\":[{\"a\":1}]", "line 1: the file ends inside", 1),
-        ("{\"Records\":[],\"x\":1}", "',' where '}' after the Records array should be", 0),
+        ("{\"Records\":[{\"a\":1}],\"x\":", "line 1: the file ends inside", 1),
+        ("{\"Records\":[{\"a\":1}],\"events\" : [ {\"b\":2}]}", "\"events\" besides the list", 1),
+        ("{\"Records\":[{\"a\":1}] {}", "'{' where ',' or '}'", 1),
         ("[{\"a\":1} {\"b\":2}]", "'{' where ',' or ']' should be", 0),
         ("eventID,eventName", "does not start with", 0),
+        ("\"eventID\",\"eventName\"", "does not start with", 0),
         ("{\"a\":\n1", "line 1: the file ends inside", 0),
+        ("{\"a\": 1}\n{\n  \"b\": {\n    \"c\": 1\n", "line 2: the file ends inside", 1),
     ] {
-        let (found, error) = cut(text, true);
+        let (found, error) = cut(text);
         let message = error.unwrap_or_default();
         assert!(message.contains(expected), "{text:?}: {message}");
         assert_eq!(found.len(), count, "{text:?}");
     }
+    let mut values = Values::new(Box::new(&b"\xff\xfe{\0}\0"[..]));
+    assert!(matches!(values.next_value(), Err(ValuesError::Utf16)));
+}
+
+/// Would catch a page of more records than fit in memory that is refused, or one that is read as a record.
+#[test]
+fn objects_longer_than_records_are_read_record_by_record() {
+    let record = format!("{{\"x\":\"{}\"}}", "é".repeat(1_000));
+    let count = IMPORT_VALUE_BYTES_MAX / record.len() + 10;
+    let records = vec![record.as_str(); count].join(",");
+    let text = format!(
+        "{{\"tags\":[\"{{\"],\"page\":{{\"items\":[{{}}]}},\"events\": [{records}],\"next\":null}}\n{{\"a\":1}}"
+    );
+    let mut values = Values::new(Box::new(std::io::Cursor::new(text.into_bytes())));
+    let mut found = 0;
+    while let Some((value, line)) = values.next_value().unwrap() {
+        found += 1;
+        assert_eq!(
+            (value, line),
+            if found > count { (&b"{\"a\":1}"[..], 2) } else { (record.as_bytes(), 1) }
+        );
+    }
+    assert_eq!(found, count + 1);
 }
 
 /// Would catch a file of one endless value that fills the memory.
@@ -97,7 +170,7 @@ fn a_value_has_a_longest_length() {
             Ok(buffer.len())
         }
     }
-    let mut values = Values::new(Box::new(Endless), false);
+    let mut values = Values::new(Box::new(Endless));
     assert!(matches!(values.next_value(), Err(ValuesError::TooLong(1))));
 }
 
@@ -122,10 +195,26 @@ proptest! {
     #[test]
     fn cut_values_are_the_values(array in prop::collection::vec(arbitrary_json(), 0..6), pretty: bool) {
         let text = if pretty { serde_json::to_string_pretty(&array) } else { serde_json::to_string(&array) };
-        let found: Vec<serde_json::Value> = texts(&text.unwrap(), false)
+        let found: Vec<serde_json::Value> = texts(&text.unwrap())
             .iter()
             .map(|text| serde_json::from_str(text).unwrap())
             .collect();
         prop_assert_eq!(found, array);
+    }
+
+    /// The same for values that do not stand in an array, with anything between them that may be there.
+    #[test]
+    fn values_in_a_row_are_the_values(
+        rows in prop::collection::vec((arbitrary_json(), "(\n|\r\n| |\n\n|)", any::<bool>()), 0..6),
+    ) {
+        let mut text = String::new();
+        for (value, between, pretty) in &rows {
+            let row = serde_json::json!({"v": value});
+            text.push_str(&if *pretty { serde_json::to_string_pretty(&row).unwrap() } else { row.to_string() });
+            text.push_str(between);
+        }
+        let found: Vec<serde_json::Value> =
+            texts(&text).iter().map(|text| serde_json::from_str::<serde_json::Value>(text).unwrap()["v"].take()).collect();
+        prop_assert_eq!(found, rows.into_iter().map(|(value, ..)| value).collect::<Vec<_>>());
     }
 }

@@ -66,7 +66,7 @@ fn every_instance_of_a_large_record_is_found() {
     assert_eq!(case.0.sql("SELECT count(*) AS n FROM events")[0]["n"], 4);
     for number in [0, 63, 64, 79] {
         let (deleted, history, rows) = case.found(&format!("i-0abc{number:013x}"));
-        assert!(deleted == 1 && history >= 1 && rows >= 1, "{number}: {deleted} {history} {rows}");
+        assert!(deleted >= 1 && history >= 1 && rows >= 1, "{number}: {deleted} {history} {rows}");
     }
 }
 

@@ -29,7 +29,7 @@ static EXERCISE: LazyLock<Option<Exercise>> = LazyLock::new(|| {
     let inputs = Input::find(std::slice::from_ref(&folder)).unwrap();
     let bodies = Reader::new(inputs, Source::Cloudtrail, Settings::default()).filter_map(|step| match step {
         Step::Batch(batch) => Some(batch.body),
-        Step::Refused(_) => None,
+        Step::Refused(_) | Step::Noted(_) => None,
     });
     let sample = Sample::of(bodies, Some(TENANT));
     let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
