@@ -1,6 +1,6 @@
-//! From a checked statement to a physical plan whose columns any client can read.
+//! From a checked statement to a logical plan whose columns any client can read.
 //!
-//! In: a statement, its parameters and a session. Out: an optimised physical plan. Guaranteed: columns have
+//! In: a statement, its parameters and a session. Out: a logical plan, which `subqueries` makes a physical one. Guaranteed: columns have
 //! distinct names (a second `id` becomes `id_2`) and stable types: strings are `Utf8` whatever a function
 //! made of them, times with a zone are in UTC, and JSON values (`metadata -> 'a'`) are JSON text. Text that is a view is
 //! converted where the answer comes out ([`with_plain_text`]): as a part of the plan, forty such columns would take
@@ -18,7 +18,7 @@ use datafusion::{
     error::Result,
     execution::SessionState,
     logical_expr::{DescribeTable, Expr, LogicalPlan, LogicalPlanBuilder, cast},
-    physical_plan::{ExecutionPlan, SendableRecordBatchStream, stream::RecordBatchStreamAdapter},
+    physical_plan::{SendableRecordBatchStream, stream::RecordBatchStreamAdapter},
     sql::parser::Statement,
 };
 use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_union_to_text_udf};
@@ -31,17 +31,16 @@ pub(crate) async fn plan(
     state: &SessionState,
     statement: Statement,
     params: ParamValues,
-) -> Result<Arc<dyn ExecutionPlan>> {
+) -> Result<LogicalPlan> {
     let logical = state.statement_to_plan(statement).await?.with_param_values(params)?;
-    let logical = match logical {
+    Ok(match logical {
         // The table that people see has the types that answers have.
         LogicalPlan::DescribeTable(table) => {
             LogicalPlan::DescribeTable(DescribeTable { schema: schema::table_schema(), ..table })
         }
         LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => logical,
         query => with_stable_columns(query)?,
-    };
-    state.create_physical_plan(&logical).await
+    })
 }
 
 /// Adds a projection that renames and converts columns, if any needs it.

@@ -8,4 +8,5 @@ mod limits;
 mod narrow;
 mod needle;
 mod stretch;
+mod subqueries;
 mod topk;

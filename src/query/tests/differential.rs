@@ -185,7 +185,7 @@ pub(super) async fn plain(rows: Vec<RecordBatch>) -> SessionContext {
 }
 
 /// One text per row, sorted; without a header, which an answer without batches has not.
-fn sorted(batches: &[RecordBatch]) -> Vec<String> {
+pub(super) fn sorted(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines: Vec<String> = arrow::util::pretty::pretty_format_batches(batches)
         .unwrap()
         .to_string()
