@@ -59,6 +59,7 @@ impl<'a> Subqueries<'a> {
         if !has_parts(&logical) {
             return self.state.create_physical_plan(&logical).await.map_err(failure);
         }
+        let logical = values::without_quantifiers(logical).map_err(failure)?;
         if let LogicalPlan::Explain(explain) = &logical {
             let explained = self.state.create_physical_plan(&logical).await.map_err(failure)?;
             return self.with_note(explained, explain).await;

@@ -90,9 +90,7 @@ impl Collected {
 
     /// The same with columns of these types, and names that no other column has: `c0`, `c1` and so on.
     pub(super) fn numbered(mut self, types: &Schema) -> Result<Self> {
-        let field = |(number, field): (usize, &Arc<Field>)| {
-            field.as_ref().clone().with_name(name(number))
-        };
+        let field = |(number, field): (usize, &Arc<Field>)| field.as_ref().clone().with_name(name(number));
         let schema: SchemaRef =
             Arc::new(Schema::new(types.fields().iter().enumerate().map(field).collect::<Vec<_>>()));
         self.batches = self.batches.iter().map(|batch| as_schema(batch, &schema)).collect::<Result<_>>()?;
@@ -294,11 +292,7 @@ impl ExecutionPlan for CollectedExec {
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)))
     }
 
-    fn statistics_from_inputs(
-        &self,
-        _: &[Arc<Statistics>],
-        _: &StatisticsArgs,
-    ) -> Result<Arc<Statistics>> {
+    fn statistics_from_inputs(&self, _: &[Arc<Statistics>], _: &StatisticsArgs) -> Result<Arc<Statistics>> {
         Ok(Arc::new(self.table.statistics().project(self.projection.as_ref())))
     }
 }

@@ -109,7 +109,9 @@ async fn of_scan(scan: &TableScan, filters: Vec<Expr>, state: &SessionState) -> 
     let filters = filters.filter_map(|filter| simplified(filter, state, &table).ok());
     let filters: Vec<Expr> = filters.flat_map(split_conjunction_owned).collect();
     match events.rows_left(state, &filters).await {
-        Ok(rows) => Estimate { work: rows, rows: Some(scan.fetch.map_or(rows, |most| rows.min(most as u64))) },
+        Ok(rows) => {
+            Estimate { work: rows, rows: Some(scan.fetch.map_or(rows, |most| rows.min(most as u64))) }
+        }
         Err(_) => Estimate::default(),
     }
 }
@@ -131,9 +133,9 @@ async fn of_inputs(plan: &LogicalPlan, state: &SessionState) -> Estimate {
             JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
                 inputs.last().and_then(|input| input.rows)
             }
-            JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
-                rows().map(|rows| rows.iter().fold(1, |product, rows| u64::saturating_mul(product, (*rows).max(1))))
-            }
+            JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => rows().map(|rows| {
+                rows.iter().fold(1, |product, rows| u64::saturating_mul(product, (*rows).max(1)))
+            }),
         },
         _ => None,
     };

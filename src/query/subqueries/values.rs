@@ -7,17 +7,20 @@
 //! be planned alone (the engine then says why), or if it gives JSON values of no fixed type. One that gives too many values for a list is
 //! read from where it was left off, not run again.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ptr,
+};
 
 use arrow::{array::ArrayRef, datatypes::DataType};
 use datafusion::{
     common::{
-        exec_err,
+        exec_err, plan_err,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     error::Result as PlanResult,
     logical_expr::{
-        Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
+        BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
         expr::{Exists, InList, InSubquery, SetComparison, SetQuantifier},
         lit,
     },
@@ -30,8 +33,8 @@ use super::{
     estimate::estimate,
 };
 use crate::{
-    error::{ErrorKind, Result},
-    limits::INDEX_PROBES_MAX,
+    error::{Error, ErrorKind, Result},
+    limits::{INDEX_PROBES_MAX, SUBQUERY_ROWS_MAX},
     query::failure::failure,
 };
 
@@ -44,6 +47,8 @@ const REST_ONE_IN: u64 = 4;
 struct Found {
     expr: Expr,
     rest: LogicalPlan,
+    /// Whether the engine's own way loses the difference between false and unknown, which matters here.
+    has_to_be_known: bool,
 }
 
 impl Subqueries<'_> {
@@ -51,12 +56,13 @@ impl Subqueries<'_> {
     pub(super) async fn with_values(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let mut found = Vec::new();
         collect(&plan, &mut found).map_err(failure)?;
+        found.sort_by_key(|found| !found.has_to_be_known);
         let mut values: HashMap<Expr, Expr> = HashMap::new();
-        for Found { expr, rest } in found {
-            if !values.contains_key(&expr)
-                && let Some(value) = self.value(&expr, &rest).await?
+        for found in found {
+            if !values.contains_key(&found.expr)
+                && let Some(value) = self.value(&found).await?
             {
-                values.insert(expr, value);
+                values.insert(found.expr, value);
             }
         }
         if values.is_empty() {
@@ -65,9 +71,9 @@ impl Subqueries<'_> {
         replace(plan, &values).map_err(failure)
     }
 
-    /// What `expr`, a subquery, is the same as; `None`: it stays.
-    async fn value(&self, expr: &Expr, rest: &LogicalPlan) -> Result<Option<Expr>> {
-        match expr {
+    /// What a subquery is the same as; `None`: it stays.
+    async fn value(&self, found: &Found) -> Result<Option<Expr>> {
+        match &found.expr {
             Expr::ScalarSubquery(subquery) => self.scalar(subquery).await,
             Expr::Exists(Exists { subquery, negated }) => {
                 let one = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).limit(0, Some(1));
@@ -75,34 +81,34 @@ impl Subqueries<'_> {
                 let rows = self.read(one, 1).await?;
                 Ok(rows.map(|rows| lit((rows.rows() > 0) != *negated)))
             }
-            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
-                if !self.comes_first(&subquery.subquery, rest).await {
-                    return Ok(None);
-                }
-                let Some(rows) = self.read(subquery.subquery.as_ref().clone(), usize::MAX).await? else {
-                    return Ok(None);
-                };
-                if let Some(list) = list(expr, subquery, &rows, *negated).map_err(failure)? {
-                    return Ok(Some(list));
-                }
-                let plan = as_table(rows, &subquery.subquery).map_err(failure)?;
-                let subquery = Subquery { subquery: plan.into(), ..subquery.clone() };
-                Ok(Some(Expr::InSubquery(InSubquery::new(expr.clone(), subquery, *negated))))
-            }
-            Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
-                // Its plan names the subquery more than once, so that one that is too long for a list would be run again.
-                let bounded = estimate(&subquery.subquery, self.state).await.rows;
-                if bounded.is_none_or(|rows| rows > INDEX_PROBES_MAX as u64) {
-                    return Ok(None);
-                }
-                let Some(rows) = self.read(subquery.subquery.as_ref().clone(), usize::MAX).await? else {
-                    return Ok(None);
-                };
-                let negated = (*op, quantifier) == (Operator::NotEq, &SetQuantifier::All);
-                list(expr, subquery, &rows, negated).map_err(failure)
-            }
+            Expr::InSubquery(asked) => self.members(asked, found).await,
             _ => Ok(None),
         }
+    }
+
+    /// `x IN (SELECT …)` as `x IN (…)`; with what was read of the subquery in its place, if that is too much for a list.
+    async fn members(&self, asked: &InSubquery, found: &Found) -> Result<Option<Expr>> {
+        let InSubquery { expr, subquery, negated } = asked;
+        if !found.has_to_be_known && !self.comes_first(&subquery.subquery, &found.rest).await {
+            return Ok(None);
+        }
+        let Some(rows) = self.read(subquery.subquery.as_ref().clone(), usize::MAX).await? else {
+            return Ok(None);
+        };
+        let most = if found.has_to_be_known { SUBQUERY_ROWS_MAX } else { INDEX_PROBES_MAX };
+        if let Some(list) = list(expr, subquery, &rows, (*negated, most)).map_err(failure)? {
+            return Ok(Some(list));
+        }
+        if found.has_to_be_known {
+            let message = format!(
+                "query: (NOT) IN (SELECT …) inside of NOT, OR or CASE gives more than {SUBQUERY_ROWS_MAX} rows; \
+                 write it as a condition of its own, or as (NOT) EXISTS (SELECT …)"
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        let plan = as_table(rows, &subquery.subquery).map_err(failure)?;
+        let subquery = Subquery { subquery: plan.into(), ..subquery.clone() };
+        Ok(Some(Expr::InSubquery(InSubquery::new(expr.clone(), subquery, *negated))))
     }
 
     async fn scalar(&self, subquery: &Subquery) -> Result<Option<Expr>> {
@@ -132,16 +138,54 @@ impl Subqueries<'_> {
     }
 }
 
+/// `= ANY (SELECT …)` as `IN`, and `<> ALL (SELECT …)` as `NOT IN`.
+///
+/// DataFusion 55.2 makes an `EXISTS` of them that loses a LIMIT of the subquery, and takes a column of the subquery for the one of the same
+/// name outside. What is no `IN` is therefore refused.
+pub(super) fn without_quantifiers(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        node.map_expressions(|expr| {
+            expr.transform_up(|expr| {
+                let Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) = expr else {
+                    return Ok(Transformed::no(expr));
+                };
+                let negated = match (op, &quantifier) {
+                    (Operator::Eq, SetQuantifier::Any) => false,
+                    (Operator::NotEq, SetQuantifier::All) => true,
+                    _ => {
+                        return plan_err!(
+                            "{op} {quantifier} (SELECT …) is not available; compare with (SELECT min(…) …) or (SELECT max(…) …)"
+                        );
+                    }
+                };
+                Ok(Transformed::yes(Expr::InSubquery(InSubquery::new(expr, subquery, negated))))
+            })
+        })
+    });
+    rewritten.map(|rewritten| rewritten.data)
+}
+
 /// Collects what can be replaced: conditions of filters and joins, those inside of subqueries that stay included.
 fn collect(plan: &LogicalPlan, found: &mut Vec<Found>) -> PlanResult<()> {
     plan.apply(|node| {
         let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
+        let mut as_false = Vec::new();
+        if let LogicalPlan::Filter(filter) = node {
+            unknown_is_false(&filter.predicate, true, &mut as_false);
+        }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 let Some(subquery) = subquery_of(expr) else { return Ok(TreeNodeRecursion::Continue) };
+                let has_to_be_known =
+                    is_condition && matches!(expr, Expr::InSubquery(_)) && !as_false.iter().any(|known| ptr::eq(*known, expr));
                 if is_condition && can_be_replaced(expr, subquery)? {
-                    found.push(Found { expr: expr.clone(), rest: node.clone() });
+                    found.push(Found { expr: expr.clone(), rest: node.clone(), has_to_be_known });
                     return Ok(TreeNodeRecursion::Continue);
+                }
+                if has_to_be_known && !subquery.outer_ref_columns.is_empty() {
+                    return plan_err!(
+                        "IN (SELECT …) that depends on the row is not available inside of NOT, OR or CASE; write (NOT) EXISTS (SELECT …)"
+                    );
                 }
                 collect(&subquery.subquery, found)?;
                 Ok(TreeNodeRecursion::Continue)
@@ -149,6 +193,21 @@ fn collect(plan: &LogicalPlan, found: &mut Vec<Found>) -> PlanResult<()> {
         })
     })?;
     Ok(())
+}
+
+/// Collects each `IN (SELECT …)` of `condition` of which it does not matter whether it is false or unknown, or that the engine answers
+/// rightly: a condition of its own, and without NOT also inside of OR.
+fn unknown_is_false<'a>(condition: &'a Expr, is_alone: bool, found: &mut Vec<&'a Expr>) {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if matches!(op, Operator::And | Operator::Or) => {
+            for side in [left, right] {
+                unknown_is_false(side, is_alone && *op == Operator::And, found);
+            }
+        }
+        Expr::InSubquery(asked) if is_alone || !asked.negated => found.push(condition),
+        Expr::Not(asked) if is_alone && matches!(**asked, Expr::InSubquery(_)) => found.push(asked),
+        _ => {}
+    }
 }
 
 /// The subqueries that would be replaced, as text.
@@ -191,22 +250,13 @@ fn subquery_of(expr: &Expr) -> Option<&Subquery> {
 }
 
 fn can_be_replaced(expr: &Expr, subquery: &Subquery) -> PlanResult<bool> {
-    let is_known = match expr {
-        Expr::SetComparison(SetComparison { op, quantifier, .. }) => {
-            matches!((op, quantifier), (Operator::Eq, SetQuantifier::Any) | (Operator::NotEq, SetQuantifier::All))
-        }
-        Expr::Exists(_) => return Ok(subquery.outer_ref_columns.is_empty() && is_stable(&subquery.subquery)?),
-        _ => true,
-    };
     let fields = subquery.subquery.schema().fields();
     let has_constants = match expr {
+        Expr::Exists(_) => true,
         Expr::ScalarSubquery(_) => fields.len() == 1 && is_plain(fields[0].data_type()),
         _ => fields.len() == 1 && !fields[0].data_type().is_nested(),
     };
-    Ok(is_known
-        && has_constants
-        && subquery.outer_ref_columns.is_empty()
-        && is_stable(&subquery.subquery)?)
+    Ok(has_constants && subquery.outer_ref_columns.is_empty() && is_stable(&subquery.subquery)?)
 }
 
 /// Whether running `plan` twice gives the same.
@@ -255,11 +305,16 @@ fn of_type(value: ScalarValue, declared: &DataType) -> PlanResult<ScalarValue> {
     if value.data_type() == *declared { Ok(value) } else { value.cast_to(declared) }
 }
 
-/// `expr IN (…)` with what is in `rows`, the answer of `subquery`; `None` if that is too much.
-fn list(expr: &Expr, subquery: &Subquery, rows: &Collected, negated: bool) -> PlanResult<Option<Expr>> {
+/// `expr IN (…)` with what is in `rows`, the answer of `subquery`; `None` if there are more than `most` values.
+fn list(
+    expr: &Expr,
+    subquery: &Subquery,
+    rows: &Collected,
+    (negated, most): (bool, usize),
+) -> PlanResult<Option<Expr>> {
     let declared = subquery.subquery.schema().field(0).data_type();
     let columns = rows.batches().iter().map(|batch| batch.column(0));
-    let Some(values) = rows.is_whole().then(|| distinct(columns, INDEX_PROBES_MAX)).transpose()?.flatten() else {
+    let Some(values) = rows.is_whole().then(|| distinct(columns, most)).transpose()?.flatten() else {
         return Ok(None);
     };
     if values.is_empty() {

@@ -75,7 +75,7 @@ fn random_term(random: &mut StdRng) -> String {
     let time = chrono::DateTime::from_timestamp_micros(START + hours * 3_600_000_000).unwrap();
     let day = time.date_naive();
     let tenant = ["acme", "bolt", "coda", "none"].choose(random).unwrap();
-    match random.random_range(0..26) {
+    match random.random_range(0..27) {
         0 => format!("id {compare} '{}'", event.id),
         1 => format!("actor_id {compare} '{}'", event.actor),
         2 => format!("action {compare} '{}'", event.action),
@@ -109,6 +109,11 @@ fn random_term(random: &mut StdRng) -> String {
         21 => format!("id = '{}'", event.id),
         22 => format!("ip_address IN ('203.0.113.{}', NULL, '203.0.113.{}')", number % 50, number % 7),
         23 => format!("(id = '{}' OR actor_id = 'user-{}')", event.id, number % 25),
+        25 => format!(
+            "{} {}IN (NULL)",
+            ["day", "tenant_id", "id"].choose(random).unwrap(),
+            ["", "NOT "].choose(random).unwrap()
+        ),
         24 => format!("array_has(target_ids, 'd,\"1\"') AND actor_id = '{}'", event.actor),
         _ => format!("array_has(target_ids, '{}')", event.actor),
     }
