@@ -142,6 +142,10 @@ pub const SQL_EXPRESSIONS_MAX: usize = 5_000;
 pub const SQL_RELATIONS_MAX: u64 = 128;
 /// Parser calls inside each other: parentheses, subqueries, prefix operators.
 pub const SQL_NESTING_MAX: usize = 50;
+/// Rows of a subquery, or of the small side of a join, that are read before the rest of the query is planned.
+pub const SUBQUERY_ROWS_MAX: usize = 65_536;
+/// Bytes of them.
+pub const SUBQUERY_BYTES_MAX: usize = 16 << 20;
 /// Row pairs that a join without an equality may have to compare, by the planner's estimate.
 pub const JOIN_PAIRS_MAX: usize = 1_000_000_000;
 /// Stack of a thread that parses, plans or runs queries; touched only as deep as a query goes.

@@ -6,7 +6,7 @@
 //!
 //! 1. `engine` admits it (`places`: how many at once, and of whom) and pins what it sees; `running` is what the caller holds;
 //! 2. `job` runs it on the engine's threads: `guard` checks the text, `params` types the values, `session`
-//!    holds what it may use, `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
+//!    holds what it may use, `plan` fixes its columns, `subqueries` runs what has to be known first, `joins` bounds its joins, `failure` says whose fault it is;
 //! 3. `provider` is the table (`columns`): `prune`, `partition` and `skip` (with `has_words`, `remembered`) decide which files and
 //!    rows can match, `scan` reads them (`readers`; `needle` if few rows are left, whose `blocks` stay in memory), `narrow` hides what the reader may not see,
 //!    `statistics` counts the cost; rules of the optimizer
@@ -57,6 +57,7 @@ mod session;
 mod settings;
 mod skip;
 mod statistics;
+mod subqueries;
 mod topk;
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ def draw(results):
         (question, {engine: hot(results, engine, question.name) for engine in engines})
         for question in QUESTIONS
     ]
+    # Results of before a question was thought of have no row of it.
+    rows = [(question, row) for question, row in rows if any(row.values())]
     times = [value for _, row in rows for value in row.values() if value]
     low = math.floor(math.log10(min(times)))
     high = math.ceil(math.log10(max(times)))

@@ -39,6 +39,9 @@ QUESTIONS = (
     Question("ip", "all events from one IP", True, "ips"),
     Question("word", "one word in metadata", True, "words"),
     Question("actor", "newest 100 of a rare actor", True, "actors"),
+    Question("actor_subquery", "the same, the actor by = (SELECT …)", False, "actors"),
+    Question("actor_in", "the same, the actor by IN (SELECT …)", False, "actors"),
+    Question("actor_join", "the same, the actor by a join", False, "actors"),
     Question("newest", "newest 100", False, None),
     Question("logins", "failed logins by IP, 30 days", False, None, by_id=False),
     Question("actions_month", "count by action, 30 days", False, None, by_id=False),
@@ -78,6 +81,13 @@ def _text(engine, name, value, chosen):
             return f"SELECT {COLUMNS} FROM events WHERE {_has_word(engine, value)}"
         case "actor":
             return f"SELECT {COLUMNS} FROM events WHERE actor_id = '{value}' {newest}"
+        case "actor_subquery":
+            return f"SELECT {COLUMNS} FROM events WHERE actor_id = ({_an_actor(value)}) {newest}"
+        case "actor_in":
+            return f"SELECT {COLUMNS} FROM events WHERE actor_id IN ({_an_actor(value)}) {newest}"
+        case "actor_join":
+            some = f"SELECT actor_id AS an_actor FROM ({_an_actor(value)}) AS found"
+            return f"SELECT {COLUMNS} FROM events JOIN ({some}) AS picked ON actor_id = an_actor {newest}"
         case "newest":
             return f"SELECT {COLUMNS} FROM events {newest}"
         case "logins":
@@ -103,6 +113,10 @@ def _text(engine, name, value, chosen):
                 " GROUP BY action, outcome ORDER BY action, outcome"
             )
     raise ValueError(name)
+
+
+def _an_actor(value):
+    return f"SELECT actor_id FROM events WHERE actor_id = '{value}' LIMIT 1"
 
 
 def _has_target(engine, value):

@@ -52,7 +52,7 @@ pub(super) struct Arguments {
     /// Whose log
     #[arg(long, value_name = "ID")]
     tenant: String,
-    /// parquet, ndjson, csv, arrow, ocsf-parquet or ocsf-ndjson
+    /// parquet, ndjson, csv, csv-raw (text as it is, not for spreadsheets), arrow, ocsf-parquet or ocsf-ndjson
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     format: Format,
     /// none, gzip or zstd, for ndjson and csv [default: as is usual for the format]

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     /// Whose events; all tenants' if not given
     #[arg(long, value_name = "ID", requires = "name")]
     tenant: Option<String>,
-    /// table, json, ndjson, csv, arrow or parquet; what is listed or described, as table or json
+    /// table, json, ndjson, csv, csv-raw (text as it is, not for spreadsheets), arrow or parquet; what is listed or described, as table or json
     #[arg(long, default_value = "table", value_name = "FORMAT", value_parser = sql::parse_format)]
     format: Format,
     /// Say what it asks, its parameters and columns, instead of asking it

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     /// Whose events; all tenants' if not given
     #[arg(long, value_name = "ID")]
     tenant: Option<String>,
-    /// table, json, ndjson, csv, arrow or parquet
+    /// table, json, ndjson, csv, csv-raw (text as it is, not for spreadsheets), arrow or parquet
     #[arg(long, default_value = "table", value_name = "FORMAT", value_parser = parse_format)]
     format: Format,
     /// A value for $NAME in the question: JSON if it is valid JSON, else text

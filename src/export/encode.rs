@@ -119,7 +119,9 @@ impl Encoder {
             (Format::Ndjson, Content::Rows(_)) => Box::new(Text { lines: lines::Rows::default(), sink }),
             (Format::Ndjson, _) => Box::new(Text { lines: lines::Events::default(), sink }),
             (Format::OcsfNdjson, _) => Box::new(Text { lines: lines::Ocsf, sink }),
-            (Format::Csv, _) => Box::new(Text { lines: csv::Csv::new(schema, &mut sink)?, sink }),
+            (Format::Csv | Format::CsvRaw, _) => {
+                Box::new(Text { lines: csv::Csv::new(schema, format, &mut sink)?, sink })
+            }
             (Format::Arrow, _) => Box::new(arrow::File::new(schema)?),
         };
         let groups = (!format.is_lines()).then(|| Regroup::new(columns.schema()));

@@ -109,8 +109,14 @@ fn with_values(filter: Expr, values: &ParamValues) -> datafusion::error::Result<
     filled.map(|filled| filled.data)
 }
 
-fn simplified(filter: Expr, state: &SessionState, columns: &DFSchemaRef) -> datafusion::error::Result<Expr> {
+/// `filter` with the types and the constants that a plan would have.
+pub(crate) fn simplified(
+    filter: Expr,
+    state: &SessionState,
+    columns: &DFSchemaRef,
+) -> datafusion::error::Result<Expr> {
     let context = SimplifyContext::builder()
+        .with_query_execution_start_time(state.execution_props().query_execution_start_time)
         .with_schema(Arc::clone(columns))
         .with_config_options(Arc::clone(state.config_options()))
         .build();

@@ -9,7 +9,7 @@
 //! Values, in the text formats: times with a zone are RFC 3339 in UTC with microseconds
 //! (`2026-11-22T03:04:05.678901Z`), without a zone the same without the `Z`, dates `yyyy-mm-dd`, lists JSON
 //! arrays, binary lowercase hex. JSON has `null` for NaN and infinity; CSV has nothing for null and `""` for
-//! empty text. Columns of JSON text stay text.
+//! empty text, and a `'` before text that a spreadsheet would run. Columns of JSON text stay text.
 
 mod arrow;
 pub(crate) mod csv;
@@ -46,8 +46,10 @@ pub enum Format {
     Json,
     /// One object a line, rows only.
     Ndjson,
-    /// RFC 4180 with a header line.
+    /// RFC 4180 with a header line, safe to open in a spreadsheet; not every text comes back from it as it was.
     Csv,
+    /// The same with every text as it is: for programs.
+    CsvRaw,
     /// Arrow IPC stream.
     Arrow,
     /// One Parquet file.
@@ -58,7 +60,8 @@ pub enum Format {
 
 impl Format {
     /// The formats of the API, in the order of preference for `*/*`.
-    pub const ALL: [Self; 6] = [Self::Json, Self::Ndjson, Self::Csv, Self::Arrow, Self::Parquet, Self::Table];
+    pub const ALL: [Self; 7] =
+        [Self::Json, Self::Ndjson, Self::Csv, Self::CsvRaw, Self::Arrow, Self::Parquet, Self::Table];
 
     /// The name in `?format=` and `--format`.
     pub fn name(self) -> &'static str {
@@ -66,6 +69,7 @@ impl Format {
             Self::Json => "json",
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
+            Self::CsvRaw => "csv-raw",
             Self::Arrow => "arrow",
             Self::Parquet => "parquet",
             Self::Table => "table",
@@ -77,7 +81,7 @@ impl Format {
         match self {
             Self::Json => "application/json",
             Self::Ndjson => "application/x-ndjson",
-            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Csv | Self::CsvRaw => "text/csv; charset=utf-8; header=present",
             Self::Arrow => "application/vnd.apache.arrow.stream",
             Self::Parquet => "application/vnd.apache.parquet",
             Self::Table => "text/plain; charset=utf-8",
@@ -136,7 +140,7 @@ impl Format {
         Ok(match self {
             Self::Json => Box::new(json::Document::new(schema)),
             Self::Ndjson => Box::new(json::Lines::new()),
-            Self::Csv => Box::new(csv::Csv::new(schema)),
+            Self::Csv | Self::CsvRaw => Box::new(csv::Csv::new(schema, self)),
             Self::Arrow => Box::new(arrow::Ipc::new(&schema)?),
             Self::Parquet => Box::new(parquet::Parquet::new(schema)?),
             Self::Table => Box::new(table::Table::new(schema)),

@@ -29,6 +29,7 @@ use super::{
     session,
     settings::Settings,
     statistics::{Ledger, Reading},
+    subqueries::Subqueries,
     topk,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -105,9 +106,13 @@ impl Job {
         let events = Arc::clone(&self.events);
         let (state, task) =
             session::session(&self.template, events, &self.settings, self.now).map_err(failure)?;
-        let plan = plan::plan(&state, checked.statement, params).await.map_err(failure)?;
+        let logical = plan::plan(&state, checked.statement, params).await.map_err(failure)?;
+        let plan = match self.settings.pruning {
+            true => Subqueries::new(&state, &task, &self.ledger).plan(logical).await?,
+            false => state.create_physical_plan(&logical).await.map_err(failure)?,
+        };
         joins::check(&plan)?;
-        self.ledger.set_reading(Reading::Plan(Arc::clone(&plan)));
+        self.ledger.begin(Reading::Plan(Arc::clone(&plan)));
         execute_stream(plan, task).map_err(failure)
     }
 

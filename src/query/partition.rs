@@ -30,13 +30,12 @@ use super::{
 };
 use crate::event::schema::{DAY, OCCURRED_AT, TENANT_ID};
 
-/// Whether `filter` depends on nothing but the tenant and the day.
+/// Whether `filter` depends on nothing but the tenant and the day, or on nothing at all: `day IN (NULL)` is handed down as a filter on
+/// the day, and the optimizer makes a constant of it after that.
 pub(crate) fn by_partition(filter: &Expr) -> bool {
     let filter = of_days(filter);
     let columns = filter.column_refs();
-    !columns.is_empty()
-        && columns.iter().all(|column| column.name == TENANT_ID || column.name == DAY)
-        && !filter.is_volatile()
+    columns.iter().all(|column| column.name == TENANT_ID || column.name == DAY) && !filter.is_volatile()
 }
 
 /// `filter` with `day` in the place of `occurred_at` wherever that is compared with a midnight, so that whole days pass:

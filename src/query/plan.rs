@@ -1,8 +1,9 @@
-//! From a checked statement to a physical plan whose columns any client can read.
+//! From a checked statement to a logical plan whose columns any client can read.
 //!
-//! In: a statement, its parameters and a session. Out: an optimised physical plan. Guaranteed: columns have
+//! In: a statement, its parameters and a session. Out: a logical plan, which `subqueries` makes a physical one. Guaranteed: columns have
 //! distinct names (a second `id` becomes `id_2`) and stable types: strings are `Utf8` whatever a function
-//! made of them, times with a zone are in UTC, and JSON values (`metadata -> 'a'`) are JSON text. Text that is a view is
+//! made of them, times are microseconds and, with a zone, in UTC, and JSON values (`metadata -> 'a'`) are JSON text; inside of lists,
+//! structs and maps, too. Text that is a view is
 //! converted where the answer comes out ([`with_plain_text`]): as a part of the plan, forty such columns would take
 //! longer to optimise than a needle takes to find.
 
@@ -11,14 +12,14 @@ use std::{collections::HashSet, sync::Arc};
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
     compute::cast as cast_array,
-    datatypes::{DataType, Field, FieldRef, Schema},
+    datatypes::{DataType, FieldRef, Schema, TimeUnit},
 };
 use datafusion::{
     common::{Column, DFSchema, ParamValues, plan_err},
     error::Result,
     execution::SessionState,
     logical_expr::{DescribeTable, Expr, LogicalPlan, LogicalPlanBuilder, cast},
-    physical_plan::{ExecutionPlan, SendableRecordBatchStream, stream::RecordBatchStreamAdapter},
+    physical_plan::{SendableRecordBatchStream, stream::RecordBatchStreamAdapter},
     sql::parser::Statement,
 };
 use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_union_to_text_udf};
@@ -31,17 +32,16 @@ pub(crate) async fn plan(
     state: &SessionState,
     statement: Statement,
     params: ParamValues,
-) -> Result<Arc<dyn ExecutionPlan>> {
+) -> Result<LogicalPlan> {
     let logical = state.statement_to_plan(statement).await?.with_param_values(params)?;
-    let logical = match logical {
+    Ok(match logical {
         // The table that people see has the types that answers have.
         LogicalPlan::DescribeTable(table) => {
             LogicalPlan::DescribeTable(DescribeTable { schema: schema::table_schema(), ..table })
         }
         LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => logical,
         query => with_stable_columns(query)?,
-    };
-    state.create_physical_plan(&logical).await
+    })
 }
 
 /// Adds a projection that renames and converts columns, if any needs it.
@@ -128,32 +128,88 @@ fn distinct(name: &str, taken: &mut HashSet<String>) -> String {
     candidate
 }
 
-/// The same for what is inside of a list, where views are not converted later.
-fn stable_item_type(data_type: &DataType) -> Option<DataType> {
+/// What a type is turned into for clients; `None` if it stays. Text that is a view stays: it is converted later.
+fn stable_type(data_type: &DataType) -> Option<DataType> {
+    let stable = match data_type {
+        DataType::Utf8View => return None,
+        other => type_inside(other),
+    };
+    (stable != *data_type).then_some(stable)
+}
+
+/// What a type is turned into for clients where it is inside of another: one that common readers of Arrow and Parquet know.
+///
+/// Times count microseconds, as the events' own do: Spark refuses a whole Parquet file for one column of nanoseconds. Digits below are cut
+/// off, towards 1970; what has no microsecond, some 290,000 years away, is an error of the query.
+fn type_inside(data_type: &DataType) -> DataType {
+    let field = |field: &FieldRef| -> FieldRef {
+        Arc::new(field.as_ref().clone().with_data_type(type_inside(field.data_type())))
+    };
     match data_type {
-        DataType::Utf8View => Some(DataType::Utf8),
-        other => stable_type(other),
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::Dictionary(_, values) => type_inside(values),
+        DataType::RunEndEncoded(_, values) => type_inside(values.data_type()),
+        DataType::Timestamp(_, zone) => {
+            DataType::Timestamp(TimeUnit::Microsecond, zone.as_ref().map(|_| "UTC".into()))
+        }
+        DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
+        DataType::Duration(_) => DataType::Duration(TimeUnit::Microsecond),
+        DataType::Date64 => DataType::Date32,
+        DataType::Float16 => DataType::Float32,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => DataType::List(field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        DataType::Map(entries, is_sorted) => DataType::Map(field(entries), *is_sorted),
+        other => other.clone(),
     }
 }
 
-/// What a type is turned into for clients; `None` if it stays.
-fn stable_type(data_type: &DataType) -> Option<DataType> {
-    Some(match data_type {
-        DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::Dictionary(_, values) => stable_type(values).unwrap_or_else(|| (**values).clone()),
-        DataType::Timestamp(unit, Some(zone)) if &**zone != "UTC" => {
-            DataType::Timestamp(*unit, Some("UTC".into()))
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+
+    use super::*;
+
+    fn item(data_type: DataType) -> FieldRef {
+        Arc::new(Field::new("item", data_type, true))
+    }
+
+    /// Would catch a type inside of another that a reader refuses, or a view at the top that is converted twice.
+    #[test]
+    fn types_are_those_that_readers_know() {
+        let nanos = || DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
+        let micros = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let pair = |text, time| DataType::Struct(vec![item(text), item(time)].into());
+        for (from, to) in [
+            (nanos(), Some(micros())),
+            (micros(), None),
+            (
+                DataType::Timestamp(TimeUnit::Second, None),
+                Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
+            ),
+            (DataType::Time32(TimeUnit::Second), Some(DataType::Time64(TimeUnit::Microsecond))),
+            (DataType::Duration(TimeUnit::Nanosecond), Some(DataType::Duration(TimeUnit::Microsecond))),
+            (DataType::Utf8View, None),
+            (DataType::Utf8, None),
+            (DataType::LargeList(item(DataType::Utf8View)), Some(DataType::List(item(DataType::Utf8)))),
+            (pair(DataType::Utf8, micros()), None),
+            (
+                DataType::List(item(DataType::Map(item(pair(DataType::Utf8View, nanos())), false))),
+                Some(DataType::List(item(DataType::Map(item(pair(DataType::Utf8, micros())), false)))),
+            ),
+            (
+                DataType::List(item(DataType::Dictionary(
+                    DataType::Int32.into(),
+                    DataType::LargeUtf8.into(),
+                ))),
+                Some(DataType::List(item(DataType::Utf8))),
+            ),
+        ] {
+            assert_eq!(stable_type(&from), to, "{from}");
         }
-        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) => {
-            match (data_type, stable_item_type(item.data_type())) {
-                (DataType::List(_), None) => return None,
-                (_, None) => DataType::List(Arc::clone(item)),
-                (_, Some(item_type)) => {
-                    DataType::List(Arc::new(Field::new(item.name(), item_type, item.is_nullable())))
-                }
-            }
-        }
-        _ => return None,
-    })
+    }
 }

@@ -32,7 +32,7 @@ use super::{
     prune::{self, Kept, KeptFile},
     scan::Scan,
     skip::Skip,
-    statistics::Ledger,
+    statistics::{Ledger, Statistics},
 };
 use crate::{
     event::schema::{DAY, OCCURRED_AT, SEQ, TENANT_ID},
@@ -154,6 +154,26 @@ impl TableProvider for EventsTable {
 impl EventsTable {
     /// What of all files and rows may pass `filters`.
     pub(crate) async fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Kept> {
+        let kept = self.left(state, filters).await?;
+        self.ledger.add_scan(&kept.counts);
+        Ok(kept)
+    }
+
+    /// How many rows a scan with `filters` would read.
+    pub(crate) async fn rows_left(&self, state: &dyn Session, filters: &[Expr]) -> Result<u64> {
+        let all: Vec<Expr> = filters.iter().chain(&self.narrowing).cloned().collect();
+        let counts = self.left(state, &all).await?.counts;
+        // What it costs to ask the index is counted here: it is in memory when the scan asks again.
+        self.ledger.add_scan(&Statistics {
+            index_segments: counts.index_segments,
+            index_requests: counts.index_requests,
+            index_bytes_read: counts.index_bytes_read,
+            ..Statistics::default()
+        });
+        Ok(counts.rows_kept + counts.rows_uncommitted)
+    }
+
+    async fn left(&self, state: &dyn Session, filters: &[Expr]) -> Result<Kept> {
         let predicate = self.predicate(state, filters)?;
         let mut kept = self.keep(state, predicate.as_ref(), filters)?;
         if let Some(indexes) = self.indexes.as_ref().filter(|_| self.pruning && !kept.files.is_empty())
@@ -163,7 +183,6 @@ impl EventsTable {
         }
         prune::by_min_max(predicate.as_ref(), &mut kept);
         kept.counts.rows_kept = kept.files.iter().map(KeptFile::rows).sum();
-        self.ledger.add_scan(&kept.counts);
         Ok(kept)
     }
 

@@ -67,7 +67,8 @@ pub(crate) struct Ledger {
 #[derive(Debug, Default)]
 struct State {
     counts: Statistics,
-    reading: Option<Reading>,
+    /// What reads or has read; `None` for what is done, whose bytes are in `counts`.
+    readings: Vec<Option<Reading>>,
     ended: Option<Instant>,
 }
 
@@ -104,9 +105,17 @@ impl Ledger {
         });
     }
 
-    /// What tells the bytes read.
-    pub(crate) fn set_reading(&self, reading: Reading) {
-        self.with(|state| state.reading = Some(reading));
+    /// Adds something that tells the bytes it reads; gives its number.
+    pub(crate) fn begin(&self, reading: Reading) -> usize {
+        self.with(|state| {
+            state.readings.push(Some(reading));
+            state.readings.len() - 1
+        })
+    }
+
+    /// Keeps what was read by the one with that number, and lets it go.
+    pub(crate) fn finish(&self, number: usize) {
+        self.with(|state| state.finish(number));
     }
 
     /// Adds rows of the answer and returns how many there are now.
@@ -121,9 +130,7 @@ impl Ledger {
     pub(crate) fn end(&self) {
         self.with(|state| {
             state.ended.get_or_insert_with(Instant::now);
-            if let Some(reading) = state.reading.take() {
-                state.counts.bytes_read = reading.bytes();
-            }
+            (0..state.readings.len()).for_each(|number| state.finish(number));
         });
     }
 
@@ -133,8 +140,8 @@ impl Ledger {
                 true => state.counts.clone(),
                 false => Statistics { rows_returned: state.counts.rows_returned, ..Statistics::default() },
             };
-            if let Some(reading) = state.reading.as_ref().filter(|_| self.open) {
-                counts.bytes_read = reading.bytes();
+            if self.open {
+                counts.bytes_read += state.readings.iter().flatten().map(Reading::bytes).sum::<u64>();
             }
             let elapsed = state.ended.unwrap_or_else(Instant::now).duration_since(self.started);
             counts.milliseconds = elapsed.as_micros() as f64 / 1_000.0;
@@ -144,6 +151,14 @@ impl Ledger {
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn finish(&mut self, number: usize) {
+        if let Some(reading) = self.readings.get_mut(number).and_then(Option::take) {
+            self.counts.bytes_read += reading.bytes();
+        }
     }
 }
 

@@ -9,4 +9,5 @@ mod limits;
 mod narrow;
 mod needle;
 mod stretch;
+mod subqueries;
 mod topk;

@@ -71,7 +71,7 @@ pub(crate) async fn first(
     let all: Vec<Expr> = table.narrowing.iter().chain(&filters).cloned().collect();
     let kept = table.prune(state, &all).await?;
     let metrics = ExecutionPlanMetricsSet::new();
-    table.ledger.set_reading(statistics::Reading::Metrics(metrics.clone()));
+    table.ledger.begin(statistics::Reading::Metrics(metrics.clone()));
     let left = filters.iter().filter(|filter| !table.decides(filter)).cloned();
     let (of_files, of_memory) = (physical(left, state)?, physical(filters.iter().cloned(), state)?);
     let narrowing = physical(table.narrowing.iter().cloned(), state)?;

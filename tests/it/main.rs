@@ -1,6 +1,7 @@
 //! The one integration binary: the library over real stores, and the real program over HTTP and the command line.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
 
+mod answer_formats;
 mod api;
 mod beside;
 mod cells;

@@ -1,157 +1,29 @@
-//! CSV as RFC 4180 has it, safe to open in a spreadsheet.
-//!
-//! A header, CRLF, quotes where a value needs them; nothing between two commas is null, `""` is empty text. Lists are JSON,
-//! times and dates as in the other text formats.
-//!
-//! Who can name a document can name it `=HYPERLINK(…)`, and a spreadsheet runs that on the machine of whoever opens the file
-//! ([OWASP, CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)). So text gets one `'` before it, and quotes
-//! around it, if
-//!
-//! - its first letter that is neither white space, nor a control or an invisible one (U+200B–U+200F, U+2060, U+FEFF), is one of
-//!   `=` `+` `-` `@`, their full-width and small forms (U+FF1D, U+FF0B, U+FF0D, U+FF20, U+FE66, U+FE62, U+FE63, U+FE6B), or
-//!   the minus sign U+2212; or
-//! - a tab, a carriage return or a line feed stands before that letter.
-//!
-//! That holds for values of all types but numbers, truth values, times, dates and intervals, and for the names of columns. It
-//! cannot be undone: `'=a` may have been `=a` or `'=a`. Whoever needs every letter takes another format.
+//! CSV as answers have it, see [`crate::query::format`]: safe to open in a spreadsheet, or raw.
 
-use arrow::{
-    array::RecordBatch,
-    datatypes::{DataType, SchemaRef},
-    error::ArrowError,
-    json::EncoderOptions,
-};
+use std::io::Write;
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 
 use super::{Format, lines::Lines, sink::Sink, unfit};
-use crate::{
-    error::Result,
-    query::format::{
-        csv::{append_in_quotes, append_quoted, separate},
-        text,
-    },
-};
-
-/// What makes a spreadsheet take a text for a formula.
-const SIGNS: [char; 13] = [
-    '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{fe66}', '\u{fe62}', '\u{fe63}',
-    '\u{fe6b}', '\u{2212}',
-];
+use crate::{error::Result, query::format::csv};
 
 /// The lines of a CSV file.
 pub(super) struct Csv {
-    schema: SchemaRef,
-    nested: EncoderOptions,
+    lines: csv::Lines,
+    format: Format,
 }
 
 impl Csv {
-    /// Begins with the header.
-    pub(super) fn new(schema: SchemaRef, sink: &mut Sink) -> Result<Self> {
-        let mut line = Vec::new();
-        for (position, field) in schema.fields().iter().enumerate() {
-            separate(position, &mut line);
-            append_text(field.name().as_bytes(), &mut line);
-        }
-        line.extend_from_slice(b"\r\n");
-        sink.put(&line)?;
-        Ok(Self { schema, nested: text::json_options() })
-    }
-
-    fn rows(&self, group: &RecordBatch, sink: &mut Sink) -> Result<(), ArrowError> {
-        let columns = self.schema.fields().iter().zip(group.columns());
-        let mut cells = columns
-            .map(|(field, column)| text::Cells::new(field, column, &self.nested))
-            .collect::<Result<Vec<_>, _>>()?;
-        let nulls: Vec<_> = group.columns().iter().map(|column| column.logical_nulls()).collect();
-        let harmless: Vec<bool> =
-            self.schema.fields().iter().map(|field| is_harmless(field.data_type())).collect();
-        let (mut value, mut line) = (Vec::new(), Vec::new());
-        for row in 0..group.num_rows() {
-            line.clear();
-            for (position, cell) in cells.iter_mut().enumerate() {
-                separate(position, &mut line);
-                if nulls[position].as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-                    continue;
-                }
-                value.clear();
-                cell.append(row, &mut value)?;
-                if harmless[position] {
-                    append_quoted(&value, &mut line);
-                } else {
-                    append_text(&value, &mut line);
-                }
-            }
-            line.extend_from_slice(b"\r\n");
-            std::io::Write::write_all(sink, &line)?;
-        }
-        Ok(())
+    /// Begins with the header; `format` is CSV, safe or raw.
+    pub(super) fn new(schema: SchemaRef, format: Format, sink: &mut Sink) -> Result<Self> {
+        let lines = csv::Lines::new(schema, format == Format::CsvRaw);
+        sink.put(&lines.header())?;
+        Ok(Self { lines, format })
     }
 }
 
 impl Lines for Csv {
     fn write(&mut self, group: &RecordBatch, sink: &mut Sink) -> Result<()> {
-        self.rows(group, sink).map_err(|cause| unfit(Format::Csv, cause))
-    }
-}
-
-/// Types whose text forms nobody chooses.
-fn is_harmless(data_type: &DataType) -> bool {
-    data_type.is_numeric() || data_type.is_temporal() || matches!(data_type, DataType::Boolean)
-}
-
-/// Appends text that somebody chose.
-fn append_text(value: &[u8], line: &mut Vec<u8>) {
-    if !std::str::from_utf8(value).is_ok_and(may_be_formula) {
-        return append_quoted(value, line);
-    }
-    append_in_quotes("'", value, line);
-}
-
-fn may_be_formula(text: &str) -> bool {
-    let shown = text.trim_start_matches(is_unseen);
-    let before = &text[..text.len() - shown.len()];
-    before.contains(['\t', '\r', '\n']) || shown.starts_with(SIGNS)
-}
-
-fn is_unseen(letter: char) -> bool {
-    let invisible = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
-    letter.is_whitespace() || letter.is_control() || invisible
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Would catch a text that a spreadsheet runs, and one that is changed without need.
-    #[test]
-    fn formulas_are_made_text() {
-        for text in [
-            "=1+1",
-            "+cmd|' /C calc'!A0",
-            "-2+3",
-            "@SUM(1)",
-            "\tx",
-            "\rx",
-            "\nx",
-            "  =1",
-            " \u{a0}\u{3000}+1",
-            "\u{feff}=1",
-            "\u{200b}@x",
-            "\0=1",
-            "＝1",
-            "＋1",
-            "－1",
-            "＠x",
-            "﹦1",
-            "−1",
-            " \t",
-        ] {
-            assert!(may_be_formula(text), "{text:?}");
-        }
-        for text in ["", " ", "a=1", "'=1", "x\t=1", "\"=1", "{\"=\":1}", "[\"=\"]", "é", "–1", "1-2"] {
-            assert!(!may_be_formula(text), "{text:?}");
-        }
-        let mut line = Vec::new();
-        append_text(b"=HYPERLINK(\"x\",1)", &mut line);
-        assert_eq!(line, b"\"'=HYPERLINK(\"\"x\"\",1)\"");
+        self.lines.rows(group, |line| sink.write_all(line)).map_err(|cause| unfit(self.format, cause))
     }
 }

@@ -16,6 +16,8 @@ pub enum Format {
     Ndjson,
     /// RFC 4180 with a header line, safe to open in a spreadsheet; not every text comes back from it as it was.
     Csv,
+    /// The same with every text as it is: for programs.
+    CsvRaw,
     /// An Arrow IPC stream with zstd buffers.
     Arrow,
     /// Events of the Open Cybersecurity Schema Framework in Parquet: nested columns.
@@ -38,8 +40,15 @@ pub enum Compression {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 6] =
-        [Self::Parquet, Self::Ndjson, Self::Csv, Self::Arrow, Self::OcsfParquet, Self::OcsfNdjson];
+    pub const ALL: [Self; 7] = [
+        Self::Parquet,
+        Self::Ndjson,
+        Self::Csv,
+        Self::CsvRaw,
+        Self::Arrow,
+        Self::OcsfParquet,
+        Self::OcsfNdjson,
+    ];
 
     /// The name in requests, settings and on the command line.
     pub fn name(self) -> &'static str {
@@ -47,6 +56,7 @@ impl Format {
             Self::Parquet => "parquet",
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
+            Self::CsvRaw => "csv-raw",
             Self::Arrow => "arrow",
             Self::OcsfParquet => "ocsf-parquet",
             Self::OcsfNdjson => "ocsf-ndjson",
@@ -74,7 +84,7 @@ impl Format {
 
     /// Whether each row is text of its own, whatever stands before and after it.
     pub(super) fn is_lines(self) -> bool {
-        matches!(self, Self::Ndjson | Self::Csv | Self::OcsfNdjson)
+        matches!(self, Self::Ndjson | Self::Csv | Self::CsvRaw | Self::OcsfNdjson)
     }
 
     /// The compressions that the format may be packed with; the first is the one if nothing is said.
@@ -82,7 +92,7 @@ impl Format {
         match self {
             Self::Parquet | Self::Arrow | Self::OcsfParquet => &[Compression::None],
             Self::Ndjson | Self::OcsfNdjson => &[Compression::Zstd, Compression::Gzip, Compression::None],
-            Self::Csv => &[Compression::None, Compression::Gzip, Compression::Zstd],
+            Self::Csv | Self::CsvRaw => &[Compression::None, Compression::Gzip, Compression::Zstd],
         }
     }
 
@@ -102,7 +112,7 @@ impl Format {
         let own = match self {
             Self::Parquet | Self::OcsfParquet => "parquet",
             Self::Ndjson | Self::OcsfNdjson => "ndjson",
-            Self::Csv => "csv",
+            Self::Csv | Self::CsvRaw => "csv",
             Self::Arrow => "arrows",
         };
         match compression {
@@ -117,7 +127,7 @@ impl Format {
         match self {
             Self::Parquet | Self::OcsfParquet => "application/vnd.apache.parquet",
             Self::Ndjson | Self::OcsfNdjson => "application/x-ndjson",
-            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Csv | Self::CsvRaw => "text/csv; charset=utf-8; header=present",
             Self::Arrow => "application/vnd.apache.arrow.stream",
         }
     }
@@ -151,7 +161,8 @@ impl Format {
             Self::Ndjson => {
                 "one event a line, as the API shows it; rows of a query as objects with all columns"
             }
-            Self::Csv => "a header, one line a row; not reversible, see below",
+            Self::Csv => "a header, one line a row; safe in a spreadsheet and not reversible, see below",
+            Self::CsvRaw => "the same with every text as it is, for programs",
             Self::Arrow => "an IPC stream of the table's columns; zstd inside",
             Self::OcsfParquet => {
                 "[OCSF](#ocsf), nested columns; `unmapped` and `resources.data` are JSON text"

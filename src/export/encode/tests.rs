@@ -243,6 +243,8 @@ fn answers_are_files_as_well() {
          ,,,,,,,b\r\n\
          \"\",x,2,2.0,false,1969-12-31,1970-01-01T00:00:00.000000Z,c\r\n"
     );
+    let raw = unpacked(Compression::None, &file(Format::CsvRaw, Compression::None));
+    assert!(raw.starts_with("t,v,i,f,b,d,z,=x\r\n\"=a \"\"b\"\"\",-1,-1,-1.5,true,"), "{raw}");
 }
 
 /// Would catch a wrong request that is found out late, or that is reported as a defect of the server.

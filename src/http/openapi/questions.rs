@@ -24,12 +24,16 @@ fn formats() -> Vec<(&'static str, Value)> {
     let schema = |format: Format| match format {
         Format::Json => reference("Rows"),
         Format::Ndjson => json!({"type": "string", "description": "One row a line."}),
-        Format::Csv => json!({"type": "string", "description": "RFC 4180 with a header line."}),
+        Format::Csv | Format::CsvRaw => json!({"type": "string", "description":
+            "RFC 4180 with a header line. Text that a spreadsheet could take for a formula gets a ' before it; \
+             ?format=csv-raw leaves it as it is."}),
         Format::Table => json!({"type": "string", "description": "Columns for a terminal; the first rows."}),
         Format::Arrow | Format::Parquet => json!({"description": "Binary."}),
     };
     let media = |format: Format| format.content_type().split(';').next().unwrap_or_default();
-    Format::ALL.into_iter().map(|format| (media(format), schema(format))).collect()
+    // The raw form has the media type of the other, which is what `Accept` gets.
+    let of_accept = Format::ALL.into_iter().filter(|format| *format != Format::CsvRaw);
+    of_accept.map(|format| (media(format), schema(format))).collect()
 }
 
 fn params() -> Value {

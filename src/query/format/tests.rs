@@ -106,6 +106,56 @@ async fn csv_follows_rfc_4180() {
     assert_eq!(empty, b"id\r\n");
 }
 
+/// Would catch an answer that a spreadsheet runs, and a way to the text as it is that changes it.
+#[tokio::test]
+async fn csv_is_safe_in_a_spreadsheet_or_raw() {
+    let engine = engine(10).await;
+    let sql = "SELECT '=1+1' AS \"=name\", ' @x' AS a, -2 AS n, interval '-1 day' AS i, ['-1'] AS l, '-1' AS t, NULL AS u";
+    let text = async |format| String::from_utf8(encoded(&engine, sql, format).await).unwrap();
+    let safe = text(Format::Csv).await;
+    assert_eq!(safe, "\"'=name\",a,n,i,l,t,u\r\n\"'=1+1\",\"' @x\",-2,-1 days,\"[\"\"-1\"\"]\",\"'-1\",\r\n");
+    let raw = text(Format::CsvRaw).await;
+    assert_eq!(raw, "=name,a,n,i,l,t,u\r\n=1+1, @x,-2,-1 days,\"[\"\"-1\"\"]\",-1,\r\n");
+    assert_eq!(Format::from_accept("text/csv"), Some(Format::Csv));
+}
+
+/// Would catch a time that a reader refuses, or a view inside of another type, whatever a function made of it.
+#[tokio::test]
+async fn times_are_microseconds_and_text_is_plain_everywhere() {
+    let engine = engine(10).await;
+    let sql = "SELECT now() AS a, date_bin(interval '1 hour', occurred_at) AS b, to_timestamp('2026-11-22T01:02:03.123456789Z') AS c,
+               date_trunc('day', occurred_at) AS d, CAST('12:00:00.5' AS TIME) AS e, now() - occurred_at AS f,
+               array_agg(actor_id) OVER () AS g, struct(actor_id, now()) AS h, map([action], [now()]) AS i,
+               [struct(actor_id, [now()])] AS j, arrow_cast(occurred_at, 'Timestamp(Second, None)') AS k,
+               arrow_cast([action], 'List(Dictionary(Int32, Utf8))') AS l, target_ids AS m, current_date AS n,
+               current_timestamp AS o, to_timestamp_millis(0) AS p, arrow_cast([action], 'LargeList(LargeUtf8)') AS q
+               FROM events ORDER BY id LIMIT 3";
+    let schema = engine.run(request(sql)).await.unwrap().schema();
+    let shown = format!("{schema:?}");
+    for word in ["Nanosecond", "Millisecond, ", "Second,", "View", "Large", "Dictionary"] {
+        assert!(!shown.contains(word), "{word}: {shown}");
+    }
+    let document: Value = serde_json::from_slice(&encoded(&engine, sql, Format::Json).await).unwrap();
+    assert_eq!(document["rows"][0]["c"], "2026-11-22T01:02:03.123456Z");
+    assert_eq!(document["rows"][0]["h"]["c1"], "2026-11-01T00:00:00.000000Z");
+    assert_eq!(document["rows"][0]["e"], "12:00:00.500000");
+    for format in [Format::Arrow, Format::Parquet] {
+        assert!(!encoded(&engine, sql, format).await.is_empty());
+    }
+    let file = encoded(&engine, sql, Format::Parquet).await;
+    let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file)).unwrap();
+    let columns =
+        file.parquet_schema().columns().iter().map(|column| format!("{:?}", column.logical_type_ref()));
+    assert!(
+        columns.clone().all(|column| !column.contains("NANOS") && !column.contains("MILLIS")),
+        "{columns:?}"
+    );
+    // What a microsecond cannot count to is an error, not NULL.
+    let far = "SELECT arrow_cast(9223372036855, 'Timestamp(Second, None)') AS t";
+    let error = async { engine.run(request(far)).await?.try_collect::<Vec<_>>().await }.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+}
+
 /// Would catch binary formats whose batches do not add up to the answer, with rows and without.
 #[tokio::test]
 async fn arrow_and_parquet_read_back() {

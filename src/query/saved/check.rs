@@ -68,7 +68,8 @@ fn planned(investigation: &Investigation) -> Result<SchemaRef> {
         .map_err(failure)?;
     let events = Arc::new(EmptyTable::new(columns::table_columns()));
     let (state, _) = session::session(&template, events, &settings, DateTime::UNIX_EPOCH).map_err(failure)?;
-    let plan = block_on(plan::plan(&state, checked.statement, params)).map_err(failure)?;
+    let logical = block_on(plan::plan(&state, checked.statement, params)).map_err(failure)?;
+    let plan = block_on(state.create_physical_plan(&logical)).map_err(failure)?;
     Ok(plan.schema())
 }
 

@@ -126,6 +126,11 @@ fn random_term(random: &mut StdRng) -> String {
         21 => format!("id = '{}'", event.id),
         22 => format!("ip_address IN ('203.0.113.{}', NULL, '203.0.113.{}')", number % 50, number % 7),
         23 => format!("(id = '{}' OR actor_id = 'user-{}')", event.id, number % 25),
+        25 => format!(
+            "{} {}IN (NULL)",
+            ["day", "tenant_id", "id"].choose(random).unwrap(),
+            ["", "NOT "].choose(random).unwrap()
+        ),
         24 => format!("array_has(target_ids, 'd,\"1\"') AND actor_id = '{}'", event.actor),
         26 => format!("ip_address LIKE '203.0.113.{}%'", number % 9),
         _ => format!("array_has(target_ids, '{}')", event.actor),
@@ -203,7 +208,7 @@ pub(super) async fn plain(rows: Vec<RecordBatch>) -> SessionContext {
 }
 
 /// One text per row, sorted; without a header, which an answer without batches has not.
-fn sorted(batches: &[RecordBatch]) -> Vec<String> {
+pub(super) fn sorted(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines: Vec<String> = arrow::util::pretty::pretty_format_batches(batches)
         .unwrap()
         .to_string()

@@ -1,0 +1,348 @@
+//! Subqueries in conditions, replaced by what they give.
+//!
+//! In: an analysed plan. Out: the same plan, in which a subquery that does not depend on the row is a constant: `= (SELECT …)` the value
+//! (NULL if it has no row), `IN (SELECT …)` the list of its distinct values, `EXISTS (SELECT …)` true or false. Guaranteed: the same
+//! answer, by the rules of three-valued logic. `x IN ()` is false and `x NOT IN ()` true even for a NULL, and a NULL in the list
+//! makes an `IN` without a match unknown. A subquery stays as it is, for the engine, if it depends on the row or on chance, if it cannot
+//! be planned alone (the engine then says why), or if it gives JSON values of no fixed type. One that gives too many values for a list is
+//! read from where it was left off, not run again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ptr,
+};
+
+use arrow::{array::ArrayRef, datatypes::DataType};
+use datafusion::{
+    common::{
+        exec_err, plan_err,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    error::Result as PlanResult,
+    logical_expr::{
+        BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
+        expr::{Exists, InList, InSubquery, SetComparison, SetQuantifier},
+        lit,
+    },
+    scalar::ScalarValue,
+};
+
+use super::{
+    Subqueries,
+    collected::{Collected, table},
+    estimate::estimate,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    limits::{INDEX_PROBES_MAX, SUBQUERY_ROWS_MAX},
+    query::failure::failure,
+};
+
+/// What the rows of a subquery are called in the plan.
+const SUBQUERY: &str = "__subquery";
+/// A subquery is read first if the rest reads no fewer rows than this part of what it reads; else the rest's values narrow it.
+const REST_ONE_IN: u64 = 4;
+
+/// A subquery that is to be replaced, and the rest of the query that its values narrow.
+struct Found {
+    expr: Expr,
+    rest: LogicalPlan,
+    /// Whether the engine's own way loses the difference between false and unknown, which matters here.
+    has_to_be_known: bool,
+}
+
+impl Subqueries<'_> {
+    /// `plan` with constants where subqueries can be replaced.
+    pub(super) async fn with_values(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let mut found = Vec::new();
+        collect(&plan, &mut found).map_err(failure)?;
+        found.sort_by_key(|found| !found.has_to_be_known);
+        let mut values: HashMap<Expr, Expr> = HashMap::new();
+        for found in found {
+            if !values.contains_key(&found.expr)
+                && let Some(value) = self.value(&found).await?
+            {
+                values.insert(found.expr, value);
+            }
+        }
+        if values.is_empty() {
+            return Ok(plan);
+        }
+        replace(plan, &values).map_err(failure)
+    }
+
+    /// What a subquery is the same as; `None`: it stays.
+    async fn value(&self, found: &Found) -> Result<Option<Expr>> {
+        match &found.expr {
+            Expr::ScalarSubquery(subquery) => self.scalar(subquery).await,
+            Expr::Exists(Exists { subquery, negated }) => {
+                let one = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).limit(0, Some(1));
+                let one = one.and_then(LogicalPlanBuilder::build).map_err(failure)?;
+                let rows = self.read(one, 1).await?;
+                Ok(rows.map(|rows| lit((rows.rows() > 0) != *negated)))
+            }
+            Expr::InSubquery(asked) => self.members(asked, found).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// `x IN (SELECT …)` as `x IN (…)`; with what was read of the subquery in its place, if that is too much for a list.
+    async fn members(&self, asked: &InSubquery, found: &Found) -> Result<Option<Expr>> {
+        let InSubquery { expr, subquery, negated } = asked;
+        if !found.has_to_be_known && !self.comes_first(&subquery.subquery, &found.rest).await {
+            return Ok(None);
+        }
+        let Some(rows) = self.read(subquery.subquery.as_ref().clone(), usize::MAX).await? else {
+            return Ok(None);
+        };
+        let most = if found.has_to_be_known { SUBQUERY_ROWS_MAX } else { INDEX_PROBES_MAX };
+        if let Some(list) = list(expr, subquery, &rows, (*negated, most)).map_err(failure)? {
+            return Ok(Some(list));
+        }
+        if found.has_to_be_known {
+            let message = format!(
+                "query: (NOT) IN (SELECT …) inside of NOT, OR or CASE gives more than {SUBQUERY_ROWS_MAX} rows; \
+                 write it as a condition of its own, or as (NOT) EXISTS (SELECT …)"
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        let plan = as_table(rows, &subquery.subquery).map_err(failure)?;
+        let subquery = Subquery { subquery: plan.into(), ..subquery.clone() };
+        Ok(Some(Expr::InSubquery(InSubquery::new(expr.clone(), subquery, *negated))))
+    }
+
+    async fn scalar(&self, subquery: &Subquery) -> Result<Option<Expr>> {
+        let declared = subquery.subquery.schema().field(0).data_type().clone();
+        let Some(rows) = self.read(subquery.subquery.as_ref().clone(), 1).await? else { return Ok(None) };
+        let value = the_one_value(&rows, &declared).map_err(failure)?;
+        Ok(Some(Expr::Literal(value, None)))
+    }
+
+    /// Whether to run a subquery before the rest. If the rest reads much less, it is the other way round: its values narrow the
+    /// subquery, see `join_keys`.
+    async fn comes_first(&self, subquery: &LogicalPlan, rest: &LogicalPlan) -> bool {
+        let subquery = estimate(subquery, self.state).await;
+        let is_short = subquery.rows.is_some_and(|rows| rows <= INDEX_PROBES_MAX as u64);
+        is_short || estimate(rest, self.state).await.work.saturating_mul(REST_ONE_IN) >= subquery.work
+    }
+
+    /// The rows of a subquery, all of them or the first; `None` if it cannot be planned alone.
+    async fn read(&self, plan: LogicalPlan, rows_max: usize) -> Result<Option<Collected>> {
+        let physical = match self.planned(plan).await {
+            Ok(physical) => physical,
+            // The engine finds the same mistake in its place, or there is none if the subquery is not alone.
+            Err(error) if error.kind() == ErrorKind::Invalid => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.run(physical, rows_max).await.map(Some)
+    }
+}
+
+/// `= ANY (SELECT …)` as `IN`, and `<> ALL (SELECT …)` as `NOT IN`.
+///
+/// DataFusion 55.2 makes an `EXISTS` of them that loses a LIMIT of the subquery, and takes a column of the subquery for the one of the same
+/// name outside. What is no `IN` is therefore refused.
+pub(super) fn without_quantifiers(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        node.map_expressions(|expr| {
+            expr.transform_up(|expr| {
+                let Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) = expr else {
+                    return Ok(Transformed::no(expr));
+                };
+                let negated = match (op, &quantifier) {
+                    (Operator::Eq, SetQuantifier::Any) => false,
+                    (Operator::NotEq, SetQuantifier::All) => true,
+                    _ => {
+                        return plan_err!(
+                            "{op} {quantifier} (SELECT …) is not available; compare with (SELECT min(…) …) or (SELECT max(…) …)"
+                        );
+                    }
+                };
+                Ok(Transformed::yes(Expr::InSubquery(InSubquery::new(expr, subquery, negated))))
+            })
+        })
+    });
+    rewritten.map(|rewritten| rewritten.data)
+}
+
+/// Collects what can be replaced: conditions of filters and joins, those inside of subqueries that stay included.
+fn collect(plan: &LogicalPlan, found: &mut Vec<Found>) -> PlanResult<()> {
+    plan.apply(|node| {
+        let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
+        let mut as_false = Vec::new();
+        if let LogicalPlan::Filter(filter) = node {
+            unknown_is_false(&filter.predicate, true, &mut as_false);
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                let Some(subquery) = subquery_of(expr) else { return Ok(TreeNodeRecursion::Continue) };
+                let has_to_be_known =
+                    is_condition && matches!(expr, Expr::InSubquery(_)) && !as_false.iter().any(|known| ptr::eq(*known, expr));
+                if is_condition && can_be_replaced(expr, subquery)? {
+                    found.push(Found { expr: expr.clone(), rest: node.clone(), has_to_be_known });
+                    return Ok(TreeNodeRecursion::Continue);
+                }
+                if has_to_be_known && !subquery.outer_ref_columns.is_empty() {
+                    return plan_err!(
+                        "IN (SELECT …) that depends on the row is not available inside of NOT, OR or CASE; write (NOT) EXISTS (SELECT …)"
+                    );
+                }
+                collect(&subquery.subquery, found)?;
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(())
+}
+
+/// Collects each `IN (SELECT …)` of `condition` of which it does not matter whether it is false or unknown, or that the engine answers
+/// rightly: a condition of its own, and without NOT also inside of OR.
+fn unknown_is_false<'a>(condition: &'a Expr, is_alone: bool, found: &mut Vec<&'a Expr>) {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if matches!(op, Operator::And | Operator::Or) => {
+            for side in [left, right] {
+                unknown_is_false(side, is_alone && *op == Operator::And, found);
+            }
+        }
+        Expr::InSubquery(asked) if is_alone || !asked.negated => found.push(condition),
+        Expr::Not(asked) if is_alone && matches!(**asked, Expr::InSubquery(_)) => found.push(asked),
+        _ => {}
+    }
+}
+
+/// The subqueries that would be replaced, as text.
+pub(super) fn replaceable(plan: &LogicalPlan) -> PlanResult<Vec<String>> {
+    let mut found = Vec::new();
+    collect(plan, &mut found)?;
+    let shown = found.iter().filter_map(|found| {
+        let subquery = subquery_of(&found.expr)?;
+        Some(format!("{}\n{}", found.expr, subquery.subquery.display_indent()))
+    });
+    Ok(shown.collect())
+}
+
+fn replace(plan: LogicalPlan, values: &HashMap<Expr, Expr>) -> PlanResult<LogicalPlan> {
+    let replaced = plan.transform_down_with_subqueries(|node| match node {
+        LogicalPlan::Filter(_) | LogicalPlan::Join(_) => node.map_expressions(|expr| {
+            expr.transform_down(|expr| match values.get(&expr) {
+                Some(value) => Ok(Transformed::new(value.clone(), true, TreeNodeRecursion::Jump)),
+                None => Ok(Transformed::no(expr)),
+            })
+        }),
+        other => Ok(Transformed::no(other)),
+    });
+    replaced.map(|replaced| replaced.data)
+}
+
+/// Whether `expr` holds a subquery.
+pub(super) fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|expr| Ok(subquery_of(expr).is_some())).unwrap_or(true)
+}
+
+fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+    match expr {
+        Expr::ScalarSubquery(subquery)
+        | Expr::Exists(Exists { subquery, .. })
+        | Expr::InSubquery(InSubquery { subquery, .. })
+        | Expr::SetComparison(SetComparison { subquery, .. }) => Some(subquery),
+        _ => None,
+    }
+}
+
+fn can_be_replaced(expr: &Expr, subquery: &Subquery) -> PlanResult<bool> {
+    let fields = subquery.subquery.schema().fields();
+    let has_constants = match expr {
+        Expr::Exists(_) => true,
+        Expr::ScalarSubquery(_) => fields.len() == 1 && is_plain(fields[0].data_type()),
+        _ => fields.len() == 1 && !fields[0].data_type().is_nested(),
+    };
+    Ok(has_constants && subquery.outer_ref_columns.is_empty() && is_stable(&subquery.subquery)?)
+}
+
+/// Whether running `plan` twice gives the same.
+pub(super) fn is_stable(plan: &LogicalPlan) -> PlanResult<bool> {
+    let mut is_stable = true;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            is_stable &= !expr.is_volatile();
+            Ok(if is_stable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        })?;
+        Ok(if is_stable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(is_stable)
+}
+
+/// Whether constants of that type can be compared: JSON values of no fixed type cannot.
+fn is_plain(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Union(..) | DataType::Struct(_) | DataType::Map(..) => false,
+        DataType::List(item) | DataType::LargeList(item) => is_plain(item.data_type()),
+        _ => true,
+    }
+}
+
+/// The value of a scalar subquery.
+fn the_one_value(rows: &Collected, declared: &DataType) -> PlanResult<ScalarValue> {
+    if rows.rows() > 1 {
+        // As the engine says it where it runs such a subquery itself.
+        return exec_err!("Scalar subquery returned more than one row");
+    }
+    let batch = rows.batches().iter().find(|batch| batch.num_rows() > 0);
+    match batch {
+        Some(batch) => of_type(ScalarValue::try_from_array(batch.column(0), 0)?, declared),
+        None => ScalarValue::try_from(declared),
+    }
+}
+
+/// What was read of a subquery, and the rest of it.
+fn as_table(rows: Collected, subquery: &LogicalPlan) -> PlanResult<LogicalPlan> {
+    let schema = subquery.schema();
+    table(SUBQUERY, rows.numbered(schema.as_arrow())?, schema)
+}
+
+/// Plans may give text as another kind of text than was declared.
+fn of_type(value: ScalarValue, declared: &DataType) -> PlanResult<ScalarValue> {
+    if value.data_type() == *declared { Ok(value) } else { value.cast_to(declared) }
+}
+
+/// `expr IN (…)` with what is in `rows`, the answer of `subquery`; `None` if there are more than `most` values.
+fn list(
+    expr: &Expr,
+    subquery: &Subquery,
+    rows: &Collected,
+    (negated, most): (bool, usize),
+) -> PlanResult<Option<Expr>> {
+    let declared = subquery.subquery.schema().field(0).data_type();
+    let columns = rows.batches().iter().map(|batch| batch.column(0));
+    let Some(values) = rows.is_whole().then(|| distinct(columns, most)).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    if values.is_empty() {
+        return Ok(Some(lit(negated)));
+    }
+    let list = values.into_iter().map(|value| Ok(Expr::Literal(of_type(value, declared)?, None)));
+    let list = list.collect::<PlanResult<Vec<_>>>()?;
+    Ok(Some(Expr::InList(InList::new(Box::new(expr.clone()), list, negated))))
+}
+
+/// The distinct values of some columns of one type, in the order in which they come, a NULL included; `None` if they are more than `most`.
+pub(super) fn distinct<'a>(
+    columns: impl Iterator<Item = &'a ArrayRef>,
+    most: usize,
+) -> PlanResult<Option<Vec<ScalarValue>>> {
+    let (mut known, mut values) = (HashSet::new(), Vec::new());
+    for column in columns {
+        for row in 0..column.len() {
+            let value = ScalarValue::try_from_array(column, row)?;
+            if known.contains(&value) {
+                continue;
+            }
+            if values.len() == most {
+                return Ok(None);
+            }
+            known.insert(value.clone());
+            values.push(value);
+        }
+    }
+    Ok(Some(values))
+}
