@@ -1,7 +1,7 @@
 //! The DataFusion session of one query: what it can see, call and use.
 //!
-//! In: the principal's snapshots and the engine's shared parts. Out: a session with one table, `events`, the
-//! functions below, a memory pool and a spill limit of its own. Guaranteed: no files, catalogs, settings or
+//! In: the principal's snapshots and the engine's shared parts. Out: a session with one table, `events`, what describes it
+//! (`information_schema`), the functions below, a memory pool and a spill limit of its own. Guaranteed: no files, catalogs, settings or
 //! table functions are reachable; `now()` is the engine's clock; times are UTC.
 
 use std::{num::NonZeroUsize, sync::Arc};
@@ -27,8 +27,8 @@ use datafusion::{
 };
 
 use super::{
-    addresses, counts::FromCounts, eager::EagerFilters, guard::REFUSED_FUNCTIONS, has_target, has_words,
-    newest::NewestFirst, settings::Settings,
+    addresses, counts::FromCounts, eager::EagerFilters, functions, guard::REFUSED_FUNCTIONS, has_target,
+    has_words, information_schema, newest::NewestFirst, settings::Settings,
 };
 
 const CATALOG: &str = "auditlake";
@@ -68,6 +68,7 @@ pub(crate) fn template(
     for function in [has_words::function(), has_target::function(), addresses::function()] {
         state.register_udf(function)?;
     }
+    functions::register(&mut state)?;
     Ok(state)
 }
 
@@ -105,6 +106,7 @@ pub(crate) fn session(
     schema.register_table(TABLE.to_string(), events)?;
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(schema))?;
+    catalog.register_schema(information_schema::NAME, information_schema::schema()?)?;
     let catalogs = MemoryCatalogProviderList::new();
     catalogs.register_catalog(CATALOG.to_string(), Arc::new(catalog));
     let mut state = template.clone();

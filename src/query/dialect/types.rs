@@ -1,0 +1,38 @@
+//! Types of casts that the planner takes for another, or not at all.
+
+use datafusion::sql::sqlparser::ast::{CharacterLength, DataType, ExactNumberInfo, Expr, TypedString};
+
+use super::{call, number, take};
+use crate::error::Result;
+
+/// `float` has double precision; `varchar(3)` keeps three letters; `dec` is `numeric`.
+pub(super) fn translate(expression: &mut Expr) -> Result<()> {
+    let data_type = match expression {
+        Expr::Cast { data_type, .. } => data_type,
+        Expr::TypedString(TypedString { data_type, .. }) => data_type,
+        _ => return Ok(()),
+    };
+    let length = match data_type {
+        DataType::Float(ExactNumberInfo::Precision(bits)) if *bits <= 24 => {
+            *data_type = DataType::Real;
+            return Ok(());
+        }
+        DataType::Float(_) => {
+            *data_type = DataType::DoublePrecision;
+            return Ok(());
+        }
+        DataType::Dec(precision) => {
+            *data_type = DataType::Numeric(*precision);
+            return Ok(());
+        }
+        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => *length,
+        _ => return Ok(()),
+    };
+    *data_type = DataType::Text;
+    if let Some(CharacterLength::IntegerLength { length, unit: _ }) = length {
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
+        let whole = take(expression);
+        *expression = call("left", vec![whole, number(length)]);
+    }
+    Ok(())
+}
