@@ -10,6 +10,7 @@ mod operators;
 mod patterns;
 mod show;
 mod syntax;
+mod tables;
 mod types;
 
 use std::ops::ControlFlow;
@@ -17,8 +18,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::{
     ast::{
         self, BinaryOperator, CastKind, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr,
-        FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, Value,
-        VisitMut, VisitorMut,
+        FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, TableFactor,
+        Value, VisitMut, VisitorMut,
     },
     tokenizer::TokenWithSpan,
 };
@@ -51,6 +52,21 @@ impl VisitorMut for Translation<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         fetch_as_limit(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        columns::order_by_names(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
+        tables::translate(table);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+        operators::bind_sign(expression);
         ControlFlow::Continue(())
     }
 

@@ -5,6 +5,7 @@
 //!
 //! What is only another name, or can be said with functions that exist, is `dialect`'s; [`names`] has the lists.
 
+mod arithmetic;
 mod date_diff;
 mod encoding;
 mod hashes;
@@ -14,6 +15,7 @@ mod parse_time;
 mod pattern;
 mod rounding;
 mod text;
+mod time_texts;
 mod timezone;
 mod to_char;
 
@@ -31,6 +33,9 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udf(function)?;
     }
     state.register_expr_planner(Arc::new(json_contains::Planner))?;
+    state.register_expr_planner(Arc::new(arithmetic::Planner))?;
+    state.register_function_rewrite(Arc::new(time_texts::TimeTexts))?;
+    state.register_function_rewrite(Arc::new(arithmetic::Checked))?;
     state.register_function_rewrite(Arc::new(rounding::Rounding))
 }
 
@@ -42,6 +47,7 @@ fn all() -> Vec<Arc<ScalarUDF>> {
         json_contains::function(),
         rounding::function(),
     ];
+    all.extend(arithmetic::functions());
     all.extend(parse_time::functions());
     all.extend(hashes::functions());
     all.extend(encoding::functions());

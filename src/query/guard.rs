@@ -139,12 +139,32 @@ fn parse_error(error: DataFusionError) -> Error {
         }
         DataFusionError::SQL(cause, _) => match &**cause {
             ParserError::ParserError(text) | ParserError::TokenizerError(text) => {
-                Error::new(ErrorKind::Invalid, format!("sql: {text}"))
+                Error::new(ErrorKind::Invalid, format!("sql: {}", shown(text)))
             }
             ParserError::RecursionLimitExceeded => Error::new(ErrorKind::Limit, "sql is nested too deep"),
         },
         other => Error::new(ErrorKind::Invalid, format!("sql: {}", other.strip_backtrace())),
     }
+}
+
+/// What the parser says, without its own names of things.
+fn shown(text: &str) -> String {
+    const HINTS: [(&str, &str); 5] = [
+        ("COLLATE", "COLLATE is not available: text is compared byte by byte; write lower(…) to compare whatever the case"),
+        ("ISNULL", "write IS NULL"),
+        ("EXCLUDE", "EXCLUDE in a window is not available; subtract the row itself"),
+        ("USING", "ORDER BY … USING; write ASC or DESC"),
+        ("SYMMETRIC", "write BETWEEN least(a, b) AND greatest(a, b)"),
+    ];
+    let (said, place) = text.split_once(" at Line: ").map_or((text, None), |(said, place)| (said, Some(place)));
+    let said = match said.split_once("No infix parser for token Word(Word { value: \"") {
+        Some((_, rest)) => format!("'{}' cannot stand here", rest.split('"').next().unwrap_or_default()),
+        None => said.lines().next().unwrap_or_default().to_string(),
+    };
+    let hint = HINTS.iter().find(|(word, _)| said.ends_with(&format!("found: {word}")) || said.starts_with(&format!("'{word}'")));
+    let hint = hint.map(|(_, hint)| format!(" ({hint})")).unwrap_or_default();
+    let place = place.map(|place| format!(" at Line: {place}")).unwrap_or_default();
+    format!("{said}{hint}{place}")
 }
 
 /// The query inside, or an error that names the kind of statement.

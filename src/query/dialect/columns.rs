@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use datafusion::sql::sqlparser::{
-    ast::{Expr, Ident, Select, SelectItem},
+    ast::{Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr},
     keywords::Keyword,
     tokenizer::{Location, Token, TokenWithSpan, Whitespace},
 };
@@ -118,6 +118,26 @@ impl Typed {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// `SELECT DISTINCT lower(a) … ORDER BY lower(a)`: what is sorted by is the column, which the planner sees by its name only.
+pub(super) fn order_by_names(query: &mut Query) {
+    let Query { body, order_by: Some(OrderBy { kind: OrderByKind::Expressions(order), .. }), .. } = query else {
+        return;
+    };
+    let SetExpr::Select(select) = body.as_ref() else { return };
+    if !matches!(select.distinct, Some(Distinct::Distinct)) {
+        return;
+    }
+    for key in order {
+        let named = select.projection.iter().find_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } if *expr == key.expr => Some(alias),
+            _ => None,
+        });
+        if let Some(alias) = named {
+            key.expr = Expr::Identifier(alias.clone());
         }
     }
 }

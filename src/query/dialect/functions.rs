@@ -16,7 +16,7 @@ use super::{
 use crate::error::Result;
 
 /// Another name for a function that exists and means the same.
-const SAME: [(&str, &str); 38] = [
+const SAME: [(&str, &str); 40] = [
     ("strftime", "date_format"),
     ("strptime", "to_timestamp_micros"),
     ("approx_count_distinct", "approx_distinct"),
@@ -27,6 +27,8 @@ const SAME: [(&str, &str); 38] = [
     ("string_split", "string_to_array"),
     ("str_split", "string_to_array"),
     ("split", "string_to_array"),
+    ("array_remove", "array_remove_all"),
+    ("array_replace", "array_replace_all"),
     ("list_value", "make_array"),
     ("list_has", "array_has"),
     ("list_aggr", "array_agg"),
@@ -59,8 +61,8 @@ const SAME: [(&str, &str); 38] = [
 /// Functions that are a field of a time.
 const FIELDS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "epoch"];
 /// Functions of which the second argument is a regular expression.
-const REGEX: [&str; 6] =
-    ["regexp_like", "regexp_match", "regexp_replace", "regexp_count", "regexp_instr", "regexp_substr"];
+const REGEX: [&str; 5] =
+    ["regexp_like", "regexp_match", "regexp_replace", "regexp_count", "regexp_instr"];
 /// Where buckets of weeks start, and those of months: a Monday and a first of January.
 const BUCKET_ORIGIN: &str = "2000-01-03T00:00:00";
 const MONTHS_ORIGIN: &str = "2000-01-01T00:00:00";
@@ -172,10 +174,12 @@ fn of_time(name: &str, mut args: Vec<&mut Expr>) -> Result<Option<Expr>> {
         }
         return Ok(field_of(&field, args[1]));
     }
-    if let Some(unit) = field
-        && ["decade", "century", "millennium"].contains(&unit.as_str())
-    {
-        return Err(refused(&format!("date_trunc('{unit}', …); write date_part('{unit}', …)")));
+    if let Some(unit) = field {
+        if ["decade", "century", "millennium"].contains(&unit.as_str()) {
+            return Err(refused(&format!("date_trunc('{unit}', …); write date_part('{unit}', …)")));
+        }
+        // PostgreSQL takes `days` for `day`.
+        *args[0] = text(unit.trim_end_matches('s'));
     }
     if args.len() == 2 {
         return Ok(None);

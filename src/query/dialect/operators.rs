@@ -1,7 +1,7 @@
 //! Operators and forms of expressions that the planner lacks, or means otherwise than PostgreSQL.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, DataType, DateTimeField, Expr, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
+    Array, BinaryOperator, DataType, DateTimeField, Expr, Interval, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
 };
 
 use super::{
@@ -51,6 +51,22 @@ pub(super) fn translate(expression: &mut Expr) -> Result<()> {
             *expression = call(name, vec![take(expr)]);
         }
         Expr::BinaryOp { .. } => operation(expression)?,
+        Expr::Interval(Interval { value, leading_field: None, .. }) => {
+            if let Some(words) = text_of(value).and_then(clock_in_words) {
+                **value = text(words);
+            }
+        }
+        Expr::Value(ValueWithSpan { value: Value::UnicodeStringLiteral(letters), .. }) => {
+            *expression = text(std::mem::take(letters));
+        }
+        // The engine's own ANY and ALL of a subquery are not to be trusted.
+        Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } if matches!(**right, Expr::Subquery(_)) => {
+            let negated = matches!(expression, Expr::AllOp { .. });
+            let (Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. }) = expression else { return Ok(()) };
+            if let Expr::Subquery(subquery) = take(right) {
+                *expression = Expr::InSubquery { expr: Box::new(take(left)), subquery, negated };
+            }
+        }
         _ => {}
     }
     Ok(())
@@ -155,16 +171,49 @@ fn steps(path: &Expr) -> Option<Vec<String>> {
         Expr::Array(Array { elem, named: _ }) => {
             elem.iter().map(|step| text_of(step).map(str::to_string)).collect()
         }
-        constant => {
-            let inner = text_of(constant)?.trim().strip_prefix('{')?.strip_suffix('}')?;
-            // Quotes and escapes inside of a list are too rare to be read here.
-            if inner.contains(['"', '\\', '{']) {
-                return None;
-            }
-            let steps = inner.split(',').map(str::trim).filter(|step| !step.is_empty());
-            Some(steps.map(str::to_string).collect())
-        }
+        constant => items(text_of(constant)?),
     }
+}
+
+/// The items of `{a,b}`; `None`: it is no such list, or has quotes and escapes, which are not read here.
+pub(super) fn items(list: &str) -> Option<Vec<String>> {
+    let inner = list.trim().strip_prefix('{')?.strip_suffix('}')?;
+    if inner.contains(['"', '\\', '{']) || inner.split(',').any(|item| item.trim().eq_ignore_ascii_case("null")) {
+        return None;
+    }
+    let items = inner.split(',').map(str::trim).filter(|item| !item.is_empty());
+    Some(items.map(str::to_string).collect())
+}
+
+/// A sign binds closer than `^`: `-2 ^ 2` is 4.
+pub(super) fn bind_sign(expression: &mut Expr) {
+    let Expr::UnaryOp { op: op @ (UnaryOperator::Minus | UnaryOperator::Plus), expr } = expression else { return };
+    let op = *op;
+    let mut first = &mut **expr;
+    if !matches!(first, Expr::BinaryOp { op: BinaryOperator::PGExp, .. }) {
+        return;
+    }
+    while let Expr::BinaryOp { left, op: BinaryOperator::PGExp, .. } = first {
+        first = left;
+    }
+    *first = Expr::UnaryOp { op, expr: Box::new(take(first)) };
+    *expression = take(expr);
+}
+
+/// `interval '1 day 02:30:00'` with words for its clock.
+fn clock_in_words(interval: &str) -> Option<String> {
+    let (before, clock) = interval.trim().rsplit_once(char::is_whitespace).unwrap_or(("", interval.trim()));
+    let (sign, clock) = match clock.strip_prefix('-') {
+        Some(clock) => ("-", clock),
+        None => ("", clock),
+    };
+    let mut parts = clock.split(':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0"));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if parts.next().is_some() || ![hours, minutes, seconds].into_iter().all(is_number) {
+        return None;
+    }
+    Some(format!("{before} {sign}{hours} hours {sign}{minutes} minutes {sign}{seconds} seconds"))
 }
 
 /// Fields that the planner lacks, or counts otherwise.

@@ -1,13 +1,25 @@
 //! Types of casts that the planner takes for another, or not at all.
 
-use datafusion::sql::sqlparser::ast::{CharacterLength, DataType, ExactNumberInfo, Expr, TypedString};
+use datafusion::sql::sqlparser::ast::{Array, CharacterLength, DataType, ExactNumberInfo, Expr, TypedString};
 
-use super::{call, number, take};
+use super::{
+    super::guard::{refused, text_of},
+    call, number,
+    operators::items,
+    take, text,
+};
 use crate::error::Result;
 
-/// `float` has double precision; `varchar(3)` keeps three letters; `dec` is `numeric`.
+/// `'{a,b}'::text[]` is a list of two; `float` has double precision; `varchar(3)` keeps three letters; `dec` is `numeric`.
 pub(super) fn translate(expression: &mut Expr) -> Result<()> {
     let data_type = match expression {
+        Expr::Cast { expr, data_type: DataType::Array(_), .. } => {
+            if let Some(constant) = text_of(expr) {
+                let items = items(constant).ok_or_else(|| refused("a text that is cast to a list; write ARRAY['a', 'b']"))?;
+                **expr = Expr::Array(Array { elem: items.into_iter().map(text).collect(), named: true });
+            }
+            return Ok(());
+        }
         Expr::Cast { data_type, .. } => data_type,
         Expr::TypedString(TypedString { data_type, .. }) => data_type,
         _ => return Ok(()),

@@ -15,12 +15,13 @@ use datafusion::{
     error::Result,
     logical_expr::{
         ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-        Volatility,
+        Volatility, cast,
         expr::ScalarFunction,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
     },
     sql::sqlparser::ast::BinaryOperator,
 };
+use datafusion_functions_json::udfs::json_union_to_text_udf;
 use serde_json::Value;
 
 use super::text;
@@ -46,9 +47,14 @@ impl ExprPlanner for Planner {
         {
             return Ok(PlannerResult::Original(expr));
         }
+        let as_text = |side: Expr| match side.get_type(schema) {
+            Ok(DataType::Union(..)) => cast(json_union_to_text_udf().call(vec![side]), DataType::Utf8),
+            _ => side,
+        };
+        let (left, right) = (as_text(expr.left), as_text(expr.right));
         let args = match expr.op {
-            BinaryOperator::AtArrow => vec![expr.left, expr.right],
-            _ => vec![expr.right, expr.left],
+            BinaryOperator::AtArrow => vec![left, right],
+            _ => vec![right, left],
         };
         Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(function(), args))))
     }

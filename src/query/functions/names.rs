@@ -29,7 +29,7 @@ pub(crate) fn hint(name: &str) -> Option<&'static str> {
 
 type Hint = (&'static [&'static str], &'static str);
 
-static HINTS: [Hint; 28] = [
+static HINTS: [Hint; 29] = [
     (&["age"], "write a - b between times, or date_diff('day', a, b)"),
     (&["regexp_matches"], "write col ~ 'pattern' for whether it matches, regexp_match(col, 'pattern') for what matched"),
     (&["regexp_split_to_array", "regexp_split_to_table"], "write string_to_array(col, ',')"),
@@ -68,7 +68,8 @@ static HINTS: [Hint; 28] = [
     (&["quote_ident", "quote_literal", "quote_nullable"], "no SQL text is made in a query"),
     (&["width_bucket"], "write floor((x - low) / (high - low) * n) + 1"),
     (&["div"], "write a / b between whole numbers, or trunc(a / b)"),
-    (&["regexp_extract"], "write (regexp_match(col, 'pattern'))[1]"),
+    (&["isfinite"], "every stored time is finite"),
+    (&["regexp_extract", "regexp_substr"], "write (regexp_match(col, 'pattern'))[1]"),
     (&["pg_typeof"], "write arrow_typeof(col)"),
     (&["pg_sleep", "set_config", "current_setting", "pg_read_file"], "it is not available"),
     (&["xmlagg", "xpath", "xmlelement"], "XML is not available"),

@@ -1,8 +1,8 @@
 //! Casts of numbers to whole numbers round, as PostgreSQL's do; the engine's would cut.
 //!
 //! In: the expressions of a plan. Out: the same, in which a value with a fraction is rounded before it becomes a whole number:
-//! `2.7::int` is 3. Halves go to the even neighbour (`double precision` in PostgreSQL), those of constants and decimals away from
-//! zero (`numeric` there).
+//! `2.7::int` is 3. Halves go away from zero (`numeric` in PostgreSQL), those of what was cast to `double precision` to the
+//! even neighbour, and `round` does the same.
 
 use std::sync::Arc;
 
@@ -44,6 +44,16 @@ impl FunctionRewrite for Rounding {
             {
                 Transformed::yes(Expr::TryCast(TryCast { expr: rounded(expr)?, field }))
             }
+            // PostgreSQL rounds what has double precision to the even neighbour; the engine rounds away from zero.
+            Expr::ScalarFunction(function)
+                if function.func.name() == "round"
+                    && function.args.len() == 1
+                    && function.args[0].get_type(schema).is_ok_and(|given| given.is_floating())
+                    && is_double(&function.args[0])? =>
+            {
+                let call = ScalarFunction::new_udf(named("round_to_whole"), function.args);
+                Transformed::yes(Expr::ScalarFunction(call))
+            }
             other => Transformed::no(other),
         })
     }
@@ -61,10 +71,21 @@ fn is_whole(expr: &Expr) -> bool {
 }
 
 fn rounded(expr: Box<Expr>) -> Result<Box<Expr>> {
-    // What is made of constants only would be `numeric` in PostgreSQL, unless somebody says otherwise.
-    let is_double = expr.exists(|inner| Ok(matches!(inner, Expr::Column(_) | Expr::Cast(_) | Expr::ScalarFunction(_))))?;
-    let name = if is_double { "round_to_whole" } else { "round_half_up" };
+    let name = if is_double(&expr)? { "round_to_whole" } else { "round_half_up" };
     Ok(Box::new(Expr::ScalarFunction(ScalarFunction::new_udf(named(name), vec![*expr]))))
+}
+
+/// Whether PostgreSQL would take a value for one of double precision: what constants with a point and whole numbers are made to
+/// is `numeric` there, unless somebody says otherwise.
+fn is_double(expr: &Expr) -> Result<bool> {
+    expr.exists(|inner| {
+        Ok(match inner {
+            Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => field.data_type().is_floating(),
+            Expr::ScalarFunction(function) => !["round", "abs", "trunc", "coalesce", "date_part", "checked_add",
+                "checked_subtract", "checked_multiply"].contains(&function.func.name()),
+            _ => false,
+        })
+    })
 }
 
 /// The function, for registration.

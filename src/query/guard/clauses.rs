@@ -318,6 +318,9 @@ pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
             if args.is_some() {
                 return stop(table_function(&last_part(name)));
             }
+            if alias.is_some() && last_part(name).eq_ignore_ascii_case("only") {
+                return stop(refused("FROM ONLY; the table has no others below it, leave ONLY out"));
+            }
             refuse_any([
                 (sample.is_some(), SAMPLE),
                 (*with_ordinality, ORDINALITY),
@@ -330,6 +333,13 @@ pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
         }
         TableFactor::Derived { lateral: _, subquery: _, alias, sample } => {
             refuse_any([(sample.is_some(), SAMPLE)])?;
+            alias
+        }
+        // LATERAL unnest(…), which `dialect` says as unnest(…): that is lateral already.
+        TableFactor::Function { lateral: _, name, args: _, with_ordinality, alias }
+            if name.to_string().eq_ignore_ascii_case("unnest") =>
+        {
+            refuse_any([(*with_ordinality, ORDINALITY)])?;
             alias
         }
         TableFactor::Function { lateral: _, name, args: _, with_ordinality: _, alias: _ } => {

@@ -66,8 +66,20 @@ pub(super) fn expression_allowed(expression: &Expr) -> Allowed {
         Expr::CompoundFieldAccess { root: _, access_chain } => access_chain.iter().try_for_each(step_allowed),
         Expr::BinaryOp { left: _, op, right: _ } => operator_allowed(op),
         Expr::UnaryOp { op, expr: _ } => unary_allowed(*op),
-        Expr::AnyOp { left: _, compare_op, right: _, is_some: _ }
-        | Expr::AllOp { left: _, compare_op, right: _ } => operator_allowed(compare_op),
+        Expr::AnyOp { left: _, compare_op, right, is_some: _ } => {
+            refuse_any([(
+                is_subquery(right) && *compare_op != BinaryOperator::Eq,
+                "a comparison with ANY (SELECT …); write < (SELECT max(…) …) or > (SELECT min(…) …), or EXISTS (…)",
+            )])?;
+            operator_allowed(compare_op)
+        }
+        Expr::AllOp { left: _, compare_op, right } => {
+            refuse_any([(
+                is_subquery(right) && *compare_op != BinaryOperator::NotEq,
+                "a comparison with ALL (SELECT …); write >= (SELECT max(…) …) or <= (SELECT min(…) …)",
+            )])?;
+            operator_allowed(compare_op)
+        }
         Expr::Like { negated: _, any, expr: _, pattern, escape_char }
         | Expr::ILike { negated: _, any, expr: _, pattern, escape_char } => refuse_any([
             (*any, "LIKE ANY; write col LIKE 'a%' OR col LIKE 'b%'"),
@@ -123,6 +135,10 @@ pub(super) fn expression_allowed(expression: &Expr) -> Allowed {
     }
 }
 
+fn is_subquery(expression: &Expr) -> bool {
+    matches!(expression, Expr::Subquery(_))
+}
+
 /// The text of a constant.
 pub(crate) fn text_of(expression: &Expr) -> Option<&str> {
     match expression {
@@ -143,10 +159,10 @@ fn value_allowed(value: &Value) -> Allowed {
         | Value::DollarQuotedString(_)
         | Value::EscapedStringLiteral(_)
         | Value::UnicodeStringLiteral(_)
-        | Value::HexStringLiteral(_)
         | Value::Boolean(_)
         | Value::Null
         | Value::Placeholder(_) => GO_ON,
+        Value::HexStringLiteral(_) => stop(refused("a number or bytes in hexadecimal; write 31 or decode('1f', 'hex')")),
         Value::NationalStringLiteral(_)
         | Value::TripleSingleQuotedString(_)
         | Value::TripleDoubleQuotedString(_)
@@ -225,6 +241,7 @@ fn operator_allowed(operator: &BinaryOperator) -> Allowed {
         BinaryOperator::Match | BinaryOperator::Regexp => "write col ~ 'pattern'",
         BinaryOperator::PGCustomBinaryOperator(_) => "write the operator itself",
         BinaryOperator::Assignment => "write =",
+        BinaryOperator::Custom(operator) if operator.ends_with(['-', '+']) => "write a blank before the sign: -> -1",
         BinaryOperator::Custom(_)
         | BinaryOperator::DoubleHash
         | BinaryOperator::LtDashGt
@@ -311,6 +328,9 @@ fn function_allowed(function: &Function) -> Allowed {
     let mut nulls = null_treatment.is_some();
     match args {
         FunctionArguments::None => {}
+        FunctionArguments::Subquery(_) if name == "array" => {
+            return stop(refused("ARRAY(SELECT …); write (SELECT array_agg(col ORDER BY col) FROM …)"));
+        }
         FunctionArguments::Subquery(_) => {
             return stop(refused(&format!("{name}(SELECT …); write {name}((SELECT …))")));
         }
