@@ -14,6 +14,7 @@ pub(crate) mod names;
 mod parse_time;
 mod pattern;
 mod rounding;
+mod span;
 mod text;
 mod time_texts;
 mod timezone;
@@ -35,6 +36,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_expr_planner(Arc::new(json_contains::Planner))?;
     state.register_expr_planner(Arc::new(arithmetic::Planner))?;
     state.register_function_rewrite(Arc::new(time_texts::TimeTexts))?;
+    state.register_function_rewrite(Arc::new(span::Spans))?;
     state.register_function_rewrite(Arc::new(arithmetic::Checked))?;
     state.register_function_rewrite(Arc::new(rounding::Rounding))
 }
@@ -46,6 +48,7 @@ fn all() -> Vec<Arc<ScalarUDF>> {
         date_diff::function(),
         json_contains::function(),
         rounding::function(),
+        span::function(),
     ];
     all.extend(arithmetic::functions());
     all.extend(parse_time::functions());

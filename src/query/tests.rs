@@ -1,6 +1,7 @@
 //! Whole queries over small lakes made by hand.
 
 mod answers;
+mod dialect;
 mod differential;
 pub(crate) mod fixture;
 mod greedy;

@@ -12,6 +12,7 @@ use super::{
     binary, call, cast, number,
     operators::{field_of, instants, regex},
     text,
+    types::MICROSECONDS,
 };
 use crate::error::Result;
 
@@ -203,7 +204,7 @@ fn micros(time: Expr) -> Expr {
 }
 
 fn local() -> DataType {
-    DataType::Timestamp(None, TimezoneInfo::None)
+    DataType::Timestamp(Some(MICROSECONDS), TimezoneInfo::None)
 }
 
 fn choice(condition: Expr, result: Expr, other: Expr) -> Expr {

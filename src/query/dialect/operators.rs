@@ -6,7 +6,10 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{
     super::guard::{refused, text_of},
-    binary, call, cast, functions::part, number, patterns, take, text,
+    binary, call, cast,
+    functions::part,
+    number, patterns, take, text,
+    types::MICROSECONDS,
 };
 use crate::error::Result;
 
@@ -253,5 +256,5 @@ pub(super) fn field_of(name: &str, time: &mut Expr) -> Option<Expr> {
 
 /// The type of times in UTC.
 pub(super) fn instants() -> DataType {
-    DataType::Timestamp(None, TimezoneInfo::Tz)
+    DataType::Timestamp(Some(MICROSECONDS), TimezoneInfo::Tz)
 }

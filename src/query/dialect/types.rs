@@ -10,6 +10,9 @@ use super::{
 };
 use crate::error::Result;
 
+/// Digits after the point of a second.
+pub(super) const MICROSECONDS: u64 = 6;
+
 /// `'{a,b}'::text[]` is a list of two; `float` has double precision; `varchar(3)` keeps three letters; `dec` is `numeric`.
 pub(super) fn translate(expression: &mut Expr) -> Result<()> {
     let data_type = match expression {
@@ -31,6 +34,11 @@ pub(super) fn translate(expression: &mut Expr) -> Result<()> {
         }
         DataType::Float(_) => {
             *data_type = DataType::DoublePrecision;
+            return Ok(());
+        }
+        // The engine's own have nanoseconds, which end in 2262.
+        DataType::Timestamp(precision @ None, _) => {
+            *precision = Some(MICROSECONDS);
             return Ok(());
         }
         DataType::Dec(precision) => {

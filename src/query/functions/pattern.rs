@@ -75,7 +75,7 @@ pub(super) enum Kind {
 use Case::{Capital, Lower, Upper};
 use Kind::*;
 
-/// Names of fields, longer ones before those that they start with. In capitals: in any case of letters.
+/// Names of fields; those after `=` in these letters only, the others in capitals or small letters.
 const FIELDS: [(&str, Kind); 62] = [
     ("HH24", Hour24), ("HH12", Hour12), ("HH", Hour12), ("MI", Minute), ("SSSSS", SecondOfDay),
     ("SSSS", SecondOfDay), ("SS", Second), ("MS", Millisecond), ("US", Microsecond), ("FF1", Fraction(1)),
@@ -132,10 +132,9 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// What comes after `name`, whatever the case of letters.
+/// What comes after `name`, in capitals or in small letters but not mixed: `Dd` is two days of the week.
 fn prefix<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let start = text.get(..name.len())?;
-    start.eq_ignore_ascii_case(name).then(|| &text[name.len()..])
+    text.strip_prefix(name).or_else(|| text.strip_prefix(&*name.to_lowercase()))
 }
 
 fn field(text: &str) -> Option<(Kind, &str)> {

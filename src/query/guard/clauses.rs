@@ -7,10 +7,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, Distinct, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowDefinition,
+    Cte, Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowDefinition,
     NamedWindowExpr, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectFlavor,
     SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias,
-    TableFactor, TableWithJoins, Values, WildcardAdditionalOptions, WindowSpec, With,
+    TableFactor, TableWithJoins, Values, Visit, WildcardAdditionalOptions, WindowSpec, With,
+    visit_expressions,
 };
 
 use super::{
@@ -301,6 +302,8 @@ fn join_allowed(join: &JoinOperator) -> Allowed {
 /// One table of a `FROM`, joined ones as well.
 pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
     const SAMPLE: &str = "TABLESAMPLE would answer with all rows; write WHERE random() < 0.1 for about a tenth";
+    const LATERAL_UNNEST: &str =
+        "unnest of a column in FROM; write SELECT unnest(col) AS item, … FROM events, in a subquery if you filter by it";
     const ORDINALITY: &str = "WITH ORDINALITY; write row_number() OVER () beside unnest(…) in a subquery";
     let alias = match table {
         TableFactor::Table {
@@ -336,10 +339,10 @@ pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
             alias
         }
         // LATERAL unnest(…), which `dialect` says as unnest(…): that is lateral already.
-        TableFactor::Function { lateral: _, name, args: _, with_ordinality, alias }
+        TableFactor::Function { lateral: _, name, args, with_ordinality, alias }
             if name.to_string().eq_ignore_ascii_case("unnest") =>
         {
-            refuse_any([(*with_ordinality, ORDINALITY)])?;
+            refuse_any([(*with_ordinality, ORDINALITY), (names_columns(args), LATERAL_UNNEST)])?;
             alias
         }
         TableFactor::Function { lateral: _, name, args: _, with_ordinality: _, alias: _ } => {
@@ -348,10 +351,11 @@ pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
         TableFactor::TableFunction { expr: _, alias: _ } => {
             return stop(refused("table functions are not available"));
         }
-        TableFactor::UNNEST { alias, array_exprs: _, with_offset, with_offset_alias, with_ordinality } => {
+        TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
             refuse_any([
                 (*with_ordinality, ORDINALITY),
                 (*with_offset || with_offset_alias.is_some(), "WITH OFFSET after UNNEST"),
+                (names_columns(array_exprs), LATERAL_UNNEST),
             ])?;
             alias
         }
@@ -372,6 +376,15 @@ pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
         TableFactor::SemanticView { .. } => return stop(refused("SEMANTIC_VIEW is not available")),
     };
     alias.iter().try_for_each(alias_allowed)
+}
+
+/// Whether an expression needs another table of the same `FROM`.
+fn names_columns(expressions: &impl Visit) -> bool {
+    let is_column = |expression: &Expr| match expression {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    visit_expressions(expressions, is_column).is_break()
 }
 
 fn table_function(name: &str) -> Error {

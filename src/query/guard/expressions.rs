@@ -64,7 +64,13 @@ pub(super) fn expression_allowed(expression: &Expr) -> Allowed {
         | Expr::AtTimeZone { timestamp: _, time_zone: _ } => GO_ON,
         Expr::Value(value) => value_allowed(&value.value),
         Expr::CompoundFieldAccess { root: _, access_chain } => access_chain.iter().try_for_each(step_allowed),
-        Expr::BinaryOp { left: _, op, right: _ } => operator_allowed(op),
+        Expr::BinaryOp { left, op, right: _ } => {
+            refuse_any([(
+                is_arithmetic(op) && is_sign(left),
+                "@, ~, |/ and ||/ before a sum; write what they belong to in parentheses: (@ a) + b or @ (a + b)",
+            )])?;
+            operator_allowed(op)
+        }
         Expr::UnaryOp { op, expr: _ } => unary_allowed(*op),
         Expr::AnyOp { left: _, compare_op, right, is_some: _ } => {
             refuse_any([(
@@ -133,6 +139,32 @@ pub(super) fn expression_allowed(expression: &Expr) -> Allowed {
         Expr::Prior(_) => stop(refused("PRIOR is not available")),
         Expr::MemberOf(_) => stop(refused("MEMBER OF; write array_has(list, value)")),
     }
+}
+
+fn is_arithmetic(operator: &BinaryOperator) -> bool {
+    matches!(
+        operator,
+        BinaryOperator::Plus
+            | BinaryOperator::Minus
+            | BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo
+            | BinaryOperator::PGExp
+    )
+}
+
+/// Signs that bind less than arithmetic in PostgreSQL, and more for the parser.
+fn is_sign(expression: &Expr) -> bool {
+    matches!(
+        expression,
+        Expr::UnaryOp {
+            op: UnaryOperator::PGAbs
+                | UnaryOperator::BitwiseNot
+                | UnaryOperator::PGSquareRoot
+                | UnaryOperator::PGCubeRoot,
+            ..
+        }
+    )
 }
 
 fn is_subquery(expression: &Expr) -> bool {
