@@ -171,7 +171,7 @@ fn shown(text: &str) -> String {
 fn readable(statement: &mut Statement) -> Result<&mut ast::Statement> {
     match statement {
         Statement::Statement(inner) => match &mut **inner {
-            query @ (ast::Statement::Query(_) | ast::Statement::ExplainTable { .. }) => Ok(query),
+            query @ (ast::Statement::Query(_) | ast::Statement::ExplainTable { hive_format: None, .. }) => Ok(query),
             other => Err(refused(&not_readable(other))),
         },
         Statement::Explain(explain) => match &mut *explain.statement {

@@ -194,7 +194,7 @@ def main():
             print(f"{seen:10}{statement}\n    PostgreSQL: {their[1]}\n    here:       {our[1]}")
         if seen == "refused" and (not note or note not in our[1]):
             note = our[1].removeprefix("sql refused: ").removeprefix("query: ")
-        results.append((seen, statement, note if seen in ("refused", "different") or note and seen == kind else None))
+        results.append((seen, statement, note if seen != "same" else None))
     positions = iter(results)
     entries = [(section, [next(positions) for _ in lines]) for section, lines in entries]
     counts = {kind: sum(seen == kind for seen, _, _ in results) for kind in ("same", "refused", "different", "extra")}

@@ -7,6 +7,8 @@ use super::super::functions::names;
 
 /// Letters of a message; longer ones are cut.
 const LETTERS_MAX: usize = 300;
+/// Columns that are suggested instead of one that does not exist.
+const SUGGESTIONS_MAX: usize = 4;
 /// What the engine puts before its messages.
 const PREFIXES: [&str; 6] = [
     "Error during planning: ",
@@ -101,9 +103,23 @@ fn unknown_column(message: &str) -> Option<String> {
         None => (rest.split(['\n', ' ']).next().unwrap_or_default().trim_end_matches('.'), None),
     };
     let name = name.trim_matches('"');
-    let near = suggestion.map(|near| format!("; did you mean {}?", near.trim_start_matches("events.")));
-    let near = near.unwrap_or_else(|| "; SHOW COLUMNS FROM events lists them".to_string());
+    let near = match beginning_with(name, rest).or(suggestion.map(|near| without_table(near).to_string())) {
+        Some(near) => format!("; did you mean {near}?"),
+        None => "; SHOW COLUMNS FROM events lists them".to_string(),
+    };
     Some(format!("there is no column {name}{near}"))
+}
+
+/// The columns that begin with what was typed: `actor` is most often meant as `actor_id`.
+fn beginning_with(name: &str, message: &str) -> Option<String> {
+    let (_, fields) = message.split_once("Valid fields are ")?;
+    let fields = fields.trim_end_matches('.').split(", ").map(without_table);
+    let found: Vec<&str> = fields.filter(|field| field.starts_with(name)).take(SUGGESTIONS_MAX).collect();
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
+fn without_table(field: &str) -> &str {
+    field.strip_prefix("events.").unwrap_or(field)
 }
 
 /// `… No function matches the given name and argument types 'sum(Utf8View)'. You might …`
@@ -156,6 +172,10 @@ mod tests {
             ("Invalid function 'regexp_lik'.\nDid you mean 'regexp_like'?", "there is no function 'regexp_lik'; did you mean 'regexp_like'?"),
             ("Invalid function 'frobnicate'.\nDid you mean 'acosh'?", "there is no function 'frobnicate'"),
             ("No field named actr. Did you mean 'events.action'?\nValid fields are a, b.", "there is no column actr; did you mean action?"),
+            (
+                "No field named actor. Did you mean 'events.action'?\nValid fields are events.id, events.actor_type, events.actor_id.",
+                "there is no column actor; did you mean actor_type, actor_id?",
+            ),
             ("No field named t.\nValid fields are a, b.", "there is no column t; SHOW COLUMNS FROM events lists them"),
             (
                 "Failed to coerce arguments to satisfy a call to 'sum' function: coercion from Utf8View to the signature OneOf([Exact([])]) failed No function matches the given name and argument types 'sum(Utf8View)'. You might need to add explicit type casts.\n\tCandidate functions:\n\tsum(x)",
