@@ -5,8 +5,8 @@
 //! The way of a query, file by file:
 //!
 //! 1. `engine` admits it (`places`: how many at once, and of whom) and pins what it sees; `running` is what the caller holds;
-//! 2. `job` runs it on the engine's threads: `guard` checks the text, `params` types the values, `session`
-//!    holds what it may use, `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
+//! 2. `job` runs it on the engine's threads: `guard` checks the text (`refusal`) and has `dialect` say it in the planner's words,
+//!    `params` types the values, `session` holds what it may use (`functions`, `information_schema`), `plan` fixes its columns, `joins` bounds its joins, `failure` says whose fault it is;
 //! 3. `provider` is the table (`columns`): `prune`, `partition` and `skip` (with `has_words`, `remembered`) decide which files and
 //!    rows can match, `scan` reads them (`readers`; `needle` if few rows are left, whose `blocks` stay in memory), `narrow` hides what the reader may not see,
 //!    `statistics` counts the cost; rules of the optimizer
@@ -51,6 +51,7 @@ mod plan;
 mod provider;
 mod prune;
 mod readers;
+mod refusal;
 mod remembered;
 mod running;
 pub mod saved;

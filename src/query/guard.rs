@@ -28,9 +28,7 @@ use datafusion::{
     },
 };
 
-pub(crate) use expressions::text_of;
-
-use super::dialect;
+use super::{dialect, refusal::refused};
 use crate::{
     error::{Error, ErrorKind, Result},
     limits::{SQL_BYTES_MAX, SQL_NESTING_MAX, SQL_TOKENS_MAX},
@@ -150,18 +148,24 @@ fn parse_error(error: DataFusionError) -> Error {
 /// What the parser says, without its own names of things.
 fn shown(text: &str) -> String {
     const HINTS: [(&str, &str); 5] = [
-        ("COLLATE", "COLLATE is not available: text is compared byte by byte; write lower(…) to compare whatever the case"),
+        (
+            "COLLATE",
+            "COLLATE is not available: text is compared byte by byte; write lower(…) to compare whatever the case",
+        ),
         ("ISNULL", "write IS NULL"),
         ("EXCLUDE", "EXCLUDE in a window is not available; subtract the row itself"),
         ("USING", "ORDER BY … USING; write ASC or DESC"),
         ("SYMMETRIC", "write BETWEEN least(a, b) AND greatest(a, b)"),
     ];
-    let (said, place) = text.split_once(" at Line: ").map_or((text, None), |(said, place)| (said, Some(place)));
+    let (said, place) =
+        text.split_once(" at Line: ").map_or((text, None), |(said, place)| (said, Some(place)));
     let said = match said.split_once("No infix parser for token Word(Word { value: \"") {
         Some((_, rest)) => format!("'{}' cannot stand here", rest.split('"').next().unwrap_or_default()),
         None => said.lines().next().unwrap_or_default().to_string(),
     };
-    let hint = HINTS.iter().find(|(word, _)| said.ends_with(&format!("found: {word}")) || said.starts_with(&format!("'{word}'")));
+    let hint = HINTS.iter().find(|(word, _)| {
+        said.ends_with(&format!("found: {word}")) || said.starts_with(&format!("'{word}'"))
+    });
     let hint = hint.map(|(_, hint)| format!(" ({hint})")).unwrap_or_default();
     let place = place.map(|place| format!(" at Line: {place}")).unwrap_or_default();
     format!("{said}{hint}{place}")
@@ -171,7 +175,9 @@ fn shown(text: &str) -> String {
 fn readable(statement: &mut Statement) -> Result<&mut ast::Statement> {
     match statement {
         Statement::Statement(inner) => match &mut **inner {
-            query @ (ast::Statement::Query(_) | ast::Statement::ExplainTable { hive_format: None, .. }) => Ok(query),
+            query @ (ast::Statement::Query(_) | ast::Statement::ExplainTable { hive_format: None, .. }) => {
+                Ok(query)
+            }
             other => Err(refused(&not_readable(other))),
         },
         Statement::Explain(explain) => match &mut *explain.statement {
@@ -202,10 +208,6 @@ fn first_word(statement: &ast::Statement) -> String {
 
 fn over(what: &str, value: usize, most: usize) -> Error {
     Error::new(ErrorKind::Limit, format!("sql has {value} {what}; the most is {most}"))
-}
-
-pub(crate) fn refused(reason: &str) -> Error {
-    Error::new(ErrorKind::Invalid, format!("sql refused: {reason}"))
 }
 
 #[cfg(test)]

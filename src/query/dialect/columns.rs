@@ -42,8 +42,10 @@ impl Typed {
         let mut levels: Vec<Option<Open>> = vec![None];
         let mut last = None;
         for (number, token) in tokens.iter().enumerate() {
-            if matches!(&token.token, Token::Whitespace(Whitespace::MultiLineComment(_) | Whitespace::SingleLineComment { .. }))
-                || matches!(&token.token, Token::Whitespace(_))
+            if matches!(
+                &token.token,
+                Token::Whitespace(Whitespace::MultiLineComment(_) | Whitespace::SingleLineComment { .. })
+            ) || matches!(&token.token, Token::Whitespace(_))
             {
                 levels.iter_mut().flatten().for_each(|open| open.push(" "));
                 continue;
@@ -65,7 +67,9 @@ impl Typed {
             if is_level_end || keyword == Keyword::SELECT {
                 typed.close(levels.last_mut().and_then(Option::take));
             }
-            if keyword == Keyword::SELECT && let Some(level) = levels.last_mut() {
+            if keyword == Keyword::SELECT
+                && let Some(level) = levels.last_mut()
+            {
                 *level = Some(Open::at(token.span.start));
                 // To the levels around it is a part of a column.
                 let around = levels.len() - 1;
@@ -105,8 +109,11 @@ impl Typed {
         for (position, item) in select.projection.iter_mut().enumerate() {
             match item {
                 SelectItem::UnnamedExpr(expression) => match column_name(expression) {
-                    Some(name) if taken.insert(name.clone()) => {}
+                    Some(name) if !is_taken(&name, &taken) => {
+                        taken.insert(name);
+                    }
                     name => {
+                        let name = name.map(|name| last_part(&name).to_string());
                         let shown = columns.map(|columns| columns[position].clone());
                         let shown = name.or(shown).unwrap_or_else(|| expression.to_string());
                         let alias = Ident::with_quote('"', distinct(&shown, &mut taken));
@@ -124,7 +131,8 @@ impl Typed {
 
 /// `SELECT DISTINCT lower(a) … ORDER BY lower(a)`: what is sorted by is the column, which the planner sees by its name only.
 pub(super) fn order_by_names(query: &mut Query) {
-    let Query { body, order_by: Some(OrderBy { kind: OrderByKind::Expressions(order), .. }), .. } = query else {
+    let Query { body, order_by: Some(OrderBy { kind: OrderByKind::Expressions(order), .. }), .. } = query
+    else {
         return;
     };
     let SetExpr::Select(select) = body.as_ref() else { return };
@@ -147,12 +155,22 @@ fn column_name(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Identifier(name) => Some(folded(name)),
         // Columns of two tables may have one name: the answer tells them apart, see `plan.rs`.
-        Expr::CompoundIdentifier(names) => {
-            Some(names.iter().map(folded).collect::<Vec<_>>().join("."))
-        }
+        Expr::CompoundIdentifier(names) => Some(names.iter().map(folded).collect::<Vec<_>>().join(".")),
         Expr::Nested(inner) => column_name(inner),
         _ => None,
     }
+}
+
+/// Whether the planner would have a column twice: `id` and `events.id` are one, `a.id` and `b.id` are not.
+fn is_taken(name: &str, taken: &HashSet<String>) -> bool {
+    let short = last_part(name);
+    taken.contains(name)
+        || taken.contains(short)
+        || short == name && taken.iter().any(|other| last_part(other) == name && other != name)
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 fn folded(name: &Ident) -> String {
@@ -293,13 +311,15 @@ mod tests {
     #[test]
     fn columns_are_cut_where_they_end() {
         assert_eq!(
-            columns("SELECT  count( * )\n FILTER (WHERE a = 'it''s, FROM'), \"É\" -- so\n + 1 FROM t WHERE x"),
+            columns(
+                "SELECT  count( * )\n FILTER (WHERE a = 'it''s, FROM'), \"É\" -- so\n + 1 FROM t WHERE x"
+            ),
             [["count( * ) FILTER (WHERE a = 'it''s, FROM')", "\"É\" + 1"]]
         );
-        assert_eq!(columns("SELECT DISTINCT ON (a, b) f(a, b), a IS DISTINCT FROM b FROM t"), [[
-            "f(a, b)",
-            "a IS DISTINCT FROM b"
-        ]]);
+        assert_eq!(
+            columns("SELECT DISTINCT ON (a, b) f(a, b), a IS DISTINCT FROM b FROM t"),
+            [["f(a, b)", "a IS DISTINCT FROM b"]]
+        );
         assert_eq!(
             columns("SELECT (SELECT max(x) FROM t), y UNION SELECT [1, 2], z"),
             [vec!["(SELECT max(x) FROM t)", "y"], vec!["max(x)"], vec!["[1, 2]", "z"]]

@@ -3,21 +3,20 @@
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions,
-    TimezoneInfo,
-    helpers::attached_token::AttachedToken,
+    TimezoneInfo, helpers::attached_token::AttachedToken,
 };
 
 use super::{
-    super::guard::{refused, text_of},
+    super::refusal::{refused, text_of},
     binary, call, cast, number,
     operators::{field_of, instants, regex},
-    text,
+    patterns, text,
     types::MICROSECONDS,
 };
 use crate::error::Result;
 
 /// Another name for a function that exists and means the same.
-const SAME: [(&str, &str); 40] = [
+const SAME: [(&str, &str); 39] = [
     ("strftime", "date_format"),
     ("strptime", "to_timestamp_micros"),
     ("approx_count_distinct", "approx_distinct"),
@@ -51,7 +50,6 @@ const SAME: [(&str, &str); 40] = [
     ("nvl", "coalesce"),
     ("jsonb_array_length", "json_length"),
     ("json_array_length", "json_length"),
-    ("jsonb_object_keys", "json_object_keys"),
     ("jsonb_extract_path_text", "json_as_text"),
     ("json_extract_path_text", "json_as_text"),
     ("jsonb_extract_path", "json_get"),
@@ -62,8 +60,7 @@ const SAME: [(&str, &str); 40] = [
 /// Functions that are a field of a time.
 const FIELDS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "epoch"];
 /// Functions of which the second argument is a regular expression.
-const REGEX: [&str; 5] =
-    ["regexp_like", "regexp_match", "regexp_replace", "regexp_count", "regexp_instr"];
+const REGEX: [&str; 5] = ["regexp_like", "regexp_match", "regexp_replace", "regexp_count", "regexp_instr"];
 /// Where buckets of weeks start, and those of months: a Monday and a first of January.
 const BUCKET_ORIGIN: &str = "2000-01-03T00:00:00";
 const MONTHS_ORIGIN: &str = "2000-01-01T00:00:00";
@@ -123,7 +120,9 @@ fn of_arguments(name: &str, mut args: Vec<&mut Expr>) -> Result<Option<Expr>> {
             let origin = cast(text(if months { MONTHS_ORIGIN } else { BUCKET_ORIGIN }), local());
             call("date_bin", vec![super::take(args[0]), super::take(args[1]), origin])
         }
-        ("time_bucket", 3) => call("date_bin", vec![super::take(args[0]), super::take(args[1]), super::take(args[2])]),
+        ("time_bucket", 3) => {
+            call("date_bin", vec![super::take(args[0]), super::take(args[1]), super::take(args[2])])
+        }
         ("date", 1) => cast(super::take(args[0]), DataType::Date),
         ("epoch_us", 1) => micros(super::take(args[0])),
         ("epoch_ms", 1) => binary(micros(super::take(args[0])), BinaryOperator::Divide, number(1_000)),
@@ -156,13 +155,39 @@ fn of_arguments(name: &str, mut args: Vec<&mut Expr>) -> Result<Option<Expr>> {
         }
         (name, 2..) if REGEX.contains(&name) => {
             *args[1] = regex(args[1])?;
+            if name == "regexp_replace" && args.len() > 2 {
+                let replacement = match text_of(args[2]) {
+                    Some(constant) => text(patterns::replacement(constant)),
+                    None => call("replace", vec![super::take(args[2]), text("$"), text("$$")]),
+                };
+                *args[2] = replacement;
+            }
             return Ok(None);
+        }
+        ("json_object_keys" | "json_keys" | "jsonb_object_keys", 1) => {
+            let mut path = Vec::new();
+            let json = steps_of(super::take(args[0]), &mut path);
+            path.insert(0, json);
+            call("json_object_keys", path)
         }
         (field, 1) if FIELDS.contains(&field) => {
             field_of(field, args[0]).unwrap_or_else(|| part(field, super::take(args[0])))
         }
         _ => return Ok(None),
     }))
+}
+
+/// Takes `a -> 'b' -> 'c'` apart: `a`, and the steps in their order.
+fn steps_of(json: Expr, path: &mut Vec<Expr>) -> Expr {
+    match json {
+        Expr::Nested(inner) => steps_of(*inner, path),
+        Expr::BinaryOp { left, op: BinaryOperator::Arrow, right } => {
+            let json = steps_of(*left, path);
+            path.push(*right);
+            json
+        }
+        other => other,
+    }
 }
 
 /// `date_part('isodow', t)`, and `date_trunc('day', t, 'Europe/Berlin')`: days of a place.
@@ -230,7 +255,9 @@ fn zone_refused(data_type: &Expr) -> Result<()> {
     };
     let is_utc = !given.contains("Some(") || given.contains("\"UTC\"") || given.contains("\"+00:00\"");
     match given.contains("Timestamp") && !is_utc {
-        true => Err(refused("arrow_cast to a time zone; write t AT TIME ZONE 'Europe/Berlin' for the clock there")),
+        true => Err(refused(
+            "arrow_cast to a time zone; write t AT TIME ZONE 'Europe/Berlin' for the clock there",
+        )),
         false => Ok(()),
     }
 }
@@ -246,7 +273,8 @@ fn by_greatest(name: &str) -> Option<bool> {
 
 /// `arg_max(a, b)` as `first_value(a ORDER BY b DESC) FILTER (WHERE a IS NOT NULL AND b IS NOT NULL)`.
 fn greatest(function: &mut Function, is_greatest: bool) -> Result<()> {
-    let wrong = || refused("arg_max and arg_min take a value and what to compare by, as in arg_max(id, occurred_at)");
+    let wrong =
+        || refused("arg_max and arg_min take a value and what to compare by, as in arg_max(id, occurred_at)");
     let FunctionArguments::List(list) = &mut function.args else { return Err(wrong()) };
     let mut args = std::mem::take(&mut list.args).into_iter();
     let (
@@ -268,7 +296,8 @@ fn greatest(function: &mut Function, is_greatest: bool) -> Result<()> {
     function.filter = Some(Box::new(filter));
     list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(value))];
     let options = OrderByOptions { asc: Some(!is_greatest), nulls_first: Some(false) };
-    list.clauses = vec![FunctionArgumentClause::OrderBy(vec![OrderByExpr { expr: by, options, with_fill: None }])];
+    list.clauses =
+        vec![FunctionArgumentClause::OrderBy(vec![OrderByExpr { expr: by, options, with_fill: None }])];
     function.name = ObjectName::from(Ident::new("first_value"));
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Operators and forms of expressions that the planner lacks, or means otherwise than PostgreSQL.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, DataType, DateTimeField, Expr, Interval, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
+    Array, BinaryOperator, DataType, DateTimeField, Expr, Interval, TimezoneInfo, UnaryOperator, Value,
+    ValueWithSpan,
 };
 
 use super::{
-    super::guard::{refused, text_of},
+    super::refusal::{refused, text_of},
     binary, call, cast,
     functions::part,
     number, patterns, take, text,
@@ -26,7 +27,8 @@ pub(super) fn translate(expression: &mut Expr) -> Result<()> {
             let escape = escape_of(escape_char.take().as_ref())?.unwrap_or(Some('\\'));
             let pattern = text_of(pattern).unwrap_or_default();
             let pattern = patterns::similar(pattern, escape).map_err(refused)?;
-            let operator = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
+            let operator =
+                if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
             *expression = binary(take(expr), operator, text(pattern));
         }
         Expr::Extract { field, expr, .. } => {
@@ -62,10 +64,20 @@ pub(super) fn translate(expression: &mut Expr) -> Result<()> {
         Expr::Value(ValueWithSpan { value: Value::UnicodeStringLiteral(letters), .. }) => {
             *expression = text(std::mem::take(letters));
         }
+        Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } if text_of(right).is_some() => {
+            let items = text_of(right)
+                .and_then(items)
+                .ok_or_else(|| refused("ANY of a text; write ANY (ARRAY['a', 'b'])"))?;
+            **right = Expr::Array(Array { elem: items.into_iter().map(text).collect(), named: true });
+        }
         // The engine's own ANY and ALL of a subquery are not to be trusted.
-        Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } if matches!(**right, Expr::Subquery(_)) => {
+        Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. }
+            if matches!(**right, Expr::Subquery(_)) =>
+        {
             let negated = matches!(expression, Expr::AllOp { .. });
-            let (Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. }) = expression else { return Ok(()) };
+            let (Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. }) = expression else {
+                return Ok(());
+            };
             if let Expr::Subquery(subquery) = take(right) {
                 *expression = Expr::InSubquery { expr: Box::new(take(left)), subquery, negated };
             }
@@ -136,7 +148,9 @@ fn escape_of(escape: Option<&ValueWithSpan>) -> Result<Option<Option<char>>> {
 /// `metadata #>> '{a,b}'` as `metadata -> 'a' ->> 'b'`.
 fn path(json: Expr, path: &Expr, last: BinaryOperator) -> Result<Expr> {
     let steps = steps(path).ok_or_else(|| {
-        refused("#> and #>> take a constant path, as in metadata #>> '{plan,tier}'; write -> and ->> otherwise")
+        refused(
+            "#> and #>> take a constant path, as in metadata #>> '{plan,tier}'; write -> and ->> otherwise",
+        )
     })?;
     if steps.is_empty() {
         return Err(refused("#> and #>> with an empty path; write the column itself"));
@@ -181,7 +195,9 @@ fn steps(path: &Expr) -> Option<Vec<String>> {
 /// The items of `{a,b}`; `None`: it is no such list, or has quotes and escapes, which are not read here.
 pub(super) fn items(list: &str) -> Option<Vec<String>> {
     let inner = list.trim().strip_prefix('{')?.strip_suffix('}')?;
-    if inner.contains(['"', '\\', '{']) || inner.split(',').any(|item| item.trim().eq_ignore_ascii_case("null")) {
+    if inner.contains(['"', '\\', '{'])
+        || inner.split(',').any(|item| item.trim().eq_ignore_ascii_case("null"))
+    {
         return None;
     }
     let items = inner.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -190,7 +206,9 @@ pub(super) fn items(list: &str) -> Option<Vec<String>> {
 
 /// A sign binds closer than `^`: `-2 ^ 2` is 4.
 pub(super) fn bind_sign(expression: &mut Expr) {
-    let Expr::UnaryOp { op: op @ (UnaryOperator::Minus | UnaryOperator::Plus), expr } = expression else { return };
+    let Expr::UnaryOp { op: op @ (UnaryOperator::Minus | UnaryOperator::Plus), expr } = expression else {
+        return;
+    };
     let op = *op;
     let mut first = &mut **expr;
     if !matches!(first, Expr::BinaryOp { op: BinaryOperator::PGExp, .. }) {
@@ -212,7 +230,8 @@ fn clock_in_words(interval: &str) -> Option<String> {
     };
     let mut parts = clock.split(':');
     let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0"));
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_number =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if parts.next().is_some() || ![hours, minutes, seconds].into_iter().all(is_number) {
         return None;
     }

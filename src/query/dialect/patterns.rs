@@ -96,7 +96,9 @@ pub(super) fn regex(pattern: &str) -> Result<Option<String>, &'static str> {
             continue;
         }
         match letters.next() {
-            Some('1'..='9') => return Err("a reference to what a regular expression matched; compare in parts"),
+            Some('1'..='9') => {
+                return Err("a reference to what a regular expression matched; compare in parts");
+            }
             Some('y') => out.push_str(r"\b"),
             Some('Y') => out.push_str(r"\B"),
             Some('m') => out.push_str(r"\b{start}"),
@@ -116,6 +118,29 @@ pub(super) fn regex(pattern: &str) -> Result<Option<String>, &'static str> {
     Ok((out != pattern).then_some(out))
 }
 
+/// What `regexp_replace` puts in, in the engine's form: `$1` stands for itself, `\1` and `\&` for what was matched.
+pub(super) fn replacement(text: &str) -> String {
+    let mut out = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '$' => out.push_str("$$"),
+            '\\' => match letters.next() {
+                Some('&') => out.push_str("${0}"),
+                Some(digit @ '0'..='9') => {
+                    out.push_str("${");
+                    out.push(digit);
+                    out.push('}');
+                }
+                Some(other) => out.push(other),
+                None => {}
+            },
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +155,7 @@ mod tests {
         assert_eq!(like(r"50#%\_", Some('#')).unwrap(), r"50\%\\_");
         assert_eq!(regex("login").unwrap(), None);
         assert_eq!(regex(r"\mlog.\M").unwrap().unwrap(), r"(?s)\b{start}log.\b{end}");
+        assert_eq!(replacement(r"$1 \1 \&"), "$$1 ${1} ${0}");
         assert!(regex(r"(a)\1").is_err() && regex("a(?=b)").is_err());
     }
 }

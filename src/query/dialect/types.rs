@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::{Array, CharacterLength, DataType, ExactNumberInfo, Expr, TypedString};
 
 use super::{
-    super::guard::{refused, text_of},
+    super::refusal::{refused, text_of},
     call, number,
     operators::items,
     take, text,
@@ -13,13 +13,20 @@ use crate::error::Result;
 /// Digits after the point of a second.
 pub(super) const MICROSECONDS: u64 = 6;
 
-/// `'{a,b}'::text[]` is a list of two; `float` has double precision; `varchar(3)` keeps three letters; `dec` is `numeric`.
+/// `'{a,b}'::text[]` is a list of two; `'\x41'::bytea` is one byte; `float` has double precision; `varchar(3)` keeps three letters; `dec` is `numeric`.
 pub(super) fn translate(expression: &mut Expr) -> Result<()> {
     let data_type = match expression {
         Expr::Cast { expr, data_type: DataType::Array(_), .. } => {
             if let Some(constant) = text_of(expr) {
-                let items = items(constant).ok_or_else(|| refused("a text that is cast to a list; write ARRAY['a', 'b']"))?;
+                let items = items(constant)
+                    .ok_or_else(|| refused("a text that is cast to a list; write ARRAY['a', 'b']"))?;
                 **expr = Expr::Array(Array { elem: items.into_iter().map(text).collect(), named: true });
+            }
+            return Ok(());
+        }
+        Expr::Cast { expr, data_type: DataType::Bytea, .. } => {
+            if let Some(hexadecimal) = text_of(expr).and_then(|constant| constant.strip_prefix("\\x")) {
+                *expression = call("decode", vec![text(hexadecimal), text("hex")]);
             }
             return Ok(());
         }
@@ -45,7 +52,9 @@ pub(super) fn translate(expression: &mut Expr) -> Result<()> {
             *data_type = DataType::Numeric(*precision);
             return Ok(());
         }
-        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => *length,
+        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => {
+            *length
+        }
         _ => return Ok(()),
     };
     *data_type = DataType::Text;

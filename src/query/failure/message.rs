@@ -50,6 +50,7 @@ pub(super) fn one_line(message: &str) -> String {
         .or_else(|| unknown_column(message))
         .or_else(|| wrong_arguments(message))
         .or_else(|| wrong_pattern(message))
+        .or_else(|| correlated(message))
         .unwrap_or_else(|| shortened(message));
     let text = in_words(&text);
     let mut letters = text.chars();
@@ -130,10 +131,14 @@ fn wrong_arguments(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
     let (call, _) = rest.split_once("'. You might")?;
     let (name, _) = call.split_once('(')?;
-    if message.contains("user-defined coercion failed with: Error during planning: ") && !message.contains("expects") {
+    if message.contains("user-defined coercion failed with: Error during planning: ")
+        && !message.contains("expects")
+    {
         return Some(shortened(message));
     }
-    Some(format!("function {name} does not take these arguments: {call}; cast them, as in {name}(col::bigint)"))
+    Some(format!(
+        "function {name} does not take these arguments: {call}; cast them, as in {name}(col::bigint)"
+    ))
 }
 
 /// What is wrong with a regular expression is in the last line.
@@ -141,6 +146,13 @@ fn wrong_pattern(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("regex parse error:")?;
     let reason = rest.lines().rev().find_map(|line| line.trim().strip_prefix("error: "))?;
     Some(format!("the regular expression cannot be read: {reason}"))
+}
+
+/// Subqueries that name columns of the query around them, in a way that the engine cannot turn into a join.
+fn correlated(message: &str) -> Option<String> {
+    let instead = "a subquery of this form that names columns outside of it is not available; \
+                   write a join, or row_number() OVER (PARTITION BY …) in a subquery";
+    message.contains("OuterReferenceColumn").then(|| instead.to_string())
 }
 
 /// Types of the engine in the words of SQL; a type of any JSON value without all that it may be.
@@ -169,20 +181,35 @@ mod tests {
     #[test]
     fn messages_are_one_line_of_sql() {
         for (engine, shown) in [
-            ("Invalid function 'regexp_lik'.\nDid you mean 'regexp_like'?", "there is no function 'regexp_lik'; did you mean 'regexp_like'?"),
+            (
+                "Invalid function 'regexp_lik'.\nDid you mean 'regexp_like'?",
+                "there is no function 'regexp_lik'; did you mean 'regexp_like'?",
+            ),
             ("Invalid function 'frobnicate'.\nDid you mean 'acosh'?", "there is no function 'frobnicate'"),
-            ("No field named actr. Did you mean 'events.action'?\nValid fields are a, b.", "there is no column actr; did you mean action?"),
+            (
+                "No field named actr. Did you mean 'events.action'?\nValid fields are a, b.",
+                "there is no column actr; did you mean action?",
+            ),
             (
                 "No field named actor. Did you mean 'events.action'?\nValid fields are events.id, events.actor_type, events.actor_id.",
                 "there is no column actor; did you mean actor_type, actor_id?",
             ),
-            ("No field named t.\nValid fields are a, b.", "there is no column t; SHOW COLUMNS FROM events lists them"),
+            (
+                "No field named t.\nValid fields are a, b.",
+                "there is no column t; SHOW COLUMNS FROM events lists them",
+            ),
             (
                 "Failed to coerce arguments to satisfy a call to 'sum' function: coercion from Utf8View to the signature OneOf([Exact([])]) failed No function matches the given name and argument types 'sum(Utf8View)'. You might need to add explicit type casts.\n\tCandidate functions:\n\tsum(x)",
                 "function sum does not take these arguments: sum(text); cast them, as in sum(col::bigint)",
             ),
-            ("Cannot coerce Union(Sparse, 0: (\"null\": Null), 1: (\"b\": Boolean)) - Int64 to valid types", "Cannot coerce a JSON value - bigint to valid types"),
-            ("regex parse error:\n    (?n)a\n     ^\nerror: unrecognized flag", "the regular expression cannot be read: unrecognized flag"),
+            (
+                "Cannot coerce Union(Sparse, 0: (\"null\": Null), 1: (\"b\": Boolean)) - Int64 to valid types",
+                "Cannot coerce a JSON value - bigint to valid types",
+            ),
+            (
+                "regex parse error:\n    (?n)a\n     ^\nerror: unrecognized flag",
+                "the regular expression cannot be read: unrecognized flag",
+            ),
         ] {
             assert_eq!(one_line(engine), shown);
         }

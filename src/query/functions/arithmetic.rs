@@ -15,8 +15,7 @@ use datafusion::{
     error::Result,
     logical_expr::{
         BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF,
-        ScalarUDFImpl, Signature, Volatility,
-        cast,
+        ScalarUDFImpl, Signature, Volatility, cast,
         expr::ScalarFunction,
         expr_rewriter::FunctionRewrite,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
@@ -40,7 +39,8 @@ impl FunctionRewrite for Checked {
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return Ok(Transformed::no(expr)) };
-        let is = |side: &Expr, fits: fn(&DataType) -> bool| side.get_type(schema).is_ok_and(|given| fits(&given));
+        let is =
+            |side: &Expr, fits: fn(&DataType) -> bool| side.get_type(schema).is_ok_and(|given| fits(&given));
         let name = match op {
             Operator::Plus => Some("checked_add"),
             Operator::Minus => Some("checked_subtract"),
@@ -82,7 +82,8 @@ pub(super) struct Planner;
 
 impl ExprPlanner for Planner {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        let is = |side: &Expr, fits: fn(&DataType) -> bool| side.get_type(schema).is_ok_and(|given| fits(&given));
+        let is =
+            |side: &Expr, fits: fn(&DataType) -> bool| side.get_type(schema).is_ok_and(|given| fits(&given));
         let is_span: fn(&DataType) -> bool = |given| matches!(given, DataType::Interval(_));
         let (name, span, factor) = match expr.op {
             BinaryOperator::Multiply if is(&expr.left, is_span) && is(&expr.right, DataType::is_numeric) => {
@@ -103,7 +104,8 @@ impl ExprPlanner for Planner {
 
 /// The functions, for registration.
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    let names = ["checked_add", "checked_subtract", "checked_multiply", "interval_multiply", "interval_divide"];
+    let names =
+        ["checked_add", "checked_subtract", "checked_multiply", "interval_multiply", "interval_divide"];
     names.into_iter().map(named).collect()
 }
 
@@ -156,7 +158,9 @@ impl ScalarUDFImpl for Operation {
             _ => numeric::mul,
         };
         let out_of_range = |_| {
-            exec_datafusion_err!("a whole number is out of range; cast one side to numeric or double precision")
+            exec_datafusion_err!(
+                "a whole number is out of range; cast one side to numeric or double precision"
+            )
         };
         Ok(text::answer(compute(&left, &right).map_err(out_of_range)?))
     }

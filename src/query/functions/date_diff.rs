@@ -88,7 +88,9 @@ impl ScalarUDFImpl for DateDiff {
 fn counter(unit: &str) -> Option<fn(i64) -> Result<i64>> {
     Some(match unit {
         "year" => |micros| calendar(micros, |time| time.year().into()),
-        "quarter" => |micros| calendar(micros, |time| i64::from(time.year()) * 4 + i64::from(time.month0() / 3)),
+        "quarter" => {
+            |micros| calendar(micros, |time| i64::from(time.year()) * 4 + i64::from(time.month0() / 3))
+        }
         "month" => |micros| calendar(micros, |time| i64::from(time.year()) * 12 + i64::from(time.month0())),
         "week" => |micros| Ok((micros.div_euclid(DAY_MICROS) + DAYS_TO_MONDAY).div_euclid(7)),
         "day" => |micros| Ok(micros.div_euclid(DAY_MICROS)),
@@ -118,7 +120,9 @@ mod tests {
         };
         // 2026-11-01 is a Sunday: one second before Monday's midnight, and that midnight.
         let sunday = 1_793_491_200_000_000 + DAY_MICROS - 1_000_000;
-        for (unit, expected) in [("second", 1), ("hour", 1), ("day", 1), ("week", 1), ("month", 0), ("year", 0)] {
+        for (unit, expected) in
+            [("second", 1), ("hour", 1), ("day", 1), ("week", 1), ("month", 0), ("year", 0)]
+        {
             assert_eq!(count(unit, sunday, sunday + 1_000_000), expected, "{unit}");
         }
         assert_eq!(count("month", sunday, sunday - 2 * DAY_MICROS), -1);

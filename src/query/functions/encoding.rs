@@ -63,14 +63,17 @@ impl ScalarUDFImpl for Encoding {
         let is_hex = form == "hex";
         if self.name == "encode" {
             let values = text::column(&args, 0, &DataType::Binary)?;
-            let encode = |bytes: &[u8]| if is_hex { hexadecimal(bytes) } else { BASE64_STANDARD.encode(bytes) };
-            let texts: StringArray = values.as_binary::<i32>().iter().map(|bytes| bytes.map(encode)).collect();
+            let encode =
+                |bytes: &[u8]| if is_hex { hexadecimal(bytes) } else { BASE64_STANDARD.encode(bytes) };
+            let texts: StringArray =
+                values.as_binary::<i32>().iter().map(|bytes| bytes.map(encode)).collect();
             return Ok(text::answer(Arc::new(texts)));
         }
         let values = text::column(&args, 0, &DataType::Utf8)?;
         let decoded = values.as_string::<i32>().iter().map(|value| {
             let Some(value) = value else { return Ok(None) };
-            let bytes = if is_hex { from_hexadecimal(value) } else { BASE64_STANDARD.decode(value.trim()).ok() };
+            let bytes =
+                if is_hex { from_hexadecimal(value) } else { BASE64_STANDARD.decode(value.trim()).ok() };
             bytes.map(Some).ok_or_else(|| exec_datafusion_err!("decode: a value is not of the form '{form}'"))
         });
         let decoded: Vec<Option<Vec<u8>>> = decoded.collect::<Result<_>>()?;

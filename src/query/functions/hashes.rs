@@ -60,7 +60,9 @@ impl ScalarUDFImpl for Hash {
         };
         match wanted {
             Some(types) => Ok(types),
-            None if self.name == "digest" => plan_err!("digest takes a text and a method, as in digest(id, 'sha256')"),
+            None if self.name == "digest" => {
+                plan_err!("digest takes a text and a method, as in digest(id, 'sha256')")
+            }
             None => plan_err!("{0} takes one text; write {0}(col::text)", self.name),
         }
     }
@@ -76,7 +78,11 @@ impl ScalarUDFImpl for Hash {
             "sha256" => |bytes| hexadecimal(&<Sha256 as Digest>::digest(bytes)),
             "sha384" => |bytes| hexadecimal(&<Sha384 as Digest>::digest(bytes)),
             "sha512" => |bytes| hexadecimal(&<Sha512 as Digest>::digest(bytes)),
-            _ => return exec_err!("digest: '{method}' is no method; write md5, sha224, sha256, sha384 or sha512"),
+            _ => {
+                return exec_err!(
+                    "digest: '{method}' is no method; write md5, sha224, sha256, sha384 or sha512"
+                );
+            }
         };
         let values = text::column(&args, 0, &DataType::Binary)?;
         let hashes: StringArray = values.as_binary::<i32>().iter().map(|bytes| bytes.map(hash)).collect();

@@ -109,13 +109,16 @@ impl ScalarUDFImpl for JsonHolds {
 
 fn parsed(text: &str) -> Result<Value> {
     let shown: String = text.chars().take(80).collect();
-    serde_json::from_str(text).map_err(|_| exec_datafusion_err!("'{shown}' is no JSON; write '{{\"key\": \"value\"}}'"))
+    serde_json::from_str(text)
+        .map_err(|_| exec_datafusion_err!("'{shown}' is no JSON; write '{{\"key\": \"value\"}}'"))
 }
 
 fn holds(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         // Only at the outermost level does a list hold what is no list.
-        (Value::Array(items), single) if !part.is_array() && !part.is_object() => items.iter().any(|item| is(item, single)),
+        (Value::Array(items), single) if !part.is_array() && !part.is_object() => {
+            items.iter().any(|item| is(item, single))
+        }
         _ => is_held(whole, part),
     }
 }

@@ -65,7 +65,9 @@ impl ScalarUDFImpl for ParseTime {
             [value, pattern] if is_text(value) && is_text(pattern) => Ok(vec![DataType::Utf8; 2]),
             [number] if number.is_numeric() && !self.is_date() => Ok(vec![DataType::Float64]),
             [time] if is_text(time) || time.is_temporal() => Ok(vec![self.return_type(types)?]),
-            _ => plan_err!("{0} takes a text and a pattern, as in {0}('2026-11-01', 'YYYY-MM-DD')", self.name),
+            _ => {
+                plan_err!("{0} takes a text and a pattern, as in {0}('2026-11-01', 'YYYY-MM-DD')", self.name)
+            }
         }
     }
 
@@ -236,7 +238,10 @@ impl Read {
             Kind::HalfDay(_, points) => {
                 let is_afternoon = rest.chars().next()?.eq_ignore_ascii_case(&'p');
                 let form = if is_afternoon { ["PM", "P.M."] } else { ["AM", "A.M."] }[usize::from(points)];
-                after = rest.get(..form.len()).filter(|start| start.eq_ignore_ascii_case(form)).map(|_| &rest[form.len()..])?;
+                after = rest
+                    .get(..form.len())
+                    .filter(|start| start.eq_ignore_ascii_case(form))
+                    .map(|_| &rest[form.len()..])?;
                 self.is_afternoon = Some(is_afternoon);
             }
             Kind::Era(_, points) => {

@@ -77,27 +77,79 @@ use Kind::*;
 
 /// Names of fields; those after `=` in these letters only, the others in capitals or small letters.
 const FIELDS: [(&str, Kind); 62] = [
-    ("HH24", Hour24), ("HH12", Hour12), ("HH", Hour12), ("MI", Minute), ("SSSSS", SecondOfDay),
-    ("SSSS", SecondOfDay), ("SS", Second), ("MS", Millisecond), ("US", Microsecond), ("FF1", Fraction(1)),
-    ("FF2", Fraction(2)), ("FF3", Fraction(3)), ("FF4", Fraction(4)), ("FF5", Fraction(5)),
-    ("FF6", Fraction(6)), ("Y,YYY", YearWithComma), ("YYYY", Year(4)), ("YYY", Year(3)), ("YY", Year(2)),
-    ("Y", Year(1)), ("IYYY", IsoYear(4)), ("IYY", IsoYear(3)), ("IY", IsoYear(2)), ("IDDD", IsoDayOfYear),
-    ("ID", IsoDayOfWeek), ("IW", IsoWeek), ("I", IsoYear(1)), ("MM", Month), ("DDD", DayOfYear), ("DD", Day),
-    ("WW", WeekOfYear), ("W", WeekOfMonth), ("CC", Century), ("J", Julian), ("Q", Quarter),
-    ("TZH", ZoneHours), ("TZM", ZoneMinutes), ("OF", Offset), ("=TZ", Zone(Upper)), ("=tz", Zone(Lower)),
-    ("=A.M.", HalfDay(Upper, true)), ("=P.M.", HalfDay(Upper, true)), ("=a.m.", HalfDay(Lower, true)),
-    ("=p.m.", HalfDay(Lower, true)), ("=AM", HalfDay(Upper, false)), ("=PM", HalfDay(Upper, false)),
-    ("=am", HalfDay(Lower, false)), ("=pm", HalfDay(Lower, false)), ("=MONTH", MonthName(Upper)),
-    ("=Month", MonthName(Capital)), ("=month", MonthName(Lower)), ("=MON", MonthShort(Upper)),
-    ("=Mon", MonthShort(Capital)), ("=mon", MonthShort(Lower)), ("=DAY", DayName(Upper)),
-    ("=Day", DayName(Capital)), ("=day", DayName(Lower)), ("=DY", DayShort(Upper)), ("=Dy", DayShort(Capital)),
-    ("=dy", DayShort(Lower)), ("=RM", MonthRoman(Upper)), ("=rm", MonthRoman(Lower)),
+    ("HH24", Hour24),
+    ("HH12", Hour12),
+    ("HH", Hour12),
+    ("MI", Minute),
+    ("SSSSS", SecondOfDay),
+    ("SSSS", SecondOfDay),
+    ("SS", Second),
+    ("MS", Millisecond),
+    ("US", Microsecond),
+    ("FF1", Fraction(1)),
+    ("FF2", Fraction(2)),
+    ("FF3", Fraction(3)),
+    ("FF4", Fraction(4)),
+    ("FF5", Fraction(5)),
+    ("FF6", Fraction(6)),
+    ("Y,YYY", YearWithComma),
+    ("YYYY", Year(4)),
+    ("YYY", Year(3)),
+    ("YY", Year(2)),
+    ("Y", Year(1)),
+    ("IYYY", IsoYear(4)),
+    ("IYY", IsoYear(3)),
+    ("IY", IsoYear(2)),
+    ("IDDD", IsoDayOfYear),
+    ("ID", IsoDayOfWeek),
+    ("IW", IsoWeek),
+    ("I", IsoYear(1)),
+    ("MM", Month),
+    ("DDD", DayOfYear),
+    ("DD", Day),
+    ("WW", WeekOfYear),
+    ("W", WeekOfMonth),
+    ("CC", Century),
+    ("J", Julian),
+    ("Q", Quarter),
+    ("TZH", ZoneHours),
+    ("TZM", ZoneMinutes),
+    ("OF", Offset),
+    ("=TZ", Zone(Upper)),
+    ("=tz", Zone(Lower)),
+    ("=A.M.", HalfDay(Upper, true)),
+    ("=P.M.", HalfDay(Upper, true)),
+    ("=a.m.", HalfDay(Lower, true)),
+    ("=p.m.", HalfDay(Lower, true)),
+    ("=AM", HalfDay(Upper, false)),
+    ("=PM", HalfDay(Upper, false)),
+    ("=am", HalfDay(Lower, false)),
+    ("=pm", HalfDay(Lower, false)),
+    ("=MONTH", MonthName(Upper)),
+    ("=Month", MonthName(Capital)),
+    ("=month", MonthName(Lower)),
+    ("=MON", MonthShort(Upper)),
+    ("=Mon", MonthShort(Capital)),
+    ("=mon", MonthShort(Lower)),
+    ("=DAY", DayName(Upper)),
+    ("=Day", DayName(Capital)),
+    ("=day", DayName(Lower)),
+    ("=DY", DayShort(Upper)),
+    ("=Dy", DayShort(Capital)),
+    ("=dy", DayShort(Lower)),
+    ("=RM", MonthRoman(Upper)),
+    ("=rm", MonthRoman(Lower)),
 ];
 /// The same for fields whose names are in more forms.
 const ERAS: [(&str, Kind); 8] = [
-    ("=B.C.", Era(Upper, true)), ("=A.D.", Era(Upper, true)), ("=b.c.", Era(Lower, true)),
-    ("=a.d.", Era(Lower, true)), ("=BC", Era(Upper, false)), ("=AD", Era(Upper, false)),
-    ("=bc", Era(Lower, false)), ("=ad", Era(Lower, false)),
+    ("=B.C.", Era(Upper, true)),
+    ("=A.D.", Era(Upper, true)),
+    ("=b.c.", Era(Lower, true)),
+    ("=a.d.", Era(Lower, true)),
+    ("=BC", Era(Upper, false)),
+    ("=AD", Era(Upper, false)),
+    ("=bc", Era(Lower, false)),
+    ("=ad", Era(Lower, false)),
 ];
 
 /// Reads a pattern.
@@ -189,9 +241,14 @@ mod tests {
     fn the_longest_field_is_taken() {
         let kinds = |pattern: &str| -> Vec<Kind> {
             let fields = parse(pattern).unwrap().into_iter();
-            fields.filter_map(|item| if let Item::Field(field) = item { Some(field.kind) } else { None }).collect()
+            fields
+                .filter_map(|item| if let Item::Field(field) = item { Some(field.kind) } else { None })
+                .collect()
         };
-        assert_eq!(kinds("YYYY-MM-DD HH24:MI:SS.US"), [Year(4), Month, Day, Hour24, Minute, Second, Microsecond]);
+        assert_eq!(
+            kinds("YYYY-MM-DD HH24:MI:SS.US"),
+            [Year(4), Month, Day, Hour24, Minute, Second, Microsecond]
+        );
         assert_eq!(kinds("yyyymmddd"), [Year(4), Month, DayOfYear]);
         assert_eq!(kinds("Day Dy D DY"), [DayName(Capital), DayShort(Capital), DayOfWeek, DayShort(Upper)]);
         assert_eq!(kinds("\"Day\" \\D IYYY-IW"), [IsoYear(4), IsoWeek]);

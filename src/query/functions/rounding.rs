@@ -12,14 +12,17 @@ use arrow::{
 };
 use datafusion::{
     common::{
-        DFSchema, plan_err,
+        DFSchema,
         config::ConfigOptions,
+        plan_err,
         tree_node::{Transformed, TreeNode},
     },
     error::Result,
     logical_expr::{
         ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-        Volatility, expr::{Cast, ScalarFunction, TryCast}, expr_rewriter::FunctionRewrite,
+        Volatility,
+        expr::{Cast, ScalarFunction, TryCast},
+        expr_rewriter::FunctionRewrite,
     },
 };
 
@@ -36,7 +39,9 @@ impl FunctionRewrite for Rounding {
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
         Ok(match expr {
-            Expr::Cast(Cast { expr, field }) if field.data_type().is_integer() && has_fraction(&expr, schema) => {
+            Expr::Cast(Cast { expr, field })
+                if field.data_type().is_integer() && has_fraction(&expr, schema) =>
+            {
                 Transformed::yes(Expr::Cast(Cast { expr: rounded(expr)?, field }))
             }
             Expr::TryCast(TryCast { expr, field })
@@ -80,9 +85,20 @@ fn rounded(expr: Box<Expr>) -> Result<Box<Expr>> {
 fn is_double(expr: &Expr) -> Result<bool> {
     expr.exists(|inner| {
         Ok(match inner {
-            Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => field.data_type().is_floating(),
-            Expr::ScalarFunction(function) => !["round", "abs", "trunc", "coalesce", "date_part", "checked_add",
-                "checked_subtract", "checked_multiply"].contains(&function.func.name()),
+            Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => {
+                field.data_type().is_floating()
+            }
+            Expr::ScalarFunction(function) => ![
+                "round",
+                "abs",
+                "trunc",
+                "coalesce",
+                "date_part",
+                "checked_add",
+                "checked_subtract",
+                "checked_multiply",
+            ]
+            .contains(&function.func.name()),
             _ => false,
         })
     })
@@ -133,7 +149,9 @@ impl ScalarUDFImpl for Round {
                 let half = if value < 0 { -(one / 2) } else { one / 2 };
                 value.saturating_add(half) / one * one
             };
-            let decimals = decimals.as_primitive::<arrow::datatypes::Decimal128Type>().unary::<_, arrow::datatypes::Decimal128Type>(round);
+            let decimals = decimals
+                .as_primitive::<arrow::datatypes::Decimal128Type>()
+                .unary::<_, arrow::datatypes::Decimal128Type>(round);
             return Ok(text::answer(Arc::new(decimals.with_precision_and_scale(precision, scale)?)));
         }
         if answers.is_decimal() {

@@ -14,9 +14,7 @@ use datafusion::{
     error::Result,
     logical_expr::{
         BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF,
-        ScalarUDFImpl, Signature, Volatility,
-        expr::Between,
-        expr_rewriter::FunctionRewrite,
+        ScalarUDFImpl, Signature, Volatility, expr::Between, expr_rewriter::FunctionRewrite,
     },
 };
 
@@ -108,7 +106,8 @@ impl ScalarUDFImpl for Length {
         let lengths = spans.as_primitive::<IntervalMonthDayNanoType>().iter().map(|span| {
             let Some(span) = span else { return Ok(None) };
             let days = i64::from(span.months) * MONTH_DAYS + i64::from(span.days);
-            let micros = days.checked_mul(DAY_MICROS).and_then(|micros| micros.checked_add(span.nanoseconds / 1_000));
+            let micros =
+                days.checked_mul(DAY_MICROS).and_then(|micros| micros.checked_add(span.nanoseconds / 1_000));
             micros.map(Some).ok_or_else(|| exec_datafusion_err!("an interval is out of range"))
         });
         Ok(text::answer(Arc::new(lengths.collect::<Result<Int64Array>>()?)))

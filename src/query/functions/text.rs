@@ -50,7 +50,10 @@ pub(super) fn clock_time(micros: i64) -> Result<NaiveDateTime> {
 }
 
 /// Times, with the zone UTC or without one.
-pub(super) fn times(micros: impl Iterator<Item = Result<Option<i64>>>, data_type: &DataType) -> Result<ArrayRef> {
+pub(super) fn times(
+    micros: impl Iterator<Item = Result<Option<i64>>>,
+    data_type: &DataType,
+) -> Result<ArrayRef> {
     let times: TimestampMicrosecondArray = micros.collect::<Result<_>>()?;
     Ok(match data_type {
         DataType::Timestamp(_, Some(zone)) => Arc::new(times.with_timezone(Arc::clone(zone))),

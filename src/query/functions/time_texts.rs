@@ -23,7 +23,8 @@ impl FunctionRewrite for TimeTexts {
     }
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
-        let is_time = |side: &Expr| side.get_type(schema).is_ok_and(|given| matches!(given, DataType::Timestamp(..)));
+        let is_time =
+            |side: &Expr| side.get_type(schema).is_ok_and(|given| matches!(given, DataType::Timestamp(..)));
         let mut changed = false;
         let expr = match expr {
             Expr::Cast(Cast { mut expr, field }) if matches!(field.data_type(), DataType::Timestamp(..)) => {
@@ -88,7 +89,9 @@ mod tests {
     fn seconds_are_added_where_they_lack() {
         assert_eq!(completed("2026-11-01 03:30").as_deref(), Some("2026-11-01 03:30:00"));
         assert_eq!(completed("2026-11-01T03:30+02:00").as_deref(), Some("2026-11-01T03:30:00+02:00"));
-        for text in ["2026-11-01 03:30:01", "2026-11-01", "login", "2026-11-01 03:30 or so", "2026/11/01 03:30"] {
+        for text in
+            ["2026-11-01 03:30:01", "2026-11-01", "login", "2026-11-01 03:30 or so", "2026/11/01 03:30"]
+        {
             assert_eq!(completed(text), None, "{text}");
         }
     }

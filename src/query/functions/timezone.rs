@@ -59,7 +59,9 @@ impl ScalarUDFImpl for Timezone {
         }
         let time = match time {
             DataType::Timestamp(_, None) => text::local(),
-            DataType::Timestamp(_, Some(_)) | DataType::Date32 | DataType::Date64 | DataType::Null => text::utc(),
+            DataType::Timestamp(_, Some(_)) | DataType::Date32 | DataType::Date64 | DataType::Null => {
+                text::utc()
+            }
             // As PostgreSQL reads a text of which nothing else is known.
             other if other.is_string() => text::utc(),
             other => return plan_err!("AT TIME ZONE takes a time, not {other}; cast it to timestamp first"),

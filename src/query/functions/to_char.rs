@@ -23,8 +23,18 @@ use super::{
 /// How wide names of months and days are, filled up with blanks.
 const NAME_WIDTH: usize = 9;
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
@@ -66,10 +76,14 @@ impl ScalarUDFImpl for ToChar {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let [time, pattern] = types else {
-            return plan_err!("to_char takes a time and a pattern, as in to_char(occurred_at, 'YYYY-MM-DD HH24:MI')");
+            return plan_err!(
+                "to_char takes a time and a pattern, as in to_char(occurred_at, 'YYYY-MM-DD HH24:MI')"
+            );
         };
         if !pattern.is_string() && !pattern.is_null() {
-            return plan_err!("to_char takes a pattern as text, as in to_char(occurred_at, 'YYYY-MM-DD HH24:MI')");
+            return plan_err!(
+                "to_char takes a pattern as text, as in to_char(occurred_at, 'YYYY-MM-DD HH24:MI')"
+            );
         }
         let time = match time {
             DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64 => text::local(),
@@ -84,7 +98,8 @@ impl ScalarUDFImpl for ToChar {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let is_instant = matches!(args.arg_fields[0].data_type(), DataType::Timestamp(_, Some(_)));
-        let pattern = text::constant(&args, 1, "the pattern of to_char")?.filter(|pattern| !pattern.is_empty());
+        let pattern =
+            text::constant(&args, 1, "the pattern of to_char")?.filter(|pattern| !pattern.is_empty());
         let Some(pattern) = pattern else {
             return Ok(text::answer(Arc::new(StringArray::new_null(args.number_rows))));
         };
@@ -115,7 +130,8 @@ fn append(item: &Item, time: NaiveDateTime, is_instant: bool, out: &mut String) 
     let shown_year = if year <= 0 { 1 - year } else { year };
     let iso_year = i64::from(week.year());
     let weekday = time.weekday().num_days_from_monday() as usize;
-    let last_digits = |year: i64, digits: usize| if digits == 4 { year } else { year % 10_i64.pow(digits as u32) };
+    let last_digits =
+        |year: i64, digits: usize| if digits == 4 { year } else { year % 10_i64.pow(digits as u32) };
     let mut number = |value: i64, width: usize| push_number(value, width, field, out);
     match kind {
         Kind::Hour24 => number(time.hour().into(), 2),

@@ -15,8 +15,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::{
-    super::functions::names,
-    refused,
+    super::{functions::names, refusal::refused},
     walk::{last_part, stop},
 };
 use crate::error::Error;
@@ -269,9 +268,6 @@ fn join_allowed(join: &JoinOperator) -> Allowed {
         | JoinOperator::Inner(constraint)
         | JoinOperator::Left(constraint)
         | JoinOperator::LeftOuter(constraint)
-        | JoinOperator::Right(constraint)
-        | JoinOperator::RightOuter(constraint)
-        | JoinOperator::FullOuter(constraint)
         | JoinOperator::LeftSemi(constraint)
         | JoinOperator::RightSemi(constraint)
         | JoinOperator::LeftAnti(constraint)
@@ -279,6 +275,19 @@ fn join_allowed(join: &JoinOperator) -> Allowed {
             matches!(constraint, JoinConstraint::None),
             "JOIN without ON or USING; write what belongs together, or CROSS JOIN",
         )]),
+        // The planner takes the merged column from the left side, where it is NULL for rows of the right side only.
+        JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint) => refuse_any([
+            (
+                matches!(constraint, JoinConstraint::None),
+                "JOIN without ON or USING; write what belongs together, or CROSS JOIN",
+            ),
+            (
+                matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural),
+                "RIGHT and FULL JOIN with USING or NATURAL; write ON a.id = b.id and coalesce(a.id, b.id)",
+            ),
+        ]),
         JoinOperator::CrossJoin(constraint) => refuse_any([(
             !matches!(constraint, JoinConstraint::None),
             "CROSS JOIN takes no condition; write JOIN … ON",
@@ -301,9 +310,9 @@ fn join_allowed(join: &JoinOperator) -> Allowed {
 
 /// One table of a `FROM`, joined ones as well.
 pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
-    const SAMPLE: &str = "TABLESAMPLE would answer with all rows; write WHERE random() < 0.1 for about a tenth";
-    const LATERAL_UNNEST: &str =
-        "unnest of a column in FROM; write SELECT unnest(col) AS item, … FROM events, in a subquery if you filter by it";
+    const SAMPLE: &str =
+        "TABLESAMPLE would answer with all rows; write WHERE random() < 0.1 for about a tenth";
+    const LATERAL_UNNEST: &str = "unnest of a column in FROM; write SELECT unnest(col) AS item, … FROM events, in a subquery if you filter by it";
     const ORDINALITY: &str = "WITH ORDINALITY; write row_number() OVER () beside unnest(…) in a subquery";
     let alias = match table {
         TableFactor::Table {

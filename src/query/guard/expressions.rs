@@ -13,10 +13,12 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::{
-    super::functions::names,
+    super::{
+        functions::names,
+        refusal::{refused, text_of},
+    },
     REFUSED_FUNCTIONS,
     clauses::{order_allowed, refuse_any, wildcard_allowed, window_allowed},
-    refused,
     types::type_allowed,
     walk::{last_part, stop},
 };
@@ -130,9 +132,9 @@ pub(super) fn expression_allowed(expression: &Expr) -> Allowed {
         Expr::InUnnest { .. } => stop(refused("IN UNNEST (…); write = ANY (…) or array_has(list, value)")),
         Expr::RLike { .. } => stop(refused("RLIKE and REGEXP; write col ~ 'pattern'")),
         Expr::Convert { .. } => stop(refused("CONVERT; write CAST(… AS …)")),
-        Expr::Collate { .. } => {
-            stop(refused("COLLATE; text is compared byte by byte, as COLLATE \"C\": write lower(…) to compare whatever the case"))
-        }
+        Expr::Collate { .. } => stop(refused(
+            "COLLATE; text is compared byte by byte, as COLLATE \"C\": write lower(…) to compare whatever the case",
+        )),
         Expr::Prefixed { .. } => stop(refused("a text with a prefix; write '…' or E'…'")),
         Expr::MatchAgainst { .. } => stop(refused("MATCH … AGAINST; write has_words(col, 'words')")),
         Expr::OuterJoin(_) => stop(refused("(+); write LEFT JOIN … ON")),
@@ -171,19 +173,6 @@ fn is_subquery(expression: &Expr) -> bool {
     matches!(expression, Expr::Subquery(_))
 }
 
-/// The text of a constant.
-pub(crate) fn text_of(expression: &Expr) -> Option<&str> {
-    match expression {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
-            Value::DollarQuotedString(text) => Some(&text.value),
-            _ => None,
-        },
-        Expr::Nested(inner) => text_of(inner),
-        _ => None,
-    }
-}
-
 fn value_allowed(value: &Value) -> Allowed {
     match value {
         Value::Number(_, _)
@@ -194,7 +183,9 @@ fn value_allowed(value: &Value) -> Allowed {
         | Value::Boolean(_)
         | Value::Null
         | Value::Placeholder(_) => GO_ON,
-        Value::HexStringLiteral(_) => stop(refused("a number or bytes in hexadecimal; write 31 or decode('1f', 'hex')")),
+        Value::HexStringLiteral(_) => {
+            stop(refused("a number or bytes in hexadecimal; write 31 or decode('1f', 'hex')"))
+        }
         Value::NationalStringLiteral(_)
         | Value::TripleSingleQuotedString(_)
         | Value::TripleDoubleQuotedString(_)
@@ -324,7 +315,9 @@ fn field_allowed(field: &DateTimeField) -> Allowed {
         | DateTimeField::TimezoneMinute
         | DateTimeField::TimezoneRegion => "times are in UTC: it would always be 0",
         DateTimeField::Julian => "write date_part('epoch', …) / 86400.0 + 2440587.5",
-        DateTimeField::Date | DateTimeField::Datetime | DateTimeField::Time => "write a cast: …::date, …::time",
+        DateTimeField::Date | DateTimeField::Datetime | DateTimeField::Time => {
+            "write a cast: …::date, …::time"
+        }
         DateTimeField::Week(Some(_)) => "weeks start on Monday: write extract(week from …)",
         _ => return GO_ON,
     };

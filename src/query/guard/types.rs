@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, TimezoneInfo};
 
-use super::{refused, walk::stop};
+use super::{super::refusal::refused, walk::stop};
 use crate::error::Error;
 
 /// Lists inside lists in a `CAST`.
@@ -74,22 +74,30 @@ fn instead(data_type: &DataType) -> Option<&'static str> {
         | DataType::IntUnsigned(None)
         | DataType::IntegerUnsigned(None)
         | DataType::BigIntUnsigned(None) => None,
-        DataType::Char(_) | DataType::Character(_) => Some("write text: PostgreSQL would fill it up with spaces"),
+        DataType::Char(_) | DataType::Character(_) => {
+            Some("write text: PostgreSQL would fill it up with spaces")
+        }
         DataType::JSON | DataType::JSONB => {
             Some("JSON columns are JSON text already: leave the cast out and write -> or ->>")
         }
         DataType::Uuid => Some("ids are text: write text"),
-        DataType::Timestamp(Some(_), _) => {
-            Some("timestamps have microseconds: write date_trunc('second', …) or date_trunc('milliseconds', …)")
-        }
+        DataType::Timestamp(Some(_), _) => Some(
+            "timestamps have microseconds: write date_trunc('second', …) or date_trunc('milliseconds', …)",
+        ),
         DataType::Time(..) => Some("write time, which has microseconds and no zone"),
         DataType::Interval { .. } => Some("write interval"),
         DataType::Custom(name, _) => match name.to_string().to_lowercase().as_str() {
-            "inet" | "cidr" => Some("addresses are text: compare them with = or in_network(ip_address, '10.0.0.0/8')"),
+            "inet" | "cidr" => {
+                Some("addresses are text: compare them with = or in_network(ip_address, '10.0.0.0/8')")
+            }
             "name" | "citext" => Some("write text, with lower(…) to compare whatever the case"),
             "money" => Some("write numeric(12, 2)"),
-            _ => Some("it is not available; write text, bigint, double precision, numeric, boolean, date, timestamp or timestamptz"),
+            _ => Some(
+                "it is not available; write text, bigint, double precision, numeric, boolean, date, timestamp or timestamptz",
+            ),
         },
-        _ => Some("it is not available; write text, bigint, double precision, numeric, boolean, date, timestamp or timestamptz"),
+        _ => Some(
+            "it is not available; write text, bigint, double precision, numeric, boolean, date, timestamp or timestamptz",
+        ),
     }
 }

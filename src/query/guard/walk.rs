@@ -13,9 +13,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::{
+    super::refusal::refused,
     clauses::{query_allowed, select_allowed, table_allowed},
     expressions::expression_allowed,
-    first_word, refused,
+    first_word,
 };
 use crate::{
     error::{Error, ErrorKind},

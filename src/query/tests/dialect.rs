@@ -74,11 +74,23 @@ async fn local_time_is_the_clock_there() {
         (format!("{at} AT TIME ZONE 'America/New_York' AT TIME ZONE 'America/New_York' = {at}"), json!(true)),
         (format!("{at} AT TIME ZONE 'America/New_York' < timestamp '2026-11-01'"), json!(true)),
         // The day on which clocks are put back has 25 hours: both of its half past ones are of that day.
-        ("date_trunc('day', timestamptz '2026-11-01T05:30:00Z', 'America/New_York')".into(), json!("2026-11-01T04:00:00Z")),
-        ("date_trunc('day', timestamptz '2026-11-02T04:59:59Z', 'America/New_York')".into(), json!("2026-11-01T04:00:00Z")),
-        ("timestamp '2026-11-01 01:30:00' AT TIME ZONE 'America/New_York'".into(), json!("2026-11-01T06:30:00Z")),
+        (
+            "date_trunc('day', timestamptz '2026-11-01T05:30:00Z', 'America/New_York')".into(),
+            json!("2026-11-01T04:00:00Z"),
+        ),
+        (
+            "date_trunc('day', timestamptz '2026-11-02T04:59:59Z', 'America/New_York')".into(),
+            json!("2026-11-01T04:00:00Z"),
+        ),
+        (
+            "timestamp '2026-11-01 01:30:00' AT TIME ZONE 'America/New_York'".into(),
+            json!("2026-11-01T06:30:00Z"),
+        ),
         ("timestamptz '2026-11-01 00:00:00-04:00'".into(), json!("2026-11-01T04:00:00Z")),
-        (format!("to_char({at} AT TIME ZONE 'America/New_York', 'YYYY-MM-DD HH24:MI')"), json!("2026-10-31 23:30")),
+        (
+            format!("to_char({at} AT TIME ZONE 'America/New_York', 'YYYY-MM-DD HH24:MI')"),
+            json!("2026-10-31 23:30"),
+        ),
     ] {
         assert_eq!(value(&engine, &format!("SELECT {sql}")).await, expected, "{sql}");
     }
@@ -92,7 +104,10 @@ async fn local_time_is_the_clock_there() {
     for (sql, hint) in [
         ("SELECT occurred_at AT TIME ZONE '+02:00' FROM events", "name of a place"),
         ("SELECT occurred_at AT TIME ZONE 'CET' FROM events", "name of a place"),
-        ("SELECT arrow_cast(occurred_at, 'Timestamp(Microsecond, Some(\"Europe/Berlin\"))') FROM events", "AT TIME ZONE"),
+        (
+            "SELECT arrow_cast(occurred_at, 'Timestamp(Microsecond, Some(\"Europe/Berlin\"))') FROM events",
+            "AT TIME ZONE",
+        ),
         ("SELECT occurred_at AT TIME ZONE country FROM events", "constant"),
         ("SET TIME ZONE 'Europe/Berlin'", "AT TIME ZONE"),
     ] {
@@ -106,15 +121,22 @@ async fn local_time_is_the_clock_there() {
 async fn columns_are_named_as_typed() {
     let engine = engine().await;
     for (sql, names) in [
-        ("SELECT count(*) FILTER (WHERE outcome = 'success') FROM events", vec!["count(*) FILTER (WHERE outcome = 'success')"]),
+        (
+            "SELECT count(*) FILTER (WHERE outcome = 'success') FROM events",
+            vec!["count(*) FILTER (WHERE outcome = 'success')"],
+        ),
         ("SELECT id, ID, metadata->>'a', 1 FROM events", vec!["id", "id_2", "metadata->>'a'", "1"]),
-        ("SELECT Max( version ),\n  lower(action), lower(action) FROM events GROUP BY action", vec!["Max( version )", "lower(action)", "lower(action)_2"]),
+        (
+            "SELECT Max( version ),\n  lower(action), lower(action) FROM events GROUP BY action",
+            vec!["Max( version )", "lower(action)", "lower(action)_2"],
+        ),
         ("SELECT * FROM (SELECT count(*) FROM events)", vec!["count(*)"]),
         ("SELECT * FROM (VALUES (1, 'a')) AS t", vec!["column1", "column2"]),
         ("SELECT occurred_at::date, version + 1 AS next FROM events", vec!["occurred_at::date", "next"]),
         ("SELECT events.id, action FROM events", vec!["id", "action"]),
     ] {
-        let schema = engine.run(request(sql)).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).schema();
+        let schema =
+            engine.run(request(sql)).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).schema();
         let named: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         assert_eq!(named, names, "{sql}");
     }
@@ -125,9 +147,14 @@ async fn columns_are_named_as_typed() {
 async fn what_can_be_asked_is_listed() {
     let engine = engine().await;
     let tables = rows(&engine, "SHOW TABLES").await;
-    assert_eq!(json!(tables), json!([{"table_schema": "public", "table_name": "events", "table_type": "VIEW"}]));
+    assert_eq!(
+        json!(tables),
+        json!([{"table_schema": "public", "table_name": "events", "table_type": "VIEW"}])
+    );
     let count = crate::event::schema::table_schema().fields().len();
-    for sql in ["SHOW COLUMNS FROM events", "SHOW COLUMNS IN events", "SELECT * FROM information_schema.columns"] {
+    for sql in
+        ["SHOW COLUMNS FROM events", "SHOW COLUMNS IN events", "SELECT * FROM information_schema.columns"]
+    {
         assert_eq!(rows(&engine, sql).await.len(), count, "{sql}");
     }
     let sql = "SELECT data_type FROM information_schema.columns WHERE column_name = 'occurred_at'";
@@ -155,7 +182,10 @@ async fn known_functions_answer_as_known() {
     for (sql, expected) in [
         ("md5('hello')".to_string(), json!("5d41402abc4b2a76b9719d911017c592")),
         ("sha256('abc')".into(), json!("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")),
-        ("digest('abc', 'sha256') = sha256('abc') AND encode(sha256('abc'), 'hex') = sha256('abc')".into(), json!(true)),
+        (
+            "digest('abc', 'sha256') = sha256('abc') AND encode(sha256('abc'), 'hex') = sha256('abc')".into(),
+            json!(true),
+        ),
         ("encode(decode('00ff', 'hex'), 'base64')".into(), json!("AP8=")),
         (format!("strftime({at}, '%Y-%m-%d')"), json!("2026-11-01")),
         (format!("time_bucket(interval '1 hour', {at})"), json!("2026-11-01T03:00:00Z")),
@@ -171,7 +201,10 @@ async fn known_functions_answer_as_known() {
         ("mod(-7, 3)".into(), json!(-1)),
         ("date '2026-11-01' + interval '1 hour'".into(), json!("2026-11-01T01:00:00")),
         ("date '2026-11-01' + interval '1 day'".into(), json!("2026-11-02")),
-        ("2 * interval '1 day' = interval '2 days' AND interval '1 day' = interval '24 hours'".into(), json!(true)),
+        (
+            "2 * interval '1 day' = interval '2 days' AND interval '1 day' = interval '24 hours'".into(),
+            json!(true),
+        ),
         ("timestamptz '2026-11-03' - timestamptz '2026-11-01' > interval '1 day'".into(), json!(true)),
         ("-2 ^ 2".into(), json!(4.0)),
         ("timestamp '1600-01-01' < timestamp '9000-01-01'".into(), json!(true)),
@@ -235,9 +268,10 @@ async fn mistakes_are_told_in_one_line() {
     ] {
         let text = refusal(&engine, sql).await;
         let is_short = text.chars().count() <= 330 && !text.contains('\n');
-        let is_plain = !["Utf8", "Union(", "Candidate", "OneOf", "Coercible", "Word(", "Error during planning"]
-            .iter()
-            .any(|word| text.contains(word));
+        let is_plain =
+            !["Utf8", "Union(", "Candidate", "OneOf", "Coercible", "Word(", "Error during planning"]
+                .iter()
+                .any(|word| text.contains(word));
         assert!(text.contains(part) && is_short && is_plain, "{sql}: {text}");
     }
 }
