@@ -5,8 +5,9 @@
 //! The way of a query, file by file:
 //!
 //! 1. `engine` admits it (`places`: how many at once, and of whom) and pins what it sees; `running` is what the caller holds;
-//! 2. `job` runs it on the engine's threads: `guard` checks the text, `params` types the values, `session`
-//!    holds what it may use, `plan` fixes its columns, `subqueries` runs what has to be known first, `joins` bounds its joins, `failure` says whose fault it is;
+//! 2. `job` runs it on the engine's threads: `guard` checks the text (`refusal`) and has `dialect` say it in the planner's words,
+//!    `params` types the values, `session` holds what it may use (`functions`, `json`, `information_schema`), `plan` fixes its columns,
+//!    `subqueries` runs what has to be known first, `joins` bounds its joins, `failure` says whose fault it is;
 //! 3. `provider` is the table (`columns`): `prune`, `partition` and `skip` (with `has_words`, `remembered`) decide which files and
 //!    rows can match, `scan` reads them (`readers`; `needle` if few rows are left, whose `blocks` stay in memory), `narrow` hides what the reader may not see,
 //!    `statistics` counts the cost; rules of the optimizer
@@ -24,14 +25,17 @@ pub mod browse;
 mod columns;
 mod conditions;
 mod counts;
+mod dialect;
 mod eager;
 mod engine;
 mod failure;
 mod filter;
 pub mod format;
+mod functions;
 mod guard;
 mod has_target;
 mod has_words;
+mod information_schema;
 mod job;
 mod joins;
 mod json;
@@ -49,6 +53,7 @@ mod plan;
 mod provider;
 mod prune;
 mod readers;
+mod refusal;
 mod remembered;
 mod running;
 pub mod saved;

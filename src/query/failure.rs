@@ -1,7 +1,10 @@
 //! DataFusion's errors in our kinds.
 //!
 //! In: an error from planning or running a query. Out: whose fault it is: the text of the query, a limit, the
-//! store, or a defect of ours. The message is DataFusion's own, which names columns and suggests near ones.
+//! store, or a defect of ours; and one line that says what is wrong, in the words of SQL: no list of candidates, no names of
+//! the engine's types. The whole chain stays as the source, for the log.
+
+mod message;
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -12,6 +15,8 @@ use crate::error::{Error, ErrorKind};
 const SPILL_LIMIT: &str = "used disk space during the spilling";
 /// How a failed read of a footer reads: the Parquet reader keeps the text only.
 const STORE_FAILED: &str = "Object Store error";
+/// How a pattern that cannot be read reads, whoever reads it.
+const PATTERN: &str = "regex parse error";
 
 /// The kind and message for the client; the whole chain stays as the source.
 pub(crate) fn failure(error: DataFusionError) -> Error {
@@ -27,9 +32,11 @@ pub(crate) fn failure(error: DataFusionError) -> Error {
 
 fn kind(root: &DataFusionError) -> ErrorKind {
     match root {
-        DataFusionError::External(cause) => {
-            cause.downcast_ref::<Error>().map_or(ErrorKind::Internal, Error::kind)
-        }
+        DataFusionError::External(cause) => match cause.downcast_ref::<Error>() {
+            Some(own) => own.kind(),
+            None if cause.to_string().contains(PATTERN) => ErrorKind::Invalid,
+            None => ErrorKind::Internal,
+        },
         DataFusionError::ResourcesExhausted(_) => ErrorKind::Limit,
         DataFusionError::ArrowError(cause, _) => match &**cause {
             ArrowError::IoError(text, _) if text.contains(SPILL_LIMIT) => ErrorKind::Limit,
@@ -46,19 +53,18 @@ fn kind(root: &DataFusionError) -> ErrorKind {
             ErrorKind::Unavailable
         }
         DataFusionError::ParquetError(_) => ErrorKind::Corrupt,
+        DataFusionError::Internal(text) if text.contains(PATTERN) => ErrorKind::Invalid,
         _ => ErrorKind::Internal,
     }
 }
 
 fn message(error: &DataFusionError) -> String {
-    let text = match error {
+    match error {
         DataFusionError::ResourcesExhausted(text) => {
-            format!("query needs more memory or disk than its share: {text}")
+            format!("query: query needs more memory or disk than its share: {text}")
         }
-        other => other.message().into_owned(),
-    };
-    let text = text.split("\n\nbacktrace:").next().unwrap_or_default().trim();
-    format!("query: {text}")
+        other => format!("query: {}", message::one_line(&other.message())),
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@
 //!
 //! [`QUERY_STACK_BYTES`]: crate::limits::QUERY_STACK_BYTES
 
+mod clauses;
+mod expressions;
+mod types;
 mod walk;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
@@ -19,13 +22,13 @@ use datafusion::{
         parser::{DFParserBuilder, Statement},
         sqlparser::{
             ast::{self, Visit},
-            dialect::PostgreSqlDialect,
             parser::ParserError,
             tokenizer::{Token, TokenWithSpan, Tokenizer},
         },
     },
 };
 
+use super::{dialect, refusal::refused};
 use crate::{
     error::{Error, ErrorKind, Result},
     limits::{SQL_BYTES_MAX, SQL_NESTING_MAX, SQL_TOKENS_MAX},
@@ -64,12 +67,31 @@ fn examine(sql: &str) -> Result<Checked> {
     if sql.len() > SQL_BYTES_MAX {
         return Err(over("bytes", sql.len(), SQL_BYTES_MAX));
     }
-    let statement = parse(tokenize(sql)?)?;
+    let tokens = tokenize(sql)?;
+    let mut statement = parse(tokens.clone())?;
+    if let Some(listing) = listing(&statement) {
+        statement = parse(tokenize(&listing)?)?;
+    }
     let mut walk = walk::Walk::default();
-    if let ControlFlow::Break(error) = readable(&statement)?.visit(&mut walk) {
+    let query = readable(&mut statement)?;
+    if let ControlFlow::Break(error) = query.visit(&mut walk) {
         return Err(error);
     }
-    Ok(Checked { statement, placeholders: walk.placeholders })
+    // Only now, for a text that is no deeper than the walk allows.
+    dialect::translate(query, &dialect::typed(&tokens, sql))?;
+    // What was said in other words may be deeper.
+    match query.visit(&mut walk::Walk::default()) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(Checked { statement, placeholders: walk.placeholders }),
+    }
+}
+
+/// The query that answers a `SHOW`.
+fn listing(statement: &Statement) -> Option<String> {
+    match statement {
+        Statement::Statement(inner) => dialect::listing(inner),
+        _ => None,
+    }
 }
 
 /// Whether it is about how a query is run, and not about events.
@@ -78,7 +100,7 @@ pub(crate) fn explains(statement: &Statement) -> bool {
 }
 
 fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
+    let tokens = Tokenizer::new(&dialect::Dialect, sql)
         .tokenize_with_location()
         .map_err(|error| Error::new(ErrorKind::Invalid, format!("sql: {error}")))?;
     let count = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();
@@ -90,7 +112,7 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
 
 fn parse(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
     let statements = DFParserBuilder::new(tokens)
-        .with_dialect(&PostgreSqlDialect {})
+        .with_dialect(&dialect::Dialect)
         .with_recursion_limit(SQL_NESTING_MAX)
         .build()
         .and_then(|mut parser| parser.parse_statements())
@@ -115,7 +137,7 @@ fn parse_error(error: DataFusionError) -> Error {
         }
         DataFusionError::SQL(cause, _) => match &**cause {
             ParserError::ParserError(text) | ParserError::TokenizerError(text) => {
-                Error::new(ErrorKind::Invalid, format!("sql: {text}"))
+                Error::new(ErrorKind::Invalid, format!("sql: {}", shown(text)))
             }
             ParserError::RecursionLimitExceeded => Error::new(ErrorKind::Limit, "sql is nested too deep"),
         },
@@ -123,14 +145,42 @@ fn parse_error(error: DataFusionError) -> Error {
     }
 }
 
+/// What the parser says, without its own names of things.
+fn shown(text: &str) -> String {
+    const HINTS: [(&str, &str); 5] = [
+        (
+            "COLLATE",
+            "COLLATE is not available: text is compared byte by byte; write lower(…) to compare whatever the case",
+        ),
+        ("ISNULL", "write IS NULL"),
+        ("EXCLUDE", "EXCLUDE in a window is not available; subtract the row itself"),
+        ("USING", "ORDER BY … USING; write ASC or DESC"),
+        ("SYMMETRIC", "write BETWEEN least(a, b) AND greatest(a, b)"),
+    ];
+    let (said, place) =
+        text.split_once(" at Line: ").map_or((text, None), |(said, place)| (said, Some(place)));
+    let said = match said.split_once("No infix parser for token Word(Word { value: \"") {
+        Some((_, rest)) => format!("'{}' cannot stand here", rest.split('"').next().unwrap_or_default()),
+        None => said.lines().next().unwrap_or_default().to_string(),
+    };
+    let hint = HINTS.iter().find(|(word, _)| {
+        said.ends_with(&format!("found: {word}")) || said.starts_with(&format!("'{word}'"))
+    });
+    let hint = hint.map(|(_, hint)| format!(" ({hint})")).unwrap_or_default();
+    let place = place.map(|place| format!(" at Line: {place}")).unwrap_or_default();
+    format!("{said}{hint}{place}")
+}
+
 /// The query inside, or an error that names the kind of statement.
-fn readable(statement: &Statement) -> Result<&ast::Statement> {
+fn readable(statement: &mut Statement) -> Result<&mut ast::Statement> {
     match statement {
-        Statement::Statement(inner) => match &**inner {
-            query @ (ast::Statement::Query(_) | ast::Statement::ExplainTable { .. }) => Ok(query),
-            other => Err(refused(&format!("{} is not a read-only query", first_word(other)))),
+        Statement::Statement(inner) => match &mut **inner {
+            query @ (ast::Statement::Query(_) | ast::Statement::ExplainTable { hive_format: None, .. }) => {
+                Ok(query)
+            }
+            other => Err(refused(&not_readable(other))),
         },
-        Statement::Explain(explain) => match &*explain.statement {
+        Statement::Explain(explain) => match &mut *explain.statement {
             Statement::Statement(inner) if matches!(**inner, ast::Statement::Query(_)) => Ok(inner),
             _ => Err(refused("EXPLAIN takes a SELECT only")),
         },
@@ -140,16 +190,24 @@ fn readable(statement: &Statement) -> Result<&ast::Statement> {
     }
 }
 
+/// Why a statement is no question, and what to write if it is close to one.
+fn not_readable(statement: &ast::Statement) -> String {
+    let text = statement.to_string();
+    let is = |start: &str| text.to_uppercase().starts_with(start);
+    match () {
+        () if is("SET TIME") => "times are in UTC; write t AT TIME ZONE 'Europe/Berlin'".to_string(),
+        () if is("SET") => "settings cannot be changed in a query".to_string(),
+        () if is("SHOW") => "SHOW TABLES and SHOW COLUMNS FROM events are what can be shown".to_string(),
+        () => format!("{} is not a read-only query", first_word(statement)),
+    }
+}
+
 fn first_word(statement: &ast::Statement) -> String {
     statement.to_string().split([' ', '(']).next().unwrap_or_default().to_string()
 }
 
 fn over(what: &str, value: usize, most: usize) -> Error {
     Error::new(ErrorKind::Limit, format!("sql has {value} {what}; the most is {most}"))
-}
-
-fn refused(reason: &str) -> Error {
-    Error::new(ErrorKind::Invalid, format!("sql refused: {reason}"))
 }
 
 #[cfg(test)]

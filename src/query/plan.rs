@@ -25,6 +25,7 @@ use datafusion::{
 use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_union_to_text_udf};
 use futures::StreamExt;
 
+use super::columns;
 use crate::event::schema;
 
 /// Plans `statement`; parameters are put in as values, never as text.
@@ -36,10 +37,10 @@ pub(crate) async fn plan(
     let logical = state.statement_to_plan(statement).await?.with_param_values(params)?;
     Ok(match logical {
         // The table that people see has the types that answers have.
-        LogicalPlan::DescribeTable(table) => {
+        LogicalPlan::DescribeTable(table) if *table.schema == *columns::table_columns() => {
             LogicalPlan::DescribeTable(DescribeTable { schema: schema::table_schema(), ..table })
         }
-        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => logical,
+        LogicalPlan::DescribeTable(_) | LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => logical,
         query => with_stable_columns(query)?,
     })
 }

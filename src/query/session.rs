@@ -1,7 +1,7 @@
 //! The DataFusion session of one query: what it can see, call and use.
 //!
-//! In: the principal's snapshots and the engine's shared parts. Out: a session with one table, `events`, the
-//! functions below, a memory pool and a spill limit of its own. Guaranteed: no files, catalogs, settings or
+//! In: the principal's snapshots and the engine's shared parts. Out: a session with one table, `events`, what describes it
+//! (`information_schema`), the functions below, a memory pool and a spill limit of its own. Guaranteed: no files, catalogs, settings or
 //! table functions are reachable; `now()` is the engine's clock; times are UTC.
 
 use std::{num::NonZeroUsize, sync::Arc};
@@ -31,8 +31,9 @@ use super::{
     addresses,
     counts::FromCounts,
     eager::EagerFilters,
+    functions,
     guard::REFUSED_FUNCTIONS,
-    has_target, has_words,
+    has_target, has_words, information_schema,
     json::{self, JsonValues},
     newest::NewestFirst,
     settings::Settings,
@@ -97,6 +98,7 @@ pub(crate) fn template(
     for function in own.into_iter().chain(json::functions()?) {
         state.register_udf(function)?;
     }
+    functions::register(&mut state)?;
     Ok(state)
 }
 
@@ -134,6 +136,7 @@ pub(crate) fn session(
     schema.register_table(TABLE.to_string(), events)?;
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(schema))?;
+    catalog.register_schema(information_schema::NAME, information_schema::schema()?)?;
     let catalogs = MemoryCatalogProviderList::new();
     catalogs.register_catalog(CATALOG.to_string(), Arc::new(catalog));
     let mut state = template.clone();

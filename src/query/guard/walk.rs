@@ -9,11 +9,15 @@ use std::{
 };
 
 use datafusion::sql::sqlparser::ast::{
-    self, ArrayElemTypeDef, DataType, Expr, GroupByExpr, ObjectName, Query, Select, TableFactor,
-    ValueWithSpan, Visitor,
+    self, Expr, GroupByExpr, ObjectName, Query, Select, TableFactor, ValueWithSpan, Visitor,
 };
 
-use super::{REFUSED_FUNCTIONS, first_word, refused};
+use super::{
+    super::refusal::refused,
+    clauses::{query_allowed, select_allowed, table_allowed},
+    expressions::expression_allowed,
+    first_word,
+};
 use crate::{
     error::{Error, ErrorKind},
     limits::{SQL_DEPTH_MAX, SQL_EXPRESSIONS_MAX, SQL_RELATIONS_MAX},
@@ -21,8 +25,6 @@ use crate::{
 
 /// Columns of a `CUBE`: 64 groupings.
 const CUBE_COLUMNS_MAX: usize = 6;
-/// Lists inside lists in a `CAST`.
-const TYPE_DEPTH_MAX: usize = 4;
 
 /// One query being walked: what it weighs so far, and which of its children are `WITH` definitions.
 struct Frame {
@@ -82,17 +84,12 @@ impl Visitor for Walk {
     }
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
+        query_allowed(query)?;
         let mut definitions = Vec::new();
         if let Some(with) = &query.with {
-            if with.recursive {
-                return stop(refused("WITH RECURSIVE has no bound"));
-            }
             let named = with.cte_tables.iter();
             definitions
                 .extend(named.map(|cte| (ptr::from_ref(&*cte.query), name_key(&cte.alias.name.value))));
-        }
-        if !query.locks.is_empty() {
-            return stop(refused("FOR UPDATE and FOR SHARE lock rows"));
         }
         self.frames.push(Frame { weight: 0, definitions });
         ControlFlow::Continue(())
@@ -115,9 +112,7 @@ impl Visitor for Walk {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
-        if select.into.is_some() {
-            return stop(refused("SELECT INTO creates a table"));
-        }
+        select_allowed(select)?;
         grouping_allowed(&select.group_by)?;
         self.add(1)
     }
@@ -128,13 +123,7 @@ impl Visitor for Walk {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
-        match factor {
-            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
-                stop(refused(&format!("table function '{}' is not available", last_part(name))))
-            }
-            TableFactor::TableFunction { .. } => stop(refused("table functions are not available")),
-            _ => ControlFlow::Continue(()),
-        }
+        table_allowed(factor)
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Error> {
@@ -147,12 +136,10 @@ impl Visitor for Walk {
                 format!("sql has more than {SQL_EXPRESSIONS_MAX} expressions"),
             ));
         }
-        match expr {
-            Expr::Function(function) => function_allowed(&last_part(&function.name).to_lowercase()),
-            Expr::CompoundFieldAccess { access_chain, .. } => self.chain_allowed(access_chain.len()),
-            Expr::Cast { data_type, .. } => type_allowed(data_type),
-            _ => ControlFlow::Continue(()),
+        if let Expr::CompoundFieldAccess { access_chain, .. } = expr {
+            self.chain_allowed(access_chain.len())?;
         }
+        expression_allowed(expr)
     }
 
     fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<Error> {
@@ -170,13 +157,6 @@ impl Visitor for Walk {
             _ => stop(refused(&format!("parameter '{text}': parameters are written $name or $1"))),
         }
     }
-}
-
-fn function_allowed(name: &str) -> ControlFlow<Error> {
-    if REFUSED_FUNCTIONS.contains(&name) {
-        return stop(refused(&format!("function '{name}' is not available: its result has no bound")));
-    }
-    ControlFlow::Continue(())
 }
 
 /// `CUBE` of n columns is 2ⁿ groupings, and several grouping lists multiply.
@@ -198,25 +178,7 @@ fn grouping_allowed(group_by: &GroupByExpr) -> ControlFlow<Error> {
     ControlFlow::Continue(())
 }
 
-/// Types are not expressions, so their depth is measured here.
-fn type_allowed(mut data_type: &DataType) -> ControlFlow<Error> {
-    for _ in 0..TYPE_DEPTH_MAX {
-        data_type = match data_type {
-            DataType::Array(
-                ArrayElemTypeDef::AngleBracket(item)
-                | ArrayElemTypeDef::SquareBracket(item, _)
-                | ArrayElemTypeDef::Parenthesis(item),
-            ) => item,
-            DataType::Struct(..) | DataType::Map(..) | DataType::Tuple(_) | DataType::Nested(_) => {
-                return stop(refused("CAST to a nested type"));
-            }
-            _ => return ControlFlow::Continue(()),
-        };
-    }
-    stop(refused(&format!("CAST to a type more than {TYPE_DEPTH_MAX} deep")))
-}
-
-fn stop(error: Error) -> ControlFlow<Error> {
+pub(super) fn stop(error: Error) -> ControlFlow<Error> {
     ControlFlow::Break(error)
 }
 
@@ -225,7 +187,7 @@ fn name_key(name: &str) -> String {
     name.to_lowercase()
 }
 
-fn last_part(name: &ObjectName) -> String {
+pub(super) fn last_part(name: &ObjectName) -> String {
     name.0
         .last()
         .map(|part| part.as_ident().map_or_else(|| part.to_string(), |ident| ident.value.clone()))

@@ -1,0 +1,142 @@
+//! SQL as analysts write it, in the words that the planner knows.
+//!
+//! In: a statement that the guard has let through. Out: a statement that means the same, in which columns without a name have the
+//! text that was typed, `SHOW` is a query, and operators, types and functions that the planner lacks, or means otherwise than
+//! PostgreSQL, are said with what it has. Guaranteed: only the form of a question changes, never whose events it sees.
+
+mod columns;
+mod functions;
+mod operators;
+mod patterns;
+mod show;
+mod syntax;
+mod tables;
+mod types;
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::{
+    ast::{
+        self, BinaryOperator, CastKind, DataType, Expr, Fetch, Function, FunctionArg, FunctionArgExpr,
+        FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, TableFactor,
+        Value, VisitMut, VisitorMut,
+    },
+    tokenizer::TokenWithSpan,
+};
+
+pub(crate) use columns::Typed;
+pub(crate) use show::listing;
+pub(crate) use syntax::Dialect;
+
+use crate::error::{Error, Result};
+
+/// Says `statement` in the planner's words; `typed` is the text of its columns.
+pub(crate) fn translate(statement: &mut ast::Statement, typed: &Typed) -> Result<()> {
+    match statement.visit(&mut Translation { typed }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// The text of each column of each `SELECT`, from the tokens of a statement.
+pub(crate) fn typed(tokens: &[TokenWithSpan], sql: &str) -> Typed {
+    Typed::read(tokens, sql)
+}
+
+struct Translation<'a> {
+    typed: &'a Typed,
+}
+
+impl VisitorMut for Translation<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        fetch_as_limit(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        columns::order_by_names(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
+        tables::translate(table);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+        operators::bind_sign(expression);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        self.typed.name(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+        let translated = match expression {
+            Expr::Function(_) => functions::translate(expression),
+            Expr::Cast { .. } | Expr::TypedString(_) => types::translate(expression),
+            _ => operators::translate(expression),
+        };
+        match translated {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+/// `FETCH FIRST 5 ROWS ONLY` is `LIMIT 5`.
+fn fetch_as_limit(query: &mut Query) {
+    let Some(Fetch { with_ties: _, percent: _, quantity }) = query.fetch.take() else { return };
+    let rows = quantity.unwrap_or_else(|| number(1));
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit, .. }) => *limit = Some(rows),
+        clause => {
+            *clause =
+                Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: Vec::new() });
+        }
+    }
+}
+
+/// Takes an expression out, to put it into another.
+fn take(expression: &mut Expr) -> Expr {
+    std::mem::replace(expression, Expr::value(Value::Null))
+}
+
+fn call(name: &str, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
+    Expr::Function(Function {
+        name: ObjectName::from(Ident::new(name)),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    let operation = Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) };
+    Expr::Nested(Box::new(operation))
+}
+
+fn cast(expression: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expression), data_type, array: false, format: None }
+}
+
+fn number(value: i64) -> Expr {
+    Expr::value(Value::Number(value.to_string(), false))
+}
+
+fn text(value: impl Into<String>) -> Expr {
+    Expr::value(Value::SingleQuotedString(value.into()))
+}

@@ -1,0 +1,58 @@
+//! Functions that analysts know from PostgreSQL or DuckDB and the engine lacks, or has with another meaning.
+//!
+//! In: a session. Out: the session with the functions below. Guaranteed: a function here answers as PostgreSQL does, or refuses
+//! what it does not know by name; no result is larger than a small multiple of its arguments.
+//!
+//! What is only another name, or can be said with functions that exist, is `dialect`'s; [`names`] has the lists.
+
+mod arithmetic;
+mod date_diff;
+mod encoding;
+mod hashes;
+mod json_contains;
+pub(crate) mod names;
+mod parse_time;
+mod pattern;
+mod rounding;
+mod span;
+mod text;
+mod time_texts;
+mod timezone;
+mod to_char;
+
+use std::sync::Arc;
+
+use datafusion::{
+    error::Result,
+    execution::{FunctionRegistry, SessionState},
+    logical_expr::ScalarUDF,
+};
+
+/// Adds the functions to a session; those of the same name that are there are replaced.
+pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+    for function in all() {
+        state.register_udf(function)?;
+    }
+    state.register_expr_planner(Arc::new(json_contains::Planner))?;
+    state.register_expr_planner(Arc::new(arithmetic::Planner))?;
+    state.register_function_rewrite(Arc::new(time_texts::TimeTexts))?;
+    state.register_function_rewrite(Arc::new(span::Spans))?;
+    state.register_function_rewrite(Arc::new(arithmetic::Checked))?;
+    state.register_function_rewrite(Arc::new(rounding::Rounding))
+}
+
+fn all() -> Vec<Arc<ScalarUDF>> {
+    let mut all = vec![
+        timezone::function(),
+        to_char::function(),
+        date_diff::function(),
+        json_contains::function(),
+        rounding::function(),
+        span::function(),
+    ];
+    all.extend(arithmetic::functions());
+    all.extend(parse_time::functions());
+    all.extend(hashes::functions());
+    all.extend(encoding::functions());
+    all
+}
