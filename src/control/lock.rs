@@ -68,7 +68,7 @@ mod tests {
         let tile = "proof/tenant=acme/tile/0/000.p/7";
         let (noon, midnight) = ("2026-11-01T12:00:00Z", "2026-11-02T00:00:00Z");
         type Case = (&'static str, Option<u32>, bool, &'static str, Option<(Option<&'static str>, bool)>);
-        let cases: [Case; 13] = [
+        let cases: [Case; 14] = [
             (file, Some(3), false, noon, Some((Some("2026-11-05T00:00:00Z"), false))),
             // Written late, as by a compaction: the same date.
             (file, Some(3), false, "2026-11-04T12:00:00Z", Some((Some("2026-11-05T00:00:00Z"), false))),
