@@ -1,8 +1,8 @@
 //! Which files of a folder hold JSON, told by what they begin with and not by their names alone.
 //!
 //! In: paths as the user gave them. Out: the inputs, sorted by name, and every file that is left out, with the reason.
-//! Guaranteed: a file that is named by itself, one whose name ends like JSON, and one that cannot be read are inputs
-//! whatever they hold, so that reading them says what is wrong; every other file is either an input or left out by name.
+//! Guaranteed: a file that is named by itself, one whose name ends like JSON or says that it holds no events, and one that
+//! cannot be read are inputs whatever they hold, so that reading them says what is wrong; every other file is either an input or left out by name.
 
 use std::{
     fs,
@@ -116,7 +116,7 @@ fn find_in_folder(folder: &Path, found: &mut Found) -> io::Result<()> {
             Some("it is a link to a folder")
         } else if !path.is_file() {
             Some("it is no file")
-        } else if is_events_name(&name) {
+        } else if is_events_name(&name) || Input::File(path.clone()).without_events().is_some() {
             None
         } else {
             other_format(&path)
