@@ -30,7 +30,10 @@ mod writer;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -94,6 +97,9 @@ pub enum State {
     Running,
     /// A WAL write failed and its outcome is being found out.
     Resolving,
+    /// The store did not take the last WAL write, of which nothing is stored. Events are tried as before, and so is an empty segment
+    /// from time to time, so that the state ends without them.
+    Refusing,
     /// Stopped for good; the text says why. Only a restart helps.
     Stopped(String),
     /// Closed on purpose.
@@ -128,6 +134,8 @@ pub(crate) struct Shared {
     /// Held during one pass of the flusher; owns what waits for removal from the WAL.
     flush_pass: tokio::sync::Mutex<flush::Removal>,
     flush_wanted: tokio::sync::Notify,
+    /// Whether the flusher's last pass failed. Written by the passes.
+    commits_fail: AtomicBool,
     /// KiB of events that may be on their way into files at the same time.
     flush_memory: tokio::sync::Semaphore,
     stop: CancellationToken,
@@ -148,6 +156,21 @@ impl Ingest {
             Ok(State::Stopped(reason)) => Some(Error::new(ErrorKind::Fenced, reason.clone())),
             _ => None,
         }
+    }
+
+    /// Waits until events can be accepted, or never will be.
+    pub async fn settled(&self) -> State {
+        let mut states = self.shared.state.subscribe();
+        let is_settled = |state: &State| matches!(state, State::Running | State::Stopped(_) | State::Closed);
+        match states.wait_for(is_settled).await {
+            Ok(state) => state.clone(),
+            Err(_) => State::Closed,
+        }
+    }
+
+    /// Whether events are refused because what waits fills the memory and cannot be committed.
+    pub fn is_stuck(&self) -> bool {
+        self.shared.commits_fail.load(Ordering::Relaxed) && self.shared.budget.is_full()
     }
 
     /// Bytes of events that are accepted or on their way and not committed yet.
@@ -220,7 +243,7 @@ impl Shared {
     /// Fails unless events can be accepted.
     fn check_running(&self) -> Result<()> {
         let reason = match &*self.state.borrow() {
-            State::Running => return Ok(()),
+            State::Running | State::Refusing => return Ok(()),
             State::Recovering => "reading back the write-ahead log after a start; try again soon".to_owned(),
             State::Resolving => "finding out what became of a write to the store; try again soon".to_owned(),
             State::Closed => "shutting down".to_owned(),

@@ -126,7 +126,7 @@ pub(super) async fn post(
         // What is not on record is not handed over.
         if let Err(error) = record.done(None).await {
             api.continuous.remove(None, &made.id, caller.principal.id()).await?;
-            return Err(error.into());
+            return Err(error);
         }
         Ok(made)
     });

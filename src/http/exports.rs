@@ -105,7 +105,7 @@ pub(super) async fn post(
         // Nothing of it can be fetched by who is not told its id.
         if let Err(error) = recorded.target("export", &*status.id).done(None).await {
             api.exports.cancel(None, &ExportId::parse(&status.id)?).await?;
-            return Err(error.into());
+            return Err(error);
         }
         Ok(status)
     });

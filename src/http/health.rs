@@ -24,7 +24,13 @@ pub(super) async fn healthz() -> Response {
 pub(super) async fn readyz(State(api): State<Api>) -> Result<Response, Problem> {
     let reason = match api.ingest.state() {
         _ if api.is_stopping() => "shutting down",
+        ingest::State::Running if api.ingest.is_stuck() => {
+            "events that wait to be committed fill the memory, and commits fail; they are tried again"
+        }
         ingest::State::Running => return Ok(Json(json!({"status": "ready"})).into_response()),
+        ingest::State::Refusing => {
+            "the store refused the last write of events; it is tried again each second, the server's log says why it fails"
+        }
         ingest::State::Recovering => "reading back the write-ahead log",
         ingest::State::Resolving => "finding out what became of a write to the store",
         // The reason itself may name objects of the store; it is in the log.

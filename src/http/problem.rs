@@ -97,6 +97,11 @@ impl Problem {
         self
     }
 
+    /// The same problem in other words.
+    pub(super) fn explained(self, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+
     /// The same problem, of which the log of the log tells.
     pub(super) fn recorded(self) -> Self {
         Self { recorded: true, ..self }

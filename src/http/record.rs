@@ -90,8 +90,16 @@ impl Record {
     }
 
     /// It was done, and so much came of it. Only after this may anything be answered.
-    pub(super) async fn done(&self, rows: Option<u64>) -> Result<(), Error> {
-        self.write(self.entry.action, rows, Ending::Success).await
+    ///
+    /// # Errors
+    /// As an append; the problem says that it is the record which failed, and not what was asked for.
+    pub(super) async fn done(&self, rows: Option<u64>) -> Result<(), Problem> {
+        let written = self.write(self.entry.action, rows, Ending::Success).await;
+        written.map_err(|error| {
+            let detail =
+                "nothing is answered, because the record of this access could not be written; try again";
+            Problem::from(error).explained(detail)
+        })
     }
 
     /// It ended so; gives the answer back, of which `rows` counts the events or rows. Only then may it be sent.

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +15,8 @@ pub(super) struct Budget {
     queued: Arc<AtomicUsize>,
     /// Published and not committed; set by the writer task from the tables' own counts.
     uncommitted: AtomicUsize,
+    /// Whether a request was refused since anything was given back.
+    full: AtomicBool,
 }
 
 /// Bytes of one request; given back when dropped.
@@ -32,7 +34,12 @@ impl Drop for Reservation {
 
 impl Budget {
     pub(super) fn new(cap_bytes: usize) -> Self {
-        Self { cap_bytes, queued: Arc::default(), uncommitted: AtomicUsize::new(0) }
+        Self {
+            cap_bytes,
+            queued: Arc::default(),
+            uncommitted: AtomicUsize::new(0),
+            full: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn used_bytes(&self) -> usize {
@@ -45,11 +52,17 @@ impl Budget {
             self.uncommitted.fetch_add(after - before, Ordering::AcqRel);
         } else {
             self.uncommitted.fetch_sub(before - after, Ordering::AcqRel);
+            self.full.store(false, Ordering::Relaxed);
         }
     }
 
     pub(super) fn uncommitted_bytes(&self) -> usize {
         self.uncommitted.load(Ordering::Acquire)
+    }
+
+    /// Whether the last request that was refused would be refused again.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     /// Counts a request in, or refuses it.
@@ -60,6 +73,7 @@ impl Budget {
         if used <= self.cap_bytes {
             return Ok(reservation);
         }
+        self.full.store(true, Ordering::Relaxed);
         Err(Error::new(
             ErrorKind::Busy,
             format!(
@@ -84,7 +98,9 @@ mod tests {
         drop(first);
         budget.replace(0, 100);
         assert_eq!(budget.reserve(1).unwrap_err().kind(), ErrorKind::Busy);
+        assert!(budget.is_full());
         budget.replace(100, 0);
+        assert!(!budget.is_full());
         assert!(budget.reserve(100).is_ok());
     }
 }

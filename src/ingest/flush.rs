@@ -5,7 +5,11 @@
 //! tenant's Merkle tree grows; its tiles and checkpoint are published once the commit is made.
 //! What fails stays where it is, visible and in the WAL, and is tried again in the next pass.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -84,6 +88,7 @@ pub(super) async fn pass(shared: &Arc<Shared>, which: Which) -> Result<()> {
     // The segments tell the next process which trees to look at, should this one die before they are level.
     let all_level = shared.lagging().is_empty();
     let removed = if all_level { removal.run(shared).await } else { Ok(()) };
+    shared.commits_fail.store(first_error.is_some(), Ordering::Relaxed);
     first_error.map_or(removed, Err)
 }
 

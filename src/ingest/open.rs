@@ -1,7 +1,7 @@
 //! Opening: claim the store, read the WAL back through the normal path, then accept.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -78,6 +78,7 @@ impl Ingest {
             state: watch::Sender::new(State::Recovering),
             flush_pass: tokio::sync::Mutex::new(Removal::default()),
             flush_wanted: tokio::sync::Notify::new(),
+            commits_fail: AtomicBool::new(false),
             flush_memory: tokio::sync::Semaphore::new(FLUSH_KIB_AT_ONCE),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -31,6 +31,12 @@ use crate::{
 /// A write that takes this long makes the server say that it is not ready.
 const SLOW_WRITE: Duration = Duration::from_secs(5);
 
+/// How long after a refused write it is tried whether the store takes one again, should no events come.
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A probe is as large as the write that was refused, but no larger than this.
+const PROBE_BYTES_MAX: usize = 1024 * 1024;
+
 /// What the writer is asked.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -85,6 +91,8 @@ pub(super) struct Writer {
     stored: BTreeMap<Position, bool>,
     /// Everything up to here is published.
     through: Position,
+    /// After a write that the store refused: when to probe it, and with how many bytes.
+    probe: Option<(Instant, usize)>,
 }
 
 impl Writer {
@@ -102,6 +110,7 @@ impl Writer {
             needed: BTreeSet::new(),
             stored,
             through: Position::default(),
+            probe: None,
         }
     }
 
@@ -119,6 +128,13 @@ impl Writer {
                         Some(message) => message,
                         None => return,
                     },
+                    () = until(self.probe) => {
+                        if let Err(error) = self.probe().await {
+                            self.shared.stop_for(&error);
+                            return;
+                        }
+                        continue;
+                    }
                 },
             };
             let handled = match message {
@@ -271,6 +287,34 @@ impl Writer {
         }
     }
 
+    /// Tries whether the store takes a segment again: one without events, padded to the size of the one that it refused.
+    async fn probe(&mut self) -> Result<()> {
+        let Some((_, bytes)) = self.probe.take() else { return Ok(()) };
+        let answers = format!("[{}]", " ".repeat(bytes));
+        let writer = self.appender.segment_name();
+        let appended = self.append(Segment { writer, answers, ..Segment::default() }).await?;
+        if let Appended::Durable(position) = appended {
+            self.through = self.through.max(position);
+        }
+        Ok(())
+    }
+
+    /// Notes whether the store takes writes, for who asks whether this server is ready.
+    fn note_outcome(&mut self, appended: &Result<Appended>, bytes: usize) {
+        let state = &self.shared.state;
+        match appended {
+            Ok(Appended::Durable(_)) => {
+                self.probe = None;
+                state.send_if_modified(|state| replace_state(state, &State::Refusing, State::Running));
+            }
+            Ok(Appended::Void) => {
+                self.probe = Some((Instant::now() + PROBE_PAUSE, bytes.min(PROBE_BYTES_MAX)));
+                state.send_if_modified(|state| replace_state(state, &State::Running, State::Refusing));
+            }
+            Err(_) => {}
+        }
+    }
+
     async fn append(&mut self, segment: Segment) -> Result<Appended> {
         let started = Instant::now();
         let bytes = tokio::task::spawn_blocking(move || segment.encode())
@@ -296,6 +340,7 @@ impl Writer {
             )),
         };
         self.shared.state.send_if_modified(|state| replace_state(state, &State::Resolving, State::Running));
+        self.note_outcome(&appended, length);
         self.stored.insert(slot, true);
         self.shared.metrics.wal_append(started.elapsed(), length);
         appended
@@ -409,6 +454,14 @@ impl Writer {
         };
         let kept = self.stored.split_off(&end.min(self.through.next()));
         std::mem::replace(&mut self.stored, kept).into_keys().collect()
+    }
+}
+
+/// Waits for the time of a probe, for ever if there is none.
+async fn until(probe: Option<(Instant, usize)>) {
+    match probe {
+        Some((due, _)) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

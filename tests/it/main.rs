@@ -22,6 +22,7 @@ mod investigations;
 mod keys;
 mod lock;
 mod readers;
+mod readiness;
 mod readme;
 mod recovery;
 mod retention;
