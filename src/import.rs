@@ -8,8 +8,8 @@
 //! bounded by a batch and a value, whatever the size of the files; the same files give the same bytes, so that
 //! importing twice changes nothing. `docs/import.md` is the user's side of this.
 //!
-//! The way of the bytes: [`folder`] finds the files, [`input`] opens them, [`values`] cuts them into JSON values,
-//! [`envelope`] finds the records in these, [`json`] parses them, a module a format maps them, [`reader`] gathers the events.
+//! The way of the bytes: `folder` finds the files, `input` opens them, `values` cuts them into JSON values, `records`
+//! finds the records in these, by `envelope`, `json` parses them, a module a format maps them, `reader` gathers the events.
 
 mod addresses;
 pub mod cloudtrail;

@@ -33,12 +33,13 @@ Formats:
   github      events of GitHub's audit log: REST API, streams, JSON export
 
 All but native need --tenant. What a record has no column for goes to the event's metadata.
-Of every format, envelopes of transports are opened: EventBridge, event hooks, Splunk HEC, CloudWatch Logs,
-Firehose, Kinesis, SNS, SQS, pages of APIs; docs/import.md lists them.
-Files may be packed with gzip or zstd. From a folder, all files are taken that begin as JSON does, whatever
-their names; those that are left out are named. An event that is there already is not stored again; a native
-one without an id always counts as new.
-Exit codes: 0 all stored, 3 some records or files refused (each is named on stderr), 1 not done.
+Envelopes of transports are opened for every format: EventBridge, event hooks, Splunk HEC,
+CloudWatch Logs, Firehose, Kinesis, SNS, SQS, pages of APIs; docs/import.md lists them.
+Files may be packed with gzip or zstd. From a folder, all files that begin as JSON does are
+taken, whatever their names; those that are left out are named. An event that is there already
+is not stored again; a native one without an id always counts as new.
+
+Exit codes: 0 nothing refused, 3 records or files refused (all others are stored), 1 not done.
 
 Examples:
   auditlake import --tenant acme --format cloudtrail ./AWSLogs

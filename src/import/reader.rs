@@ -140,7 +140,7 @@ pub struct Counts {
     pub inputs_refused: u64,
     /// Inputs that hold no events: empty ones, digests, lists without records.
     pub inputs_without_events: u64,
-    /// Values that hold no events; they are no records.
+    /// Values that hold no events, in inputs that hold records as well; they are no records themselves.
     pub values_without_events: u64,
     /// Texts of records that became events, which no Unicode text can be.
     pub changed: u64,
@@ -184,7 +184,6 @@ struct Open {
     name: Arc<str>,
     values: Values,
     index: u64,
-    refused: bool,
     /// How many values hold no events, and of the first one where it is and what.
     without_events: u64,
     first_without: Option<(u64, &'static str)>,
@@ -233,8 +232,7 @@ impl Reader {
             Ok(bytes) => {
                 let values = Values::new(bytes);
                 let (without_events, first_without) = (0, None);
-                self.open =
-                    Some(Open { name, values, index: 0, refused: false, without_events, first_without });
+                self.open = Some(Open { name, values, index: 0, without_events, first_without });
             }
             Err(error) => self.refuse_input(name, ValuesError::Read(error)),
         }
@@ -242,31 +240,41 @@ impl Reader {
 
     /// Takes one value of the open input into the batch, or closes the input.
     fn read_value(&mut self, mut open: Open) {
-        let Open { name, values, index, refused, without_events, first_without } = &mut open;
+        let Open { name, values, index, without_events, first_without } = &mut open;
         match values.next_value() {
             Ok(Some((text, line))) => {
                 let (source, start) = (self.source, self.batch.body.len());
                 let mut gathering =
-                    Gathering { reader: self, name, start, index, refused, without_events, first_without };
+                    Gathering { reader: self, name, start, index, without_events, first_without };
                 records::read(source, text, line, &mut gathering);
                 self.open = Some(open);
             }
             Ok(None) => self.close(open),
-            Err(error) => self.refuse_input(open.name, error),
+            Err(error) => {
+                let name = open.name.clone();
+                self.note_values(open);
+                self.refuse_input(name, error);
+            }
         }
     }
 
     /// Tells what there is to tell of an input that was read to its end.
     fn close(&mut self, open: Open) {
-        let Open { name, values, index, refused, without_events, first_without } = open;
-        if index == 0 && !refused {
-            let what = match first_without {
-                Some((_, what)) => what,
-                None if values.began() => "an empty list",
-                None => "it is empty",
-            };
-            return self.note_without_events(name, what.into());
+        if open.index > 0 {
+            return self.note_values(open);
         }
+        let what = match open.first_without {
+            Some((_, what)) => what,
+            None if open.values.began() => "an empty list",
+            None => "it is empty",
+        };
+        self.note_without_events(open.name, what.into());
+    }
+
+    /// Tells of the values without events in an input that holds records as well.
+    fn note_values(&mut self, open: Open) {
+        let Open { name, index, without_events, first_without, .. } = open;
+        self.counts.values_without_events += without_events;
         if let Some((line, what)) = first_without {
             let text = match without_events {
                 1 => format!("a value without events: {what}"),
@@ -333,7 +341,6 @@ struct Gathering<'r> {
     /// Where in the batch the next event begins.
     start: usize,
     index: &'r mut u64,
-    refused: &'r mut bool,
     without_events: &'r mut u64,
     first_without: &'r mut Option<(u64, &'static str)>,
 }
@@ -363,7 +370,6 @@ impl Outlet for Gathering<'_> {
         if length > self.reader.settings.batch_bytes_max {
             self.reader.batch.body.truncate(self.start);
             let reason = format!("the event has {length} bytes");
-            *self.refused = true;
             return self.reader.refuse_record(origin, Problem { reason, ..Problem::default() });
         }
         self.reader.keep(origin, self.start);
@@ -373,7 +379,6 @@ impl Outlet for Gathering<'_> {
     fn refused(&mut self, line: u64, problem: Problem) {
         let origin = self.next_origin(line);
         self.reader.batch.body.truncate(self.start);
-        *self.refused = true;
         self.reader.refuse_record(origin, problem);
     }
 
@@ -390,7 +395,6 @@ impl Outlet for Gathering<'_> {
     }
 
     fn without_events(&mut self, line: u64, what: &'static str) {
-        self.reader.counts.values_without_events += 1;
         *self.without_events += 1;
         self.first_without.get_or_insert((line, what));
     }

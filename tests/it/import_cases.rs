@@ -93,7 +93,8 @@ fn a_member_given_twice_is_refused_by_name() {
     let given = fs::read_to_string(path).unwrap();
     for (row, line) in rows.iter().zip(given.lines()) {
         let line: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(row["metadata"], line["metadata"]);
+        let metadata: Value = serde_json::from_str(row["metadata"].as_str().unwrap()).unwrap();
+        assert_eq!(metadata, line["metadata"]);
     }
 }
 

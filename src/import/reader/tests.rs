@@ -145,7 +145,7 @@ fn what_holds_no_events_is_told() {
     let expected = Counts {
         inputs: 8,
         inputs_without_events: 6,
-        values_without_events: 6,
+        values_without_events: 3,
         records: 2,
         mapped: 1,
         refused: 1,
