@@ -305,6 +305,11 @@ fn names_come_from_request_and_answer() {
             vec!["/db/password".to_owned(), arn("ssm:@:parameter/db/password")],
         ),
         (
+            json!({"eventSource": "config.amazonaws.com", "eventName": "GetResourceConfigHistory",
+                   "requestParameters": {"resourceType": "AWS::EC2::Instance", "resourceId": "i-0abc"}}),
+            vec!["i-0abc".to_owned(), arn("ec2:@:instance/i-0abc")],
+        ),
+        (
             json!({"eventSource": "cloudtrail.amazonaws.com", "eventName": "ListTags",
                    "requestParameters": {"resourceIdList": ["arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"]}}),
             vec!["main".to_owned(), arn("cloudtrail:@:trail/main")],
@@ -405,6 +410,9 @@ fn results_are_read_where_they_are_written() {
         (answer(json!({"failures": [{"arn": "x", "reason": "MISSING"}], "tasks": []})), "unknown"),
         (answer(json!({"failures": []})), "success"),
         (answer(json!({"errorCode": "AccessDeniedException"})), "denied"),
+        (service(json!({"error": {"code": "AccessDenied", "message": "no"}})), "denied"),
+        (service(json!({"error": {"message": "no"}})), "failure"),
+        (answer(json!({"error": {"code": 500}})), "failure"),
         (json!({"errorCode": 200}), "success"),
         (json!({"errorCode": "403"}), "denied"),
         (json!({"errorCode": "500"}), "failure"),

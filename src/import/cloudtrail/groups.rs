@@ -100,6 +100,10 @@ impl<'a> Groups<'a> {
 
 /// The word before the ending of a member's name; `None` if the member does not name anything.
 fn word(member: &str, own: &str) -> Option<String> {
+    // Only names that end in one of the letters of the endings can be any of them.
+    if !member.ends_with(['n', 'N', 'r', 'R', 'e', 'E', 'd', 'D', 'l', 'L', 'i', 'I']) {
+        return None;
+    }
     let member = plain(member);
     let ending = ENDINGS.iter().find(|ending| member.ends_with(**ending))?;
     match member.strip_suffix(ending)? {

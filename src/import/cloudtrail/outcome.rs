@@ -171,6 +171,9 @@ fn of_details(details: &Value, event: &str, depth: usize) -> Option<Ending> {
     let members = details.as_object()?;
     let found = members.iter().filter_map(|(member, value)| {
         let name = plain(member);
+        if let Some(error) = error_object(&name, value) {
+            return Some(error);
+        }
         if value.is_object() {
             let earlier = name.starts_with("previous") || name.starts_with("old");
             return (depth > 0 && !earlier).then(|| of_details(value, event, depth - 1)).flatten();
@@ -184,6 +187,13 @@ fn of_details(details: &Value, event: &str, depth: usize) -> Option<Ending> {
     found.max()
 }
 
+/// `{"error": {"code": …, "message": …}}`.
+fn error_object(name: &str, value: &Value) -> Option<Ending> {
+    let error = value.as_object().filter(|error| name == "error" && !error.is_empty())?;
+    let code = error.iter().find(|(member, _)| matches!(plain(member).as_str(), "code" | "errorcode"));
+    code.and_then(|(_, code)| of_error(&code_text(Some(code)))).or(Some(Ending::Failure))
+}
+
 /// What the answer to a call tells about it. The state of a thing that it describes is no result of the call.
 fn of_answer(members: &Map<String, Value>, event: &str) -> Option<Ending> {
     let found = members.iter().filter_map(|(member, value)| {
@@ -194,6 +204,9 @@ fn of_answer(members: &Map<String, Value>, event: &str) -> Option<Ending> {
             Value::Number(number) => number.as_u64() != Some(0),
             _ => false,
         };
+        if let Some(error) = error_object(&name, value) {
+            return Some(error);
+        }
         match name.as_str() {
             _ if PARTS.contains(&name.as_str()) => parts.then_some(Ending::Partial),
             "errorcode" | "error" => of_error(&code_text(Some(value))),

@@ -191,8 +191,11 @@ fn add_named_by_event(
                 match name.starts_with("arn:") {
                     true if is_noun || is_resource || member == "arn" => arns.push(name),
                     false if is_resource && !things.knows(name) => {
-                        let of = plain(text(Some(parameters), "resourceType"));
-                        things.add(&kind_of_word(service, &of), name, groups);
+                        things.add(
+                            &kind_of_resource(service, text(Some(parameters), "resourceType")),
+                            name,
+                            groups,
+                        );
                     }
                     false if is_noun && !things.knows(name) => {
                         things.add(&kind_of_member(service, member), name, groups);
@@ -233,8 +236,13 @@ fn kind_of_member(service: &str, member: &str) -> String {
     if !service.is_empty() && fits(&kind, TYPE_BYTES_MAX) { kind } else { "aws:unknown".to_owned() }
 }
 
-/// The type of a service's table whose last part is this word: `AWS::SSM::Parameter` for `parameter`.
-fn kind_of_word(service: &str, word: &str) -> String {
+/// An AWS type as it is, else the type of the service's table whose last part is the word: `AWS::SSM::Parameter` for
+/// `Parameter`.
+fn kind_of_resource(service: &str, word: &str) -> String {
+    if word.starts_with("AWS::") && fits(word, TYPE_BYTES_MAX) {
+        return word.to_owned();
+    }
+    let word = plain(word);
     let known = REQUEST.iter().find(|(of, .., kind)| {
         *of == service && !word.is_empty() && kind.rsplit("::").next().is_some_and(|last| plain(last) == word)
     });
