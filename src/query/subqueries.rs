@@ -8,7 +8,7 @@
 //! the skip index, for a needle's way of reading, and for the choice between the two. So what is small is run first, and planning goes on
 //! with its values as if they had been written: a needle by `= (SELECT …)` gets the plan of a needle.
 //!
-//! - `values` replaces subqueries in conditions, before the optimizer;
+//! - `find` finds subqueries in conditions and `values` replaces them, before the optimizer;
 //! - `join_keys` reads small sides of joins, after it (which has turned `EXISTS` into joins by then);
 //! - `estimate` says what is small, from pruning alone; `collected` is what was read.
 //!
@@ -18,6 +18,7 @@
 mod collected;
 mod estimate;
 mod explain;
+mod find;
 mod join_keys;
 mod values;
 
@@ -59,7 +60,7 @@ impl<'a> Subqueries<'a> {
         if !has_parts(&logical) {
             return self.state.create_physical_plan(&logical).await.map_err(failure);
         }
-        let logical = values::without_quantifiers(logical).map_err(failure)?;
+        let logical = find::without_quantifiers(logical).map_err(failure)?;
         if let LogicalPlan::Explain(explain) = &logical {
             let explained = self.state.create_physical_plan(&logical).await.map_err(failure)?;
             return self.with_note(explained, explain).await;
@@ -119,7 +120,7 @@ fn has_parts(plan: &LogicalPlan) -> bool {
     let walked = plan.apply_with_subqueries(|node| {
         let is_inner = matches!(node, LogicalPlan::Join(_));
         node.apply_expressions(|expr| {
-            has_parts |= values::has_subquery(expr);
+            has_parts |= find::has_subquery(expr);
             Ok(TreeNodeRecursion::Continue)
         })?;
         has_parts |= is_inner;

@@ -98,8 +98,8 @@ fn csv_is_safe_and_csv_raw_is_not_on_every_way_out() {
         ];
         let exported = place.run(&export);
         assert_eq!(exported.code, Some(0), "{}", exported.stderr);
-        let written = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().path());
-        let file = written.filter(|path| path.extension().is_some_and(|end| end == "csv")).next().unwrap();
+        let mut written = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().path());
+        let file = written.find(|path| path.extension().is_some_and(|end| end == "csv")).unwrap();
         assert_eq!(fs::read_to_string(file).unwrap(), expected);
     }
 }

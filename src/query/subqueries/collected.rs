@@ -125,7 +125,10 @@ impl Collected {
                 let whole = StatisticsContext::new().compute(self.plan.as_ref(), &StatisticsArgs::new());
                 let rows = whole.ok().and_then(|whole| whole.num_rows.get_value().copied());
                 let rows = rows.unwrap_or(usize::MAX / 1_024).max(self.rows);
-                (Precision::Inexact(rows), Precision::Inexact(self.bytes / self.rows.max(1) * rows))
+                (
+                    Precision::Inexact(rows),
+                    Precision::Inexact((self.bytes / self.rows.max(1)).saturating_mul(rows)),
+                )
             }
         };
         statistics.num_rows = rows;

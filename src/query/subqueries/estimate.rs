@@ -13,7 +13,7 @@ use datafusion::{
 };
 use futures::{FutureExt, future::BoxFuture};
 
-use super::{collected::CollectedTable, values::has_subquery};
+use super::{collected::CollectedTable, find::has_subquery};
 use crate::query::{columns, conditions::simplified, provider::EventsTable};
 
 /// What a part of a query costs.

@@ -16,7 +16,7 @@ use datafusion::{
     },
 };
 
-use super::{Subqueries, values::replaceable};
+use super::{Subqueries, find::replaceable};
 use crate::{error::Result, query::failure::failure};
 
 /// The name of the row.

@@ -36,7 +36,8 @@ use super::{
     Subqueries,
     collected::{Collected, table},
     estimate::{Estimate, collected_of, estimate, events_of},
-    values::{distinct, has_subquery, is_stable},
+    find::{has_subquery, is_stable},
+    values::distinct,
 };
 use crate::{
     error::{ErrorKind, Result},

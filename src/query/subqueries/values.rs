@@ -7,21 +7,18 @@
 //! be planned alone (the engine then says why), or if it gives JSON values of no fixed type. One that gives too many values for a list is
 //! read from where it was left off, not run again.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ptr,
-};
+use std::collections::{HashMap, HashSet};
 
 use arrow::{array::ArrayRef, datatypes::DataType};
 use datafusion::{
     common::{
-        exec_err, plan_err,
+        exec_err,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     error::Result as PlanResult,
     logical_expr::{
-        BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
-        expr::{Exists, InList, InSubquery, SetComparison, SetQuantifier},
+        Expr, LogicalPlan, LogicalPlanBuilder, Subquery,
+        expr::{Exists, InList, InSubquery},
         lit,
     },
     scalar::ScalarValue,
@@ -31,6 +28,7 @@ use super::{
     Subqueries,
     collected::{Collected, table},
     estimate::estimate,
+    find::{Found, collect},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -42,14 +40,6 @@ use crate::{
 const SUBQUERY: &str = "__subquery";
 /// A subquery is read first if the rest reads no fewer rows than this part of what it reads; else the rest's values narrow it.
 const REST_ONE_IN: u64 = 4;
-
-/// A subquery that is to be replaced, and the rest of the query that its values narrow.
-struct Found {
-    expr: Expr,
-    rest: LogicalPlan,
-    /// Whether the engine's own way loses the difference between false and unknown, which matters here.
-    has_to_be_known: bool,
-}
 
 impl Subqueries<'_> {
     /// `plan` with constants where subqueries can be replaced.
@@ -138,89 +128,7 @@ impl Subqueries<'_> {
     }
 }
 
-/// `= ANY (SELECT …)` as `IN`, and `<> ALL (SELECT …)` as `NOT IN`.
-///
-/// DataFusion 55.2 makes an `EXISTS` of them that loses a LIMIT of the subquery, and takes a column of the subquery for the one of the same
-/// name outside. What is no `IN` is therefore refused.
-pub(super) fn without_quantifiers(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
-    let rewritten = plan.transform_up_with_subqueries(|node| {
-        node.map_expressions(|expr| {
-            expr.transform_up(|expr| {
-                let Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) = expr else {
-                    return Ok(Transformed::no(expr));
-                };
-                let negated = match (op, &quantifier) {
-                    (Operator::Eq, SetQuantifier::Any) => false,
-                    (Operator::NotEq, SetQuantifier::All) => true,
-                    _ => {
-                        return plan_err!(
-                            "{op} {quantifier} (SELECT …) is not available; compare with (SELECT min(…) …) or (SELECT max(…) …)"
-                        );
-                    }
-                };
-                Ok(Transformed::yes(Expr::InSubquery(InSubquery::new(expr, subquery, negated))))
-            })
-        })
-    });
-    rewritten.map(|rewritten| rewritten.data)
-}
-
-/// Collects what can be replaced: conditions of filters and joins, those inside of subqueries that stay included.
-fn collect(plan: &LogicalPlan, found: &mut Vec<Found>) -> PlanResult<()> {
-    plan.apply(|node| {
-        let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
-        let mut as_false = Vec::new();
-        if let LogicalPlan::Filter(filter) = node {
-            unknown_is_false(&filter.predicate, true, &mut as_false);
-        }
-        node.apply_expressions(|expr| {
-            expr.apply(|expr| {
-                let Some(subquery) = subquery_of(expr) else { return Ok(TreeNodeRecursion::Continue) };
-                let has_to_be_known =
-                    is_condition && matches!(expr, Expr::InSubquery(_)) && !as_false.iter().any(|known| ptr::eq(*known, expr));
-                if is_condition && can_be_replaced(expr, subquery)? {
-                    found.push(Found { expr: expr.clone(), rest: node.clone(), has_to_be_known });
-                    return Ok(TreeNodeRecursion::Continue);
-                }
-                if has_to_be_known && !subquery.outer_ref_columns.is_empty() {
-                    return plan_err!(
-                        "IN (SELECT …) that depends on the row is not available inside of NOT, OR or CASE; write (NOT) EXISTS (SELECT …)"
-                    );
-                }
-                collect(&subquery.subquery, found)?;
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    Ok(())
-}
-
-/// Collects each `IN (SELECT …)` of `condition` of which it does not matter whether it is false or unknown, or that the engine answers
-/// rightly: a condition of its own, and without NOT also inside of OR.
-fn unknown_is_false<'a>(condition: &'a Expr, is_alone: bool, found: &mut Vec<&'a Expr>) {
-    match condition {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) if matches!(op, Operator::And | Operator::Or) => {
-            for side in [left, right] {
-                unknown_is_false(side, is_alone && *op == Operator::And, found);
-            }
-        }
-        Expr::InSubquery(asked) if is_alone || !asked.negated => found.push(condition),
-        Expr::Not(asked) if is_alone && matches!(**asked, Expr::InSubquery(_)) => found.push(asked),
-        _ => {}
-    }
-}
-
-/// The subqueries that would be replaced, as text.
-pub(super) fn replaceable(plan: &LogicalPlan) -> PlanResult<Vec<String>> {
-    let mut found = Vec::new();
-    collect(plan, &mut found)?;
-    let shown = found.iter().filter_map(|found| {
-        let subquery = subquery_of(&found.expr)?;
-        Some(format!("{}\n{}", found.expr, subquery.subquery.display_indent()))
-    });
-    Ok(shown.collect())
-}
-
+/// `plan` with these in the place of subqueries in conditions.
 fn replace(plan: LogicalPlan, values: &HashMap<Expr, Expr>) -> PlanResult<LogicalPlan> {
     let replaced = plan.transform_down_with_subqueries(|node| match node {
         LogicalPlan::Filter(_) | LogicalPlan::Join(_) => node.map_expressions(|expr| {
@@ -232,53 +140,6 @@ fn replace(plan: LogicalPlan, values: &HashMap<Expr, Expr>) -> PlanResult<Logica
         other => Ok(Transformed::no(other)),
     });
     replaced.map(|replaced| replaced.data)
-}
-
-/// Whether `expr` holds a subquery.
-pub(super) fn has_subquery(expr: &Expr) -> bool {
-    expr.exists(|expr| Ok(subquery_of(expr).is_some())).unwrap_or(true)
-}
-
-fn subquery_of(expr: &Expr) -> Option<&Subquery> {
-    match expr {
-        Expr::ScalarSubquery(subquery)
-        | Expr::Exists(Exists { subquery, .. })
-        | Expr::InSubquery(InSubquery { subquery, .. })
-        | Expr::SetComparison(SetComparison { subquery, .. }) => Some(subquery),
-        _ => None,
-    }
-}
-
-fn can_be_replaced(expr: &Expr, subquery: &Subquery) -> PlanResult<bool> {
-    let fields = subquery.subquery.schema().fields();
-    let has_constants = match expr {
-        Expr::Exists(_) => true,
-        Expr::ScalarSubquery(_) => fields.len() == 1 && is_plain(fields[0].data_type()),
-        _ => fields.len() == 1 && !fields[0].data_type().is_nested(),
-    };
-    Ok(has_constants && subquery.outer_ref_columns.is_empty() && is_stable(&subquery.subquery)?)
-}
-
-/// Whether running `plan` twice gives the same.
-pub(super) fn is_stable(plan: &LogicalPlan) -> PlanResult<bool> {
-    let mut is_stable = true;
-    plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            is_stable &= !expr.is_volatile();
-            Ok(if is_stable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-        })?;
-        Ok(if is_stable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-    })?;
-    Ok(is_stable)
-}
-
-/// Whether constants of that type can be compared: JSON values of no fixed type cannot.
-fn is_plain(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Union(..) | DataType::Struct(_) | DataType::Map(..) => false,
-        DataType::List(item) | DataType::LargeList(item) => is_plain(item.data_type()),
-        _ => true,
-    }
 }
 
 /// The value of a scalar subquery.

@@ -82,6 +82,11 @@ async fn every_format_reads_back(place: &Place) {
 
     let accepted = server.api().post("/v1/sql").header("accept", "text/csv").json(&json!({ "sql": sql }));
     assert_eq!(accepted.send().await.unwrap().text().await.unwrap(), expected, "by Accept");
+    for (format, expected) in [("csv", "f\r\n\"'=1+1\"\r\n"), ("csv-raw", "f\r\n=1+1\r\n")] {
+        let formula = answer(&server, format, "SELECT '=1+1' AS f").await;
+        assert_eq!(formula.headers()["content-type"], "text/csv; charset=utf-8; header=present");
+        assert_eq!(formula.text().await.unwrap(), expected, "{format}");
+    }
 }
 
 async fn many_events(launch: &Launch) -> Server {

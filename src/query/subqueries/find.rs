@@ -1,0 +1,157 @@
+//! Which subqueries of a plan can be replaced by what they give, and which the engine would answer wrongly.
+//!
+//! In: a plan, analysed for all but [`without_quantifiers`]. Out: the subqueries in its conditions that depend on no row and not on
+//! chance, or an error for what neither we nor the engine answer as PostgreSQL does.
+
+use std::ptr;
+
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::{
+        plan_err,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    error::Result,
+    logical_expr::{
+        BinaryExpr, Expr, LogicalPlan, Operator, Subquery,
+        expr::{Exists, InSubquery, SetComparison, SetQuantifier},
+    },
+};
+
+/// A subquery that is to be replaced, and the rest of the query that its values narrow.
+pub(super) struct Found {
+    pub(super) expr: Expr,
+    pub(super) rest: LogicalPlan,
+    /// Whether the engine's own way loses the difference between false and unknown, which matters here.
+    pub(super) has_to_be_known: bool,
+}
+
+/// `= ANY (SELECT …)` as `IN`, and `<> ALL (SELECT …)` as `NOT IN`.
+///
+/// DataFusion 55.2 makes an `EXISTS` of them that loses a LIMIT of the subquery, and takes a column of the subquery for the one of the same
+/// name outside. What is no `IN` is therefore refused.
+pub(super) fn without_quantifiers(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        node.map_expressions(|expr| {
+            expr.transform_up(|expr| {
+                let Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) = expr else {
+                    return Ok(Transformed::no(expr));
+                };
+                let negated = match (op, &quantifier) {
+                    (Operator::Eq, SetQuantifier::Any) => false,
+                    (Operator::NotEq, SetQuantifier::All) => true,
+                    _ => {
+                        return plan_err!(
+                            "{op} {quantifier} (SELECT …) is not available; compare with (SELECT min(…) …) or (SELECT max(…) …)"
+                        );
+                    }
+                };
+                Ok(Transformed::yes(Expr::InSubquery(InSubquery::new(expr, subquery, negated))))
+            })
+        })
+    });
+    rewritten.map(|rewritten| rewritten.data)
+}
+
+/// Collects what can be replaced: conditions of filters and joins, those inside of subqueries that stay included.
+pub(super) fn collect(plan: &LogicalPlan, found: &mut Vec<Found>) -> Result<()> {
+    plan.apply(|node| {
+        let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
+        let mut as_false = Vec::new();
+        if let LogicalPlan::Filter(filter) = node {
+            unknown_is_false(&filter.predicate, true, &mut as_false);
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                let Some(subquery) = subquery_of(expr) else { return Ok(TreeNodeRecursion::Continue) };
+                let has_to_be_known =
+                    is_condition && matches!(expr, Expr::InSubquery(_)) && !as_false.iter().any(|known| ptr::eq(*known, expr));
+                if is_condition && can_be_replaced(expr, subquery)? {
+                    found.push(Found { expr: expr.clone(), rest: node.clone(), has_to_be_known });
+                    return Ok(TreeNodeRecursion::Continue);
+                }
+                if has_to_be_known && !subquery.outer_ref_columns.is_empty() {
+                    return plan_err!(
+                        "IN (SELECT …) that depends on the row is not available inside of NOT, OR or CASE; write (NOT) EXISTS (SELECT …)"
+                    );
+                }
+                collect(&subquery.subquery, found)?;
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(())
+}
+
+/// Collects each `IN (SELECT …)` of `condition` of which it does not matter whether it is false or unknown, or that the engine answers
+/// rightly: a condition of its own, and without NOT also inside of OR.
+fn unknown_is_false<'a>(condition: &'a Expr, is_alone: bool, found: &mut Vec<&'a Expr>) {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if matches!(op, Operator::And | Operator::Or) => {
+            for side in [left, right] {
+                unknown_is_false(side, is_alone && *op == Operator::And, found);
+            }
+        }
+        Expr::InSubquery(asked) if is_alone || !asked.negated => found.push(condition),
+        Expr::Not(asked) if is_alone && matches!(**asked, Expr::InSubquery(_)) => found.push(asked),
+        _ => {}
+    }
+}
+
+/// The subqueries that would be replaced, as text.
+pub(super) fn replaceable(plan: &LogicalPlan) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    collect(plan, &mut found)?;
+    let shown = found.iter().filter_map(|found| {
+        let subquery = subquery_of(&found.expr)?;
+        Some(format!("{}\n{}", found.expr, subquery.subquery.display_indent()))
+    });
+    Ok(shown.collect())
+}
+
+/// Whether `expr` holds a subquery.
+pub(super) fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|expr| Ok(subquery_of(expr).is_some())).unwrap_or(true)
+}
+
+fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+    match expr {
+        Expr::ScalarSubquery(subquery)
+        | Expr::Exists(Exists { subquery, .. })
+        | Expr::InSubquery(InSubquery { subquery, .. })
+        | Expr::SetComparison(SetComparison { subquery, .. }) => Some(subquery),
+        _ => None,
+    }
+}
+
+fn can_be_replaced(expr: &Expr, subquery: &Subquery) -> Result<bool> {
+    let fields = subquery.subquery.schema().fields();
+    let has_constants = match expr {
+        Expr::Exists(_) => true,
+        Expr::ScalarSubquery(_) => fields.len() == 1 && is_plain(fields[0].data_type()),
+        _ => fields.len() == 1 && !fields[0].data_type().is_nested(),
+    };
+    Ok(has_constants && subquery.outer_ref_columns.is_empty() && is_stable(&subquery.subquery)?)
+}
+
+/// Whether running `plan` twice gives the same.
+pub(super) fn is_stable(plan: &LogicalPlan) -> Result<bool> {
+    let mut is_stable = true;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            is_stable &= !expr.is_volatile();
+            Ok(if is_stable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        })?;
+        Ok(if is_stable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(is_stable)
+}
+
+/// Whether constants of that type can be compared: JSON values of no fixed type cannot.
+fn is_plain(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Union(..) | DataType::Struct(_) | DataType::Map(..) => false,
+        DataType::List(item) | DataType::LargeList(item) => is_plain(item.data_type()),
+        _ => true,
+    }
+}
