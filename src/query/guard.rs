@@ -155,7 +155,10 @@ fn shown(text: &str) -> String {
         ("ISNULL", "write IS NULL"),
         ("EXCLUDE", "EXCLUDE in a window is not available; subtract the row itself"),
         ("USING", "ORDER BY … USING; write ASC or DESC"),
-        ("SYMMETRIC", "write BETWEEN least(a, b) AND greatest(a, b)"),
+        (
+            "SYMMETRIC",
+            "BETWEEN takes two values with AND between; for SYMMETRIC write least(a, b) AND greatest(a, b)",
+        ),
     ];
     let (said, place) =
         text.split_once(" at Line: ").map_or((text, None), |(said, place)| (said, Some(place)));
@@ -164,7 +167,9 @@ fn shown(text: &str) -> String {
         None => said.lines().next().unwrap_or_default().to_string(),
     };
     let hint = HINTS.iter().find(|(word, _)| {
-        said.ends_with(&format!("found: {word}")) || said.starts_with(&format!("'{word}'"))
+        said.ends_with(&format!("found: {word}"))
+            || said.starts_with(&format!("'{word}'"))
+            || said.starts_with("Expected: AND") && *word == "SYMMETRIC"
     });
     let hint = hint.map(|(_, hint)| format!(" ({hint})")).unwrap_or_default();
     let place = place.map(|place| format!(" at Line: {place}")).unwrap_or_default();

@@ -82,7 +82,7 @@ impl ScalarUDFImpl for Encoding {
 }
 
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     let pairs = text.as_bytes().chunks(2);

@@ -165,7 +165,7 @@ impl Read {
     fn all(mut self, value: &str, items: &[Item]) -> Option<Self> {
         let mut rest = value.trim_start();
         // Blanks that were passed over, for which letters of the pattern may stand.
-        let mut passed = 0;
+        let mut passed: usize = 0;
         for (position, item) in items.iter().enumerate() {
             if rest.is_empty() {
                 break;
@@ -177,7 +177,7 @@ impl Read {
                     {
                         rest = &rest[letter.len_utf8()..];
                     } else {
-                        passed = (passed as usize).saturating_sub(1);
+                        passed = passed.saturating_sub(1);
                     }
                 }
                 Item::Letter(_, false) if passed > 0 => passed -= 1,
@@ -341,7 +341,7 @@ fn name<'a>(text: &'a str, names: &[&str], whole: bool) -> Option<(usize, &'a st
         let length = if whole { name.len() } else { SHORT_NAME };
         text.get(..length).is_some_and(|start| start.eq_ignore_ascii_case(&name[..length]))
     };
-    let found = names.iter().position(|name| fits(&name))?;
+    let found = names.iter().position(fits)?;
     Some((found, &text[if whole { names[found].len() } else { SHORT_NAME }..]))
 }
 

@@ -28,7 +28,11 @@ async fn refusal(engine: &crate::query::Engine, sql: &str) -> String {
 /// what to write, and a page that does not show the list.
 #[tokio::test]
 async fn statements_do_what_the_list_says() {
-    let engine = engine().await;
+    let lake = Lake::new().await;
+    // Ids as in the list: what is wrong with a value shows only where there is one.
+    let named = |number| Event { id: format!("e{}", number + 1), ..Event::numbered(number) };
+    lake.add_file("acme", &(0..6).map(named).collect::<Vec<_>>()).await;
+    let engine = lake.engine(Settings::default());
     let mut seen = [0, 0];
     for line in STATEMENTS.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
         let (verdict, rest) = line.split_once(' ').unwrap();
@@ -46,8 +50,7 @@ async fn statements_do_what_the_list_says() {
                 assert_eq!(error.kind(), ErrorKind::Invalid, "{sql}: {error:?}");
                 assert!(text.contains(note) && !text.contains('\n'), "{sql}: {text}");
             }
-            // What is wrong with a value shows only where there is one.
-            ("refused", Ok(_)) => assert!(sql.contains("::uuid"), "{sql} is not refused"),
+            ("refused", Ok(_)) => panic!("{sql} is not refused"),
             ("same", Err(error)) => assert!(!error.to_string().contains('\n'), "{sql}: {error}"),
             ("same", Ok(_)) => seen[1] += 1,
             ("different" | "extra", answer) => {
