@@ -51,7 +51,7 @@ fn is_text_of(cell: &str, text: &str) -> bool {
 }
 
 /// Checks a row's cells against the event's API form.
-fn check_cells(names: &[String], cells: &[String], event: &Value) {
+fn check_cells<'a>(names: &[String], cells: &[String], event: &'a Value) {
     let at = |name: &str| &cells[names.iter().position(|found| found == name).unwrap()];
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     for (column, pointer) in [
@@ -72,8 +72,10 @@ fn check_cells(names: &[String], cells: &[String], event: &Value) {
             if at(column).is_empty() { &Value::Null } else { &serde_json::from_str(at(column)).unwrap() };
         assert_eq!(found, event.pointer(pointer).unwrap_or(&Value::Null), "{column}");
     }
-    let ids: Vec<&Value> =
-        event["targets"].as_array().into_iter().flatten().map(|target| &target["id"]).collect();
+    let names = |target: &'a Value| {
+        std::iter::once(&target["id"]).chain(target["aliases"].as_array().into_iter().flatten())
+    };
+    let ids: Vec<&Value> = event["targets"].as_array().into_iter().flatten().flat_map(names).collect();
     let found: Vec<Value> = if at("target_ids").is_empty() {
         Vec::new()
     } else {

@@ -15,7 +15,7 @@ use super::{
 };
 use arrow::datatypes::DataType;
 use datafusion::{
-    common::{Column, DFSchema, tree_node::Transformed},
+    common::{Column, DFSchema, plan_err, tree_node::Transformed},
     error::Result,
     logical_expr::{
         BinaryExpr, Expr, ExprSchemable, LogicalPlanBuilder, Operator, SortExpr, Subquery,
@@ -66,8 +66,10 @@ pub(super) fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Exp
             Some(value) => Transformed::yes(value),
             None => Transformed::no(Expr::TryCast(TryCast { expr, field })),
         },
-        Expr::AggregateFunction(call) => Transformed::yes(Expr::AggregateFunction(aggregate(call, schema))),
-        Expr::WindowFunction(call) => Transformed::yes(Expr::WindowFunction(Box::new(window(*call, schema)))),
+        Expr::AggregateFunction(call) => Transformed::yes(Expr::AggregateFunction(aggregate(call, schema)?)),
+        Expr::WindowFunction(call) => {
+            Transformed::yes(Expr::WindowFunction(Box::new(window(*call, schema)?)))
+        }
         Expr::InSubquery(of) => in_subquery(of, schema)?,
         Expr::Case(case) => branches(case, schema),
         Expr::ScalarFunction(call) => function(call, schema),
@@ -232,7 +234,7 @@ fn read_as(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr
     (is_text_of_json(value) && data_type.is_numeric()).then(|| text_as_type(value.clone(), data_type))
 }
 
-fn aggregate(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction {
+fn aggregate(mut call: AggregateFunction, schema: &DFSchema) -> Result<AggregateFunction> {
     match call.func.supports_within_group_clause() {
         // What it is sorted by is what it is of.
         true => call.params.order_by.iter_mut().filter(|key| is_json(&key.expr, schema)).for_each(|key| {
@@ -240,37 +242,42 @@ fn aggregate(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunctio
         }),
         false => sorted_by_keys(&mut call.params.order_by, schema),
     }
-    call.params.args = arguments(call.params.args, call.func.name(), schema);
+    call.params.args = arguments(call.params.args, call.func.name(), schema)?;
     if let Some(filter) = call.params.filter.as_mut().filter(|filter| is_json(filter, schema)) {
         **filter = as_boolean(std::mem::take(filter));
     }
     call.func = aggregates::planned(&call.func).cloned().unwrap_or(call.func);
-    call
+    Ok(call)
 }
 
-fn window(mut call: WindowFunction, schema: &DFSchema) -> WindowFunction {
+fn window(mut call: WindowFunction, schema: &DFSchema) -> Result<WindowFunction> {
     sorted_by_keys(&mut call.params.order_by, schema);
     for key in call.params.partition_by.iter_mut().filter(|key| is_json(key, schema)) {
         *key = as_sort_key(std::mem::take(key));
     }
     if let WindowFunctionDefinition::AggregateUDF(function) = &call.fun {
-        call.params.args = arguments(call.params.args, function.name(), schema);
+        call.params.args = arguments(call.params.args, function.name(), schema)?;
         if let Some(function) = aggregates::planned(function).cloned() {
             call.fun = WindowFunctionDefinition::AggregateUDF(function);
         }
     }
-    call
+    Ok(call)
 }
 
-/// What an aggregate is given instead of JSON values, and of texts where it is one of numbers.
-fn arguments(args: Vec<Expr>, function: &str, schema: &DFSchema) -> Vec<Expr> {
+/// What an aggregate is given instead of JSON values, and of their texts where it is one of numbers. Other texts are refused, as
+/// PostgreSQL does: a column that never holds numbers would silently give null.
+fn arguments(args: Vec<Expr>, function: &str, schema: &DFSchema) -> Result<Vec<Expr>> {
     let is_text = |value: &Expr| value.get_type(schema).is_ok_and(|data_type| data_type.is_string());
+    let of_texts = aggregates::is_of_numbers_only(function);
     let read = |value: Expr| match is_json(&value, schema) {
-        true if aggregates::is_of_numbers(function) => as_number(value),
+        true if aggregates::is_of_numbers(function) => Ok(as_number(value)),
         // Only whether they are equal matters.
-        true if ["count", "approx_distinct"].contains(&function) => as_sort_key(value),
-        false if aggregates::is_of_numbers_only(function) && is_text(&value) => text_as_number(value),
-        _ => value,
+        true if ["count", "approx_distinct"].contains(&function) => Ok(as_sort_key(value)),
+        false if of_texts && is_text_of_json(&value) => Ok(text_as_number(value)),
+        false if of_texts && is_text(&value) => plan_err!(
+            "{function}(text) is not available: {value} is text; cast what is a number, as in {function}({value}::double precision)"
+        ),
+        _ => Ok(value),
     };
     args.into_iter().map(read).collect()
 }
