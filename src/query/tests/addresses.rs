@@ -179,7 +179,7 @@ async fn an_address_is_found_by_each_of_its_spellings() {
                         what("array_has")
                     );
                     let mut filter = Filter::default();
-                    filter.set("ip_address", &spelling).unwrap();
+                    filter.set("ip_address", spelling).unwrap();
                     assert_eq!(pages(engine, &filter).await, expected, "{}", what("page"));
                 }
                 let any: Vec<String> = spellings(address).iter().map(|text| format!("'{text}'")).collect();
