@@ -179,6 +179,7 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
     assert_whole(&reader.sees(&after, None), &after);
     assert_eq!(reader.sees(&before, Some(&before["version"])), pinned);
     snippets_find_its_events(&mut reader, &after);
+    assert_eq!(s3.refused(), Vec::<String>::new(), "nothing else is needed");
     let half = (after["rows"].as_u64().unwrap() / 2).to_string();
     // Reads of daft's own client for S3 are answered with InternalError by this test server; in a folder it is run.
     let mut in_bucket = after.clone();
@@ -190,7 +191,6 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
     {
         assert!(printed.contains("user.login") && printed.contains(&half), "{program}: {printed}");
     }
-    assert_eq!(s3.refused(), Vec::<String>::new(), "nothing else is needed");
 
     // It exists, as its owner sees; and its reader is refused by the server, not by a lack of it.
     let bolt = table(server.api(), "bolt").await;
@@ -204,8 +204,11 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
         let is_refused = refused["error"].as_str().is_some_and(|error| error.contains("403"));
         assert!(is_refused || !refused["absent"].is_null(), "{question}: {refused}");
     }
-    assert!(!s3.refused().is_empty());
-    assert!(s3.refused().iter().all(|what| what.contains("events/bolt")), "{:?}", s3.refused());
+    // One of the programs asks whether the bucket is there, and goes on when that is refused.
+    let refused: Vec<String> =
+        s3.refused().into_iter().filter(|what| !what.starts_with("HeadBucket")).collect();
+    assert!(!refused.is_empty());
+    assert!(refused.iter().all(|what| what.contains("events/bolt")), "{refused:?}");
 }
 
 /// Reads an old version and the newest one, again and again, while events arrive and are compacted.
