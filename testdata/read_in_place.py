@@ -43,7 +43,7 @@ def seen(question):
     whole = table.to_pyarrow_table()
     # Of the same version, whatever has come since.
     frame = polars.scan_delta(
-        question["location"], version=table.version(), storage_options=question["options"], use_pyarrow=True
+        question["location"], version=table.version(), storage_options=question["options"], use_pyarrow=False
     )
     by_polars = frame.select("seq", "id").collect().sort("seq")
     pairs = sorted(zip(whole["seq"].to_pylist(), whole["id"].to_pylist()))

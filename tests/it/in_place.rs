@@ -204,7 +204,7 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
         let is_refused = refused["error"].as_str().is_some_and(|error| error.contains("403"));
         assert!(is_refused || !refused["absent"].is_null(), "{question}: {refused}");
     }
-    // ClickHouse asks whether the bucket is there, and goes on when that is refused.
+    // One of the programs asks whether the bucket is there, and goes on when that is refused.
     let refused: Vec<String> =
         s3.refused().into_iter().filter(|what| !what.starts_with("HeadBucket")).collect();
     assert!(!refused.is_empty());
