@@ -226,6 +226,7 @@ impl Reader {
         self.counts.inputs += 1;
         let name: Arc<str> = input.to_string().into();
         if let Some(what) = input.without_events() {
+            self.bytes_read.fetch_add(input.stored_bytes(), Ordering::Relaxed);
             return self.note_without_events(name, what.into());
         }
         match input.open(&self.bytes_read) {
