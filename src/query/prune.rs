@@ -313,15 +313,22 @@ impl PruningStatistics for Known<'_> {
         if !self.stage.knows(&column.name) {
             return None;
         }
+        // In order, so that a list of thousands costs each of thousands of files a few comparisons.
+        let mut values: Vec<ScalarValue> = values.iter().map(as_planned).collect();
+        let data_type = values.first()?.data_type();
+        if !values.iter().all(|value| same_type(value, &data_type)) {
+            return None;
+        }
+        values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
         let answers = self.containers.iter().map(|container| {
             let (min, max) = container.bounds(&column.name, self.stage);
             let (min, max) = (min?, max?);
-            let outside = |value: &ScalarValue| {
-                let value = as_planned(value);
-                value.partial_cmp(&min) == Some(Ordering::Less)
-                    || value.partial_cmp(&max) == Some(Ordering::Greater)
-            };
-            values.iter().all(outside).then_some(false)
+            if !same_type(&min, &data_type) || !same_type(&max, &data_type) {
+                return None;
+            }
+            let first = values.partition_point(|value| value.partial_cmp(&min) == Some(Ordering::Less));
+            let is_outside = |value: &ScalarValue| value.partial_cmp(&max) == Some(Ordering::Greater);
+            values.get(first).is_none_or(is_outside).then_some(false)
         });
         Some(answers.collect())
     }
