@@ -49,6 +49,7 @@ pub(super) fn one_line(message: &str) -> String {
     let text = unknown_function(message)
         .or_else(|| unknown_column(message))
         .or_else(|| wrong_arguments(message))
+        .or_else(|| wrong_argument(message))
         .or_else(|| wrong_pattern(message))
         .or_else(|| correlated(message))
         .unwrap_or_else(|| shortened(message));
@@ -141,6 +142,14 @@ fn wrong_arguments(message: &str) -> Option<String> {
     ))
 }
 
+/// An argument of another type than the one that a function takes.
+fn wrong_argument(message: &str) -> Option<String> {
+    let (name, rest) = message.strip_prefix("Function '")?.split_once("' requires ")?;
+    let (takes, rest) = rest.split_once(", but received ")?;
+    let (given, _) = rest.split_once(" (DataType: ")?;
+    Some(format!("function {name} takes {takes} here and was given {given}; write a value of that type"))
+}
+
 /// What is wrong with a regular expression is in the last line.
 fn wrong_pattern(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("regex parse error:")?;
@@ -201,6 +210,10 @@ mod tests {
             (
                 "Failed to coerce arguments to satisfy a call to 'sum' function: coercion from Utf8View to the signature OneOf([Exact([])]) failed No function matches the given name and argument types 'sum(Utf8View)'. You might need to add explicit type casts.\n\tCandidate functions:\n\tsum(x)",
                 "function sum does not take these arguments: sum(text); cast them, as in sum(col::bigint)",
+            ),
+            (
+                "Function 'percentile_cont' requires Float64, but received List(Float64) (DataType: List(Float64)).",
+                "function percentile_cont takes double precision here and was given List(double precision); write a value of that type",
             ),
             (
                 "Cannot coerce Union(Sparse, 0: (\"null\": Null), 1: (\"b\": Boolean)) - Int64 to valid types",
