@@ -2,8 +2,8 @@
 //!
 //! In: a SQL text from anyone. Out: one parsed read-only statement and the names of its parameters, or an
 //! error that names what is refused. Guaranteed: whatever passes is small and shallow enough that planning
-//! and dropping it need little stack and memory. DataFusion recurses over expressions, and a stack overflow
-//! aborts the process (apache/datafusion#22229, #22936), so the caps come before the planner, the count of
+//! and dropping it need little stack and memory. Parser and planner go down expressions by recursion, and a
+//! stack overflow ends the process, so the caps come before the planner, the count of
 //! tokens before the parser, and callers run [`check`] on a thread with [`QUERY_STACK_BYTES`] of stack: a
 //! syntax tree is as deep as its tokens allow while it is being measured and dropped.
 //!
