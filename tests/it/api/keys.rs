@@ -176,6 +176,9 @@ async fn a_tenants_key_opens_nothing_of_another() {
         "SELECT tenant_id, count(*) AS n FROM events GROUP BY tenant_id",
         "SELECT (SELECT max(id) FROM events) AS id",
         "EXPLAIN ANALYZE SELECT * FROM events",
+        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM information_schema.columns",
+        "SHOW TABLES",
     ] {
         for body in [json!({"sql": text}), json!({"sql": text, "tenant_id": "acme"})] {
             let (status, answer) = ask(sql(&server, &acme, &body)).await;
@@ -186,10 +189,11 @@ async fn a_tenants_key_opens_nothing_of_another() {
         }
     }
     for text in [
-        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM information_schema.df_settings",
+        "SELECT * FROM information_schema.schemata",
         "SELECT * FROM '/etc/passwd'",
         "SELECT * FROM bolt.public.events",
-        "SHOW TABLES",
+        "SHOW ALL",
         "SET datafusion.catalog.information_schema = true",
         "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '/'",
     ] {
