@@ -243,6 +243,9 @@ fn without_events(members: &Members<'_>) -> Option<&'static str> {
     {
         return Some("a confirmation of SNS");
     }
+    if says("eventSource", "aws:s3") && members.has("s3") {
+        return Some("a notification of S3 about an object");
+    }
     if says("Event", "s3:TestEvent") {
         return Some("a test message of S3");
     }

@@ -61,8 +61,10 @@ impl Source {
     fn is_record(self, has: impl Fn(&str) -> bool) -> bool {
         match self {
             Source::Native => has("action") || has("actor") || has("occurred_at") || has("organization_id"),
+            // What Kinesis and S3 tell about records has the same members, and one that no record has.
             Source::Cloudtrail => {
-                has("eventID") || (has("eventTime") && (has("eventName") || has("eventSource")))
+                let is_told = has("kinesis") || has("s3");
+                !is_told && (has("eventID") || (has("eventTime") && (has("eventName") || has("eventSource"))))
             }
             Source::Okta => {
                 has("uuid") || has("published") || (has("eventType") && (has("actor") || has("outcome")))

@@ -9,12 +9,11 @@ use arrow::{
 };
 use chrono::{DateTime, NaiveDate};
 use tokio::sync::oneshot;
-use tracing::warn;
 
 use super::{
     AppendRequest, Ingest, Receipt, Shared,
     answers::{Answer, Begun},
-    group::{Job, Outcome, Places},
+    group::{self, Job, Outcome, Places},
     pieces::{Piece, split_by_tenant},
     writer::Message,
 };
@@ -69,7 +68,15 @@ impl Ingest {
             return Ok(receipt);
         }
         let answer = idempotency.map(|key| Answer::new(&key, &receipt, shared.clock.now_millis()));
-        let mut job = Box::new(Job { pieces, atomic, places, duplicates: 0, answer, reservation });
+        let mut job = Box::new(Job {
+            pieces,
+            atomic,
+            places,
+            duplicates: 0,
+            conflicts: Vec::new(),
+            answer,
+            reservation,
+        });
         loop {
             shared.drop_committed(&mut job).await?;
             match shared.send(job).await? {
@@ -131,18 +138,25 @@ impl Shared {
         answered.await.map_err(|_| gone())
     }
 
-    /// Drops the events whose client-given id is committed already, and notes in which version of each
+    /// Takes out the events whose client-given id is committed already, as duplicates or conflicts, and notes in which version of each
     /// table that was looked up.
     async fn drop_committed(&self, job: &mut Job) -> Result<()> {
-        let mut dropped = 0;
-        for piece in job.pieces.iter_mut().filter(|piece| piece.has_given_ids()) {
-            dropped += self.drop_committed_of(piece).await?;
+        let Job { pieces, places, conflicts, duplicates, .. } = job;
+        for piece in pieces.iter_mut().filter(|piece| piece.has_given_ids()) {
+            let before = conflicts.len();
+            let dropped = self.drop_committed_of(piece, places, conflicts).await?;
+            *duplicates += dropped - (conflicts.len() - before);
         }
-        job.duplicates += dropped;
         Ok(())
     }
 
-    async fn drop_committed_of(&self, piece: &mut Piece) -> Result<usize> {
+    /// How many were taken out; those with other content are added to `conflicts`.
+    async fn drop_committed_of(
+        &self,
+        piece: &mut Piece,
+        places: &Places,
+        conflicts: &mut Vec<Rejected>,
+    ) -> Result<usize> {
         let table = Arc::clone(&piece.table);
         let snapshot = table.snapshot();
         let mut keep = vec![true; piece.batch.num_rows()];
@@ -154,9 +168,7 @@ impl Shared {
                 if let Some(content) = known.get(ids.value(row)) {
                     keep[row] = false;
                     if *content != piece.contents[row] {
-                        self.metrics.conflict_dropped();
-                        warn!(tenant = %table.tenant(), id = ids.value(row), %day,
-                            "dropped an event: its id belongs to a committed event with other content");
+                        conflicts.push(group::refusal(piece, row, places));
                     }
                 }
             }

@@ -27,6 +27,8 @@ pub(super) struct Job {
     pub(super) places: Places,
     /// Events found committed already.
     pub(super) duplicates: usize,
+    /// Events whose id belongs to a committed event with other content.
+    pub(super) conflicts: Vec<Rejected>,
     /// The answer to keep, without its counts.
     pub(super) answer: Option<Answer>,
     /// Held until the events are counted as uncommitted.
@@ -47,7 +49,7 @@ pub(super) enum Outcome {
     Done {
         accepted: usize,
         duplicates: usize,
-        /// Events whose id belongs to an uncommitted event with other content.
+        /// Events whose id belongs to another event with other content.
         conflicts: Vec<Rejected>,
     },
     /// A table was committed to since its ids were looked up: look again.

@@ -248,7 +248,7 @@ impl Writer {
             return None;
         }
         let mut claims = Vec::new();
-        let mut conflicts = Vec::new();
+        let mut conflicts = std::mem::take(&mut job.conflicts);
         let mut duplicates = job.duplicates;
         let mut failed = None;
         for piece in &mut job.pieces {

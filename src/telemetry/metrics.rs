@@ -36,7 +36,6 @@ pub struct Metrics {
     events_accepted: Counter,
     events_duplicates: Counter,
     events_conflicts: Counter,
-    events_conflicts_dropped: Counter,
     events_rejected: Counter,
     wal_append_seconds: Histogram,
     wal_append_bytes: Counter,
@@ -69,11 +68,6 @@ impl Default for Metrics {
             events_accepted: counter(r, "events_accepted", "Events durable and acknowledged"),
             events_duplicates: counter(r, "events_duplicates", "Events known already with the same content"),
             events_conflicts: counter(r, "events_conflicts", "Events refused: id known with other content"),
-            events_conflicts_dropped: counter(
-                r,
-                "events_conflicts_dropped",
-                "Events dropped at commit: id committed before with other content",
-            ),
             events_rejected: counter(r, "events_rejected", "Events refused as not valid"),
             wal_append_seconds: histogram(r, "wal_append_seconds", "Time to make a WAL segment durable"),
             wal_append_bytes: counter(r, "wal_append_bytes", "Bytes of WAL segments written"),
@@ -114,11 +108,6 @@ impl Metrics {
     /// Events of one request were not valid.
     pub fn events_rejected(&self, count: usize) {
         self.events_rejected.inc_by(count as u64);
-    }
-
-    /// An acknowledged event was dropped at commit: its id was committed before with other content.
-    pub fn conflict_dropped(&self) {
-        self.events_conflicts_dropped.inc();
     }
 
     /// A WAL segment of `bytes` became durable.

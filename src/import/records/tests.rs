@@ -111,7 +111,8 @@ fn envelopes([one, two]: &[Value; 2]) -> Vec<Value> {
                "records": [{"recordId": "1", "approximateArrivalTimestamp": 1, "data": packed(&subscription.to_string())}]}),
         json!({"requestId": "r", "records": [{"data": STANDARD.encode(format!("{a}\n{b}\n"))}]}),
         json!({"Records": [{"kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "p", "sequenceNumber": "1", "data": packed(&a),
-               "approximateArrivalTimestamp": 1.5}, "eventSource": "aws:kinesis", "eventVersion": "1.0"},
+               "approximateArrivalTimestamp": 1.5}, "eventSource": "aws:kinesis", "eventVersion": "1.0",
+               "eventID": "shardId-000000000006:1", "eventName": "aws:kinesis:record"},
               {"kinesis": {"data": STANDARD.encode(&b)}}]}),
         json!([sns(&a), sns(&b)]),
         json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns(&a)}, {"Sns": sns(&b)}]}),
@@ -178,6 +179,18 @@ fn native_events_are_passed_on_as_they_are() {
     assert_eq!(line("{\"x\":\n1}"), "{\"x\": 1}\n");
     let wrapped = format!("{{\"organization_id\":\"o\",\"event\":{event}}}");
     assert_eq!(line(&wrapped), format!("{wrapped}\n"));
+}
+
+/// Would catch what S3 tells of a log file taken for an event of the log.
+#[test]
+fn a_notification_of_s3_is_no_record() {
+    let notification = json!({"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventTime": "2026-10-05T08:15:01.123Z",
+        "eventName": "ObjectCreated:Put", "s3": {"object": {"key": "AWSLogs/x.json.gz"}}}]});
+    let expected = ["1 nothing: a notification of S3 about an object"];
+    assert_eq!(told(Source::Cloudtrail, notification.to_string()), expected);
+    let queued =
+        json!({"Messages": [{"MessageId": "m", "ReceiptHandle": "r", "Body": notification.to_string()}]});
+    assert_eq!(told(Source::Cloudtrail, queued.to_string()), expected);
 }
 
 /// Would catch an envelope without records that is refused or passes in silence, and one that cannot be opened taken for empty.
