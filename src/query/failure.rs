@@ -18,7 +18,8 @@ const STORE_FAILED: &str = "Object Store error";
 /// How a pattern that cannot be read reads, whoever reads it.
 const PATTERN: &str = "regex parse error";
 
-/// The kind and message for the client; the whole chain stays as the source.
+/// The kind and message for the client. What failed in the store or in this program keeps its whole chain as the source, for the log; of
+/// a wrong statement and of a limit the message says all, and the command line would print the engine's words after it.
 pub(crate) fn failure(error: DataFusionError) -> Error {
     let root = error.find_root();
     // Several errors are several complaints about one text; the first says enough.
@@ -27,7 +28,10 @@ pub(crate) fn failure(error: DataFusionError) -> Error {
         one => one,
     };
     let (kind, message) = (kind(root), message(root));
-    Error::with_source(kind, message, error)
+    match kind {
+        ErrorKind::Invalid | ErrorKind::Limit => Error::new(kind, message),
+        _ => Error::with_source(kind, message, error),
+    }
 }
 
 fn kind(root: &DataFusionError) -> ErrorKind {
@@ -80,5 +84,16 @@ mod tests {
         assert_eq!(kind(DataFusionError::Internal("x".into())), ErrorKind::Internal);
         let own = Error::new(ErrorKind::Busy, "full");
         assert_eq!(kind(DataFusionError::External(Box::new(own))), ErrorKind::Busy);
+    }
+
+    /// Would catch a wrong statement whose error is told twice on the command line, the second time in the engine's words, and a failure of
+    /// the store whose cause the log does not have.
+    #[test]
+    fn causes_are_kept_for_what_is_nobodys_mistake() {
+        let wrong = failure(DataFusionError::Plan("no such column\nCandidates: Utf8View".into()));
+        assert_eq!(wrong.report(), wrong.to_string());
+        assert!(!wrong.report().contains('\n'), "{}", wrong.report());
+        let io = DataFusionError::IoError(std::io::Error::other("disk full"));
+        assert!(failure(io).report().contains("disk full"));
     }
 }
