@@ -9,7 +9,7 @@
 //! lengths are delta-coded and zstd sees the bare text, at a higher level in files of many rows, which stay and of which it is
 //! most. Ids are coded by what they share with the one before: those that begin with their time share much.
 //!
-//! Files that leave the store ([`portable_properties`]) do without delta coding: plain values and dictionaries are what every reader of
+//! Files that leave the store (`portable_properties`) do without delta coding: plain values and dictionaries are what every reader of
 //! Parquet has right.
 
 use std::collections::HashSet;
