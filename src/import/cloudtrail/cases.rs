@@ -415,6 +415,29 @@ fn results_are_read_where_they_are_written() {
         (answer(json!({"error": {"code": 500}})), "failure"),
         (json!({"errorCode": 200}), "success"),
         (json!({"errorCode": "403"}), "denied"),
+        (json!({"errorCode": 403.0}), "denied"),
+        (json!({"errorCode": 200.0}), "success"),
+        (json!({"errorCode": 0}), "success"),
+        (service(json!({"errorCode": 0, "status": "Success"})), "success"),
+        (service(json!({"errorCode": "0", "status": "Failure"})), "failure"),
+        (service(json!({"items": [{"status": "SUCCEEDED"}, {"result": {"status": "FAILED"}}]})), "failure"),
+        (service(json!({"items": [[{"status": "SUCCEEDED"}]], "old": [{"status": "FAILED"}]})), "success"),
+        (service(json!({"statusCode": 401.0})), "denied"),
+        (answer(json!({"status": "REJECTED", "grantArn": "arn:aws:license-manager::1:grant:g"})), "success"),
+        (answer(json!({"status": "AccessDenied"})), "denied"),
+        (answer(json!({"status": "FAILED"})), "failure"),
+        (
+            json!({"eventType": "AwsServiceEvent", "additionalEventData": {"responseParameters": {"status": 200.0}}}),
+            "success",
+        ),
+        (
+            json!({"eventType": "AwsServiceEvent", "additionalEventData": {"responseParameters": {"status": "403"}}}),
+            "denied",
+        ),
+        (
+            json!({"eventType": "AwsServiceEvent", "additionalEventData": {"responseParameters": {"status": 302.0}}}),
+            "unknown",
+        ),
         (json!({"errorCode": "500"}), "failure"),
         (json!({"errorCode": "304"}), "unknown"),
         (json!({"errorCode": "200", "errorMessage": "OK"}), "success"),
@@ -428,6 +451,36 @@ fn results_are_read_where_they_are_written() {
     }
     let failed = mapped(service(json!({"state": "FAILED", "failureReason": "EMAIL_ALREADY_EXISTS"})));
     assert_eq!(failed["outcome"]["reason"], "EMAIL_ALREADY_EXISTS");
+}
+
+/// Would catch a batch of which some failed that is a success, and one of which nothing failed that is not.
+#[test]
+fn batches_that_failed_in_part_are_no_success() {
+    let some = json!([{"id": "a", "errorCode": "Throttled", "code": "Throttled"}]);
+    for (answer, expected) in [
+        (json!({"failedRequests": some}), "unknown"),
+        (json!({"failed": some, "successful": []}), "unknown"),
+        (json!({"errors": some}), "unknown"),
+        (json!({"unprocessedAccounts": some}), "unknown"),
+        (json!({"failedAccounts": some}), "unknown"),
+        (json!({"failedCount": 2}), "unknown"),
+        (json!({"failedCount": "2"}), "unknown"),
+        (json!({"failedFindings": some}), "unknown"),
+        (json!({"unprocessedItems": {"users": some}}), "unknown"),
+        (json!({"unprocessedKeys": {"users": {"keys": some}}}), "unknown"),
+        (json!({"failedResourcesMap": {"arn:x": {"statusCode": 500}}}), "unknown"),
+        (json!({"batchPutMessageErrorEntries": some}), "unknown"),
+        (
+            json!({"DeleteFlowLogsResponse": {"requestId": "r", "unsuccessful": {"item": {"resourceId": "fl-1"}}}}),
+            "unknown",
+        ),
+        (json!({"DeleteVpcEndpointsResponse": {"unsuccessful": ""}}), "success"),
+        (json!({"unsuccessful": {"item": []}}), "success"),
+        (json!({"failed": [], "errors": [], "unprocessedItems": {}, "failedCount": 0.0}), "success"),
+        (json!({"failedCount": "0", "unprocessedKeys": null}), "success"),
+    ] {
+        assert_eq!(result(&mapped(json!({"responseElements": answer}))), expected, "{answer}");
+    }
 }
 
 /// Would catch one actor for all whom nobody knows by name but by their account, and a person without a name of its own.
@@ -473,6 +526,11 @@ fn who_names_nobody_is_nobody() {
     let service =
         json!({"userIdentity": null, "eventType": "AwsServiceEvent", "eventSource": "kms.amazonaws.com"});
     assert_eq!(actor(service), (json!("service"), json!("kms.amazonaws.com")));
+    let by_account = |source: &str, name: &str| json!({"userIdentity": {"accountId": account}, "eventType": "AwsServiceEvent", "eventSource": source, "eventName": name});
+    assert_eq!(actor(by_account("cognito-idp.amazonaws.com", "Token_POST")), nobody);
+    assert_eq!(actor(by_account("grafana.amazonaws.com", "login-auth.sso")), nobody);
+    let rotated = actor(by_account("kms.amazonaws.com", "RotateKey"));
+    assert_eq!(rotated, (json!("service"), json!("kms.amazonaws.com")));
     assert_eq!(record(json!({}))["eventID"], "e-1");
 }
 
