@@ -339,6 +339,160 @@ fn names_come_from_request_and_answer() {
     }
 }
 
+/// Would catch names in a wrapped parameter or answer that nobody finds.
+#[test]
+fn wrapped_parameters_of_ec2_are_read() {
+    let tagged = |id: &str| json!({"tag": 1, "content": id});
+    for (name, request, answer, ids) in [
+        (
+            "DeleteFlowLogs",
+            json!({"DeleteFlowLogsRequest": {"FlowLogId": tagged("fl-1")}}),
+            json!(null),
+            vec!["fl-1"],
+        ),
+        (
+            "DeleteFlowLogs",
+            json!({"DeleteFlowLogsRequest": {"FlowLogId": [tagged("fl-1"), tagged("fl-2")]}}),
+            json!(null),
+            vec!["fl-1", "fl-2"],
+        ),
+        (
+            "CreateFlowLogs",
+            json!({"CreateFlowLogsRequest": {"ResourceType": "VPC", "ResourceId": tagged("vpc-1")}}),
+            json!({"CreateFlowLogsResponse": {"unsuccessful": "", "flowLogIdSet": {"item": ["fl-1", "fl-2"]}}}),
+            vec!["vpc-1", "fl-1", "fl-2"],
+        ),
+        (
+            "DeleteNatGateway",
+            json!({"DeleteNatGatewayRequest": {"NatGatewayId": "nat-1"}}),
+            json!(null),
+            vec!["nat-1"],
+        ),
+        (
+            "CreateNatGateway",
+            json!({"CreateNatGatewayRequest": {"SubnetId": "subnet-1"}}),
+            json!({"CreateNatGatewayResponse": {"natGateway": {"natGatewayId": "nat-1"}}}),
+            vec!["subnet-1", "nat-1"],
+        ),
+        (
+            "DeleteVpcEndpoints",
+            json!({"DeleteVpcEndpointsRequest": {"VpcEndpointId": tagged("vpce-1")}}),
+            json!(null),
+            vec!["vpce-1"],
+        ),
+        (
+            "CreateLaunchTemplate",
+            json!({"CreateLaunchTemplateRequest": {"LaunchTemplateName": "web"}}),
+            json!({"CreateLaunchTemplateResponse": {"launchTemplate": {"launchTemplateId": "lt-1", "launchTemplateName": "web"}}}),
+            vec!["web", "lt-1"],
+        ),
+        ("DisassociateAddress", json!({"associationId": "eipassoc-1"}), json!(null), vec!["eipassoc-1"]),
+        (
+            "CreateSnapshots",
+            json!({"CreateSnapshotsRequest": {"InstanceSpecification": {"InstanceId": "i-1"}}}),
+            json!({"CreateSnapshotsResponse": {"snapshotSet": {"item": [{"snapshotId": "snap-1"}, {"snapshotId": "snap-2"}]}}}),
+            vec!["snap-1", "snap-2"],
+        ),
+        (
+            "DeleteSnapshots",
+            json!({"snapshotSet": {"items": [{"snapshotId": "snap-1"}]}}),
+            json!(null),
+            vec!["snap-1"],
+        ),
+    ] {
+        let event = mapped(json!({"eventSource": "ec2.amazonaws.com", "eventName": name,
+                                  "requestParameters": request, "responseElements": answer}));
+        for id in &ids {
+            assert!(found_by(&event, id), "{id} of {event}");
+        }
+        // Two things are two targets.
+        for target in event["targets"].as_array().unwrap() {
+            let aliases = target["aliases"].as_array().map_or(&[][..], Vec::as_slice);
+            assert!(!aliases.contains(&json!("fl-2")) && !aliases.contains(&json!("snap-2")), "{event}");
+        }
+    }
+}
+
+/// Would catch a call that is about a thing and has no target, and a filter taken for a thing.
+#[test]
+fn ordinary_calls_have_targets() {
+    for (service, name, request, kind, ids) in [
+        ("eks", "DeleteCluster", json!({"name": "main"}), "AWS::EKS::Cluster", vec!["main"]),
+        ("ecs", "UpdateClusterSettings", json!({"cluster": "main"}), "AWS::ECS::Cluster", vec!["main"]),
+        (
+            "route53",
+            "ChangeResourceRecordSets",
+            json!({"hostedZoneId": "Z1"}),
+            "AWS::Route53::HostedZone",
+            vec!["Z1"],
+        ),
+        (
+            "monitoring",
+            "DeleteAlarms",
+            json!({"alarmNames": ["a", "b"]}),
+            "AWS::CloudWatch::Alarm",
+            vec!["a", "b"],
+        ),
+        ("monitoring", "PutMetricAlarm", json!({"alarmName": "a"}), "AWS::CloudWatch::Alarm", vec!["a"]),
+        (
+            "autoscaling",
+            "SetDesiredCapacity",
+            json!({"autoScalingGroupName": "web"}),
+            "AWS::AutoScaling::AutoScalingGroup",
+            vec!["web"],
+        ),
+        (
+            "elasticloadbalancing",
+            "DeregisterTargets",
+            json!({"targetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/1"}),
+            "AWS::ElasticLoadBalancingV2::TargetGroup",
+            vec!["web"],
+        ),
+        (
+            "organizations",
+            "RemoveAccountFromOrganization",
+            json!({"accountId": "444455556666"}),
+            "AWS::Organizations::Account",
+            vec!["444455556666"],
+        ),
+        ("iam", "CreateAccountAlias", json!({"accountAlias": "acme"}), "aws.iam.AccountAlias", vec!["acme"]),
+        ("ssm", "StartSession", json!({"target": "i-1"}), "AWS::EC2::Instance", vec!["i-1"]),
+        ("ssm", "StartSession", json!({"target": "mi-1"}), "aws.ssm.ManagedInstance", vec!["mi-1"]),
+        (
+            "wafv2",
+            "DeleteWebACL",
+            json!({"name": "edge", "id": "w-1"}),
+            "AWS::WAFv2::WebACL",
+            vec!["edge", "w-1"],
+        ),
+        (
+            "scheduler",
+            "DeleteSchedule",
+            json!({"name": "nightly"}),
+            "aws.scheduler.Schedule",
+            vec!["nightly"],
+        ),
+        (
+            "cloudfront",
+            "DeleteDistribution2020_05_31",
+            json!({"id": "E1"}),
+            "AWS::CloudFront::Distribution",
+            vec!["E1"],
+        ),
+    ] {
+        let source = format!("{service}.amazonaws.com");
+        let event = mapped(json!({"eventSource": source, "eventName": name, "requestParameters": request}));
+        assert_eq!(event["targets"][0]["type"], kind, "{event}");
+        for id in ids {
+            assert!(found_by(&event, id), "{id} of {event}");
+        }
+    }
+    let list = mapped(
+        json!({"eventSource": "eks.amazonaws.com", "eventName": "ListThings", "requestParameters": {"name": "x"}}),
+    );
+    assert_eq!(list.get("targets"), None);
+}
+
 /// Would catch somebody who changes its own rights and is not seen among the targets.
 #[test]
 fn whoever_changes_itself_is_the_target() {
