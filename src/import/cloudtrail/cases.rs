@@ -631,6 +631,8 @@ fn batches_that_failed_in_part_are_no_success() {
         (json!({"DeleteVpcEndpointsResponse": {"unsuccessful": ""}}), "success"),
         (json!({"unsuccessful": {"item": []}}), "success"),
         (json!({"failed": [], "errors": [], "unprocessedItems": {}, "failedCount": 0.0}), "success"),
+        (json!({"evaluationResult": {"status": "FAILED"}}), "success"),
+        (json!({"createUserResult": {"failedCount": 1}}), "unknown"),
         (json!({"failedCount": "0", "unprocessedKeys": null}), "success"),
     ] {
         assert_eq!(result(&mapped(json!({"responseElements": answer}))), expected, "{answer}");

@@ -7,7 +7,7 @@
 //! | `errorCode` | `denied` for lack of permission, else `failure`; as a status code what HTTP means by it (`200` is a success); `0` is no error |
 //! | `errorMessage` without a code | `failure` |
 //! | `serviceEventDetails` | the event's own name (`{"CredentialVerification": "Failure"}`), `result`, `status`, `state`, `statusCode`, `success`, …, and error codes, at any depth and in lists |
-//! | `responseElements` | of sign-ins and events of services the same; of API calls `_return`, the event's own name, `status`, `statusCode`, error codes, and lists and numbers of what failed (`unknown`: some of it was done), also in an object `…Response` or `…Result` around them. `status: "REJECTED"` and the like are states of a thing and no results |
+//! | `responseElements` | of sign-ins and events of services the same; of API calls `_return`, the event's own name, `status`, `statusCode`, error codes, and lists and numbers of what failed (`unknown`: some of it was done), also in an object `…Response` around them, or one that is the event's name and `Result`. `status: "REJECTED"` and the like are states of a thing and no results |
 //! | `additionalEventData` | the same at its top level, and in its `responseParameters` (sign-ins of Cognito) |
 //!
 //! Where nothing tells it: an API call or an action in the console is a `success`, since AWS writes an error code for all
@@ -216,9 +216,7 @@ fn of_answer(members: &Map<String, Value>, event: &str) -> Option<Ending> {
         }
         match name.as_str() {
             _ if tells_parts(&name) => has_parts(value).then_some(Ending::Partial),
-            _ if value.is_object() && (name.ends_with("response") || name.ends_with("result")) => {
-                of_answer(value.as_object()?, event)
-            }
+            _ if value.is_object() && is_wrapper(&name, event) => of_answer(value.as_object()?, event),
             "status" if value.as_str().is_some_and(|text| STATES.contains(&plain(text).as_str())) => None,
             "errorcode" | "error" => of_error(&code_text(Some(value))),
             "return" | "success" | "statuscode" | "httpstatuscode" | "status" | "result" => {
@@ -230,6 +228,11 @@ fn of_answer(members: &Map<String, Value>, event: &str) -> Option<Ending> {
         }
     });
     found.max()
+}
+
+/// `CreateFlowLogsResponse`; what else is a result may be what the call was asked for.
+fn is_wrapper(name: &str, event: &str) -> bool {
+    name.ends_with("response") || (!event.is_empty() && name.strip_prefix(event) == Some("result"))
 }
 
 fn tells_parts(name: &str) -> bool {
