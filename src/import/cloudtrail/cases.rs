@@ -459,6 +459,13 @@ fn ordinary_calls_have_targets() {
         ("ssm", "StartSession", json!({"target": "i-1"}), "AWS::EC2::Instance", vec!["i-1"]),
         ("ssm", "StartSession", json!({"target": "mi-1"}), "aws.ssm.ManagedInstance", vec!["mi-1"]),
         (
+            "ec2",
+            "DescribeVpcClassicLinkDnsSupport",
+            json!({"vpcIds": ["vpc-1"]}),
+            "AWS::EC2::VPC",
+            vec!["vpc-1"],
+        ),
+        (
             "wafv2",
             "DeleteWebACL",
             json!({"name": "edge", "id": "w-1"}),

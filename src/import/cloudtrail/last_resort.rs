@@ -6,7 +6,13 @@
 
 use serde_json::Value;
 
-use super::{fits, groups::Groups, plain, targets::visit, things::Things};
+use super::{
+    fits,
+    groups::Groups,
+    plain,
+    targets::{kind_of_ec2, visit},
+    things::Things,
+};
 use crate::limits::{NAME_BYTES_MAX, TYPE_BYTES_MAX};
 
 /// Service, parameter, and the type of what it names.
@@ -70,7 +76,11 @@ pub(super) fn add(
     let noun = plain(noun);
     for (member, value) in members {
         if is_of(&plain(member), &noun) {
-            visit(value, "", &mut |name| things.add(&kind, name, groups));
+            visit(value, "", &mut |name| {
+                // EC2's ids say what they are of.
+                let by_id = if service == "ec2" { kind_of_ec2(name) } else { "aws:ec2" };
+                things.add(if by_id == "aws:ec2" { &kind } else { by_id }, name, groups);
+            });
         }
     }
     if things.is_empty() {

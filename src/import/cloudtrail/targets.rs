@@ -295,7 +295,7 @@ fn kind_of_resource(service: &str, word: &str) -> String {
 }
 
 /// EC2's ids say what they are of.
-fn kind_of_ec2(id: &str) -> &'static str {
+pub(super) fn kind_of_ec2(id: &str) -> &'static str {
     const PREFIXES: [(&str, &str); 22] = [
         ("i-", "AWS::EC2::Instance"),
         ("vol-", "AWS::EC2::Volume"),
