@@ -31,10 +31,12 @@
 mod arn;
 mod groups;
 mod identity;
+mod last_resort;
 mod outcome;
 mod targets;
 mod things;
 mod warehouse;
+mod wrapped;
 
 use serde_json::{Map, Value, json};
 

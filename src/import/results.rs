@@ -1,6 +1,6 @@
 //! How something ended, by the words and numbers that sources write for it.
 //!
-//! In: a word (`Success`, `FAILED`, `timed_out`) or a status code (`200`, `"403"`, `HTTP 412`). Out: one of the three endings.
+//! In: a word (`Success`, `FAILED`, `timed_out`) or a status code (`200`, `403.0`, `"403"`, `HTTP 412`). Out: one of the three endings.
 //! Guaranteed: what is not in the tables is `None`, so that a word nobody understood never becomes a success.
 
 use serde_json::Value;
@@ -87,7 +87,8 @@ pub(super) fn of(value: &Value) -> Option<Ending> {
     match value {
         Value::Bool(true) => Some(Ending::Success),
         Value::Bool(false) => Some(Ending::Failure),
-        Value::Number(number) => of_code(number.as_u64()?),
+        // Some writers have no integers: `200.0`.
+        Value::Number(number) => of_code(number.as_u64().or_else(|| status_code(&number.to_string()))?),
         Value::String(text) => status_code(text).map_or_else(|| of_word(text), of_code),
         _ => None,
     }
@@ -118,7 +119,7 @@ pub(super) fn of_code(code: u64) -> Option<Ending> {
     }
 }
 
-/// The status code in `403`, `403 Forbidden` or `HTTP 403`.
+/// The status code in `403`, `403.0`, `403 Forbidden` or `HTTP 403`.
 pub(super) fn status_code(text: &str) -> Option<u64> {
     if text.len() > WORD_BYTES_MAX * 2 {
         return None;
@@ -126,7 +127,12 @@ pub(super) fn status_code(text: &str) -> Option<u64> {
     let text = text.trim();
     let text = text.strip_prefix("HTTP").or(text.strip_prefix("http")).unwrap_or(text).trim_start();
     let digits = text.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
-    let after = text[digits.len()..].chars().next();
+    let rest = &text[digits.len()..];
+    let rest = match rest.strip_prefix(".0") {
+        Some(zeros) => zeros.trim_start_matches('0'),
+        None => rest,
+    };
+    let after = rest.chars().next();
     (digits.len() == 3 && after.is_none_or(|letter| letter == ' ' || letter == ':'))
         .then(|| digits.parse().ok())
         .flatten()
@@ -170,6 +176,13 @@ mod tests {
             (json!("401"), Some(Denied)),
             (json!(412), Some(Failure)),
             (json!("503"), Some(Failure)),
+            (json!(200.0), Some(Success)),
+            (json!("200.0"), Some(Success)),
+            (json!(403.0), Some(Denied)),
+            (json!("412.00"), Some(Failure)),
+            (json!(200.5), None),
+            (json!("200.5"), None),
+            (json!("200.0.1"), None),
             (json!(true), Some(Success)),
             (json!(false), Some(Failure)),
             (json!("creating"), None),

@@ -49,7 +49,9 @@ impl<'a> Arn<'a> {
     pub(super) fn can_be(&self, kind: &str) -> bool {
         let mut parts = kind.split("::").skip(1);
         let (Some(service), Some(thing)) = (parts.next(), parts.next()) else {
-            return kind.strip_prefix("aws:") == Some(self.service);
+            let service = kind.strip_prefix("aws.").and_then(|rest| rest.split_once('.'));
+            return kind.strip_prefix("aws:") == Some(self.service)
+                || service.is_some_and(|(service, _)| service == self.service);
         };
         let (of_arn, _) = self.split();
         let of_arn = super::plain(of_arn);

@@ -339,6 +339,167 @@ fn names_come_from_request_and_answer() {
     }
 }
 
+/// Would catch names in a wrapped parameter or answer that nobody finds.
+#[test]
+fn wrapped_parameters_of_ec2_are_read() {
+    let tagged = |id: &str| json!({"tag": 1, "content": id});
+    for (name, request, answer, ids) in [
+        (
+            "DeleteFlowLogs",
+            json!({"DeleteFlowLogsRequest": {"FlowLogId": tagged("fl-1")}}),
+            json!(null),
+            vec!["fl-1"],
+        ),
+        (
+            "DeleteFlowLogs",
+            json!({"DeleteFlowLogsRequest": {"FlowLogId": [tagged("fl-1"), tagged("fl-2")]}}),
+            json!(null),
+            vec!["fl-1", "fl-2"],
+        ),
+        (
+            "CreateFlowLogs",
+            json!({"CreateFlowLogsRequest": {"ResourceType": "VPC", "ResourceId": tagged("vpc-1")}}),
+            json!({"CreateFlowLogsResponse": {"unsuccessful": "", "flowLogIdSet": {"item": ["fl-1", "fl-2"]}}}),
+            vec!["vpc-1", "fl-1", "fl-2"],
+        ),
+        (
+            "DeleteNatGateway",
+            json!({"DeleteNatGatewayRequest": {"NatGatewayId": "nat-1"}}),
+            json!(null),
+            vec!["nat-1"],
+        ),
+        (
+            "CreateNatGateway",
+            json!({"CreateNatGatewayRequest": {"SubnetId": "subnet-1"}}),
+            json!({"CreateNatGatewayResponse": {"natGateway": {"natGatewayId": "nat-1"}}}),
+            vec!["subnet-1", "nat-1"],
+        ),
+        (
+            "DeleteVpcEndpoints",
+            json!({"DeleteVpcEndpointsRequest": {"VpcEndpointId": tagged("vpce-1")}}),
+            json!(null),
+            vec!["vpce-1"],
+        ),
+        (
+            "CreateLaunchTemplate",
+            json!({"CreateLaunchTemplateRequest": {"LaunchTemplateName": "web"}}),
+            json!({"CreateLaunchTemplateResponse": {"launchTemplate": {"launchTemplateId": "lt-1", "launchTemplateName": "web"}}}),
+            vec!["web", "lt-1"],
+        ),
+        ("DisassociateAddress", json!({"associationId": "eipassoc-1"}), json!(null), vec!["eipassoc-1"]),
+        (
+            "CreateSnapshots",
+            json!({"CreateSnapshotsRequest": {"InstanceSpecification": {"InstanceId": "i-1"}}}),
+            json!({"CreateSnapshotsResponse": {"snapshotSet": {"item": [{"snapshotId": "snap-1"}, {"snapshotId": "snap-2"}]}}}),
+            vec!["snap-1", "snap-2"],
+        ),
+        (
+            "DeleteSnapshots",
+            json!({"snapshotSet": {"items": [{"snapshotId": "snap-1"}]}}),
+            json!(null),
+            vec!["snap-1"],
+        ),
+    ] {
+        let event = mapped(json!({"eventSource": "ec2.amazonaws.com", "eventName": name,
+                                  "requestParameters": request, "responseElements": answer}));
+        for id in &ids {
+            assert!(found_by(&event, id), "{id} of {event}");
+        }
+        // Two things are two targets.
+        for target in event["targets"].as_array().unwrap() {
+            let aliases = target["aliases"].as_array().map_or(&[][..], Vec::as_slice);
+            assert!(!aliases.contains(&json!("fl-2")) && !aliases.contains(&json!("snap-2")), "{event}");
+        }
+    }
+}
+
+/// Would catch a call that is about a thing and has no target, and a filter taken for a thing.
+#[test]
+fn ordinary_calls_have_targets() {
+    for (service, name, request, kind, ids) in [
+        ("eks", "DeleteCluster", json!({"name": "main"}), "AWS::EKS::Cluster", vec!["main"]),
+        ("ecs", "UpdateClusterSettings", json!({"cluster": "main"}), "AWS::ECS::Cluster", vec!["main"]),
+        (
+            "route53",
+            "ChangeResourceRecordSets",
+            json!({"hostedZoneId": "Z1"}),
+            "AWS::Route53::HostedZone",
+            vec!["Z1"],
+        ),
+        (
+            "monitoring",
+            "DeleteAlarms",
+            json!({"alarmNames": ["a", "b"]}),
+            "AWS::CloudWatch::Alarm",
+            vec!["a", "b"],
+        ),
+        ("monitoring", "PutMetricAlarm", json!({"alarmName": "a"}), "AWS::CloudWatch::Alarm", vec!["a"]),
+        (
+            "autoscaling",
+            "SetDesiredCapacity",
+            json!({"autoScalingGroupName": "web"}),
+            "AWS::AutoScaling::AutoScalingGroup",
+            vec!["web"],
+        ),
+        (
+            "elasticloadbalancing",
+            "DeregisterTargets",
+            json!({"targetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/1"}),
+            "AWS::ElasticLoadBalancingV2::TargetGroup",
+            vec!["web"],
+        ),
+        (
+            "organizations",
+            "RemoveAccountFromOrganization",
+            json!({"accountId": "444455556666"}),
+            "AWS::Organizations::Account",
+            vec!["444455556666"],
+        ),
+        ("iam", "CreateAccountAlias", json!({"accountAlias": "acme"}), "aws.iam.AccountAlias", vec!["acme"]),
+        ("ssm", "StartSession", json!({"target": "i-1"}), "AWS::EC2::Instance", vec!["i-1"]),
+        ("ssm", "StartSession", json!({"target": "mi-1"}), "aws.ssm.ManagedInstance", vec!["mi-1"]),
+        (
+            "ec2",
+            "DescribeVpcClassicLinkDnsSupport",
+            json!({"vpcIds": ["vpc-1"]}),
+            "AWS::EC2::VPC",
+            vec!["vpc-1"],
+        ),
+        (
+            "wafv2",
+            "DeleteWebACL",
+            json!({"name": "edge", "id": "w-1"}),
+            "AWS::WAFv2::WebACL",
+            vec!["edge", "w-1"],
+        ),
+        (
+            "scheduler",
+            "DeleteSchedule",
+            json!({"name": "nightly"}),
+            "aws.scheduler.Schedule",
+            vec!["nightly"],
+        ),
+        (
+            "cloudfront",
+            "DeleteDistribution2020_05_31",
+            json!({"id": "E1"}),
+            "AWS::CloudFront::Distribution",
+            vec!["E1"],
+        ),
+    ] {
+        let source = format!("{service}.amazonaws.com");
+        let event = mapped(json!({"eventSource": source, "eventName": name, "requestParameters": request}));
+        assert_eq!(event["targets"][0]["type"], kind, "{event}");
+        for id in ids {
+            assert!(found_by(&event, id), "{id} of {event}");
+        }
+    }
+    let list = mapped(
+        json!({"eventSource": "eks.amazonaws.com", "eventName": "ListThings", "requestParameters": {"name": "x"}}),
+    );
+    assert_eq!(list.get("targets"), None);
+}
+
 /// Would catch somebody who changes its own rights and is not seen among the targets.
 #[test]
 fn whoever_changes_itself_is_the_target() {
@@ -415,6 +576,29 @@ fn results_are_read_where_they_are_written() {
         (answer(json!({"error": {"code": 500}})), "failure"),
         (json!({"errorCode": 200}), "success"),
         (json!({"errorCode": "403"}), "denied"),
+        (json!({"errorCode": 403.0}), "denied"),
+        (json!({"errorCode": 200.0}), "success"),
+        (json!({"errorCode": 0}), "success"),
+        (service(json!({"errorCode": 0, "status": "Success"})), "success"),
+        (service(json!({"errorCode": "0", "status": "Failure"})), "failure"),
+        (service(json!({"items": [{"status": "SUCCEEDED"}, {"result": {"status": "FAILED"}}]})), "failure"),
+        (service(json!({"items": [[{"status": "SUCCEEDED"}]], "old": [{"status": "FAILED"}]})), "success"),
+        (service(json!({"statusCode": 401.0})), "denied"),
+        (answer(json!({"status": "REJECTED", "grantArn": "arn:aws:license-manager::1:grant:g"})), "success"),
+        (answer(json!({"status": "AccessDenied"})), "denied"),
+        (answer(json!({"status": "FAILED"})), "failure"),
+        (
+            json!({"eventType": "AwsServiceEvent", "additionalEventData": {"responseParameters": {"status": 200.0}}}),
+            "success",
+        ),
+        (
+            json!({"eventType": "AwsServiceEvent", "additionalEventData": {"responseParameters": {"status": "403"}}}),
+            "denied",
+        ),
+        (
+            json!({"eventType": "AwsServiceEvent", "additionalEventData": {"responseParameters": {"status": 302.0}}}),
+            "unknown",
+        ),
         (json!({"errorCode": "500"}), "failure"),
         (json!({"errorCode": "304"}), "unknown"),
         (json!({"errorCode": "200", "errorMessage": "OK"}), "success"),
@@ -428,6 +612,38 @@ fn results_are_read_where_they_are_written() {
     }
     let failed = mapped(service(json!({"state": "FAILED", "failureReason": "EMAIL_ALREADY_EXISTS"})));
     assert_eq!(failed["outcome"]["reason"], "EMAIL_ALREADY_EXISTS");
+}
+
+/// Would catch a batch of which some failed that is a success, and one of which nothing failed that is not.
+#[test]
+fn batches_that_failed_in_part_are_no_success() {
+    let some = json!([{"id": "a", "errorCode": "Throttled", "code": "Throttled"}]);
+    for (answer, expected) in [
+        (json!({"failedRequests": some}), "unknown"),
+        (json!({"failed": some, "successful": []}), "unknown"),
+        (json!({"errors": some}), "unknown"),
+        (json!({"unprocessedAccounts": some}), "unknown"),
+        (json!({"failedAccounts": some}), "unknown"),
+        (json!({"failedCount": 2}), "unknown"),
+        (json!({"failedCount": "2"}), "unknown"),
+        (json!({"failedFindings": some}), "unknown"),
+        (json!({"unprocessedItems": {"users": some}}), "unknown"),
+        (json!({"unprocessedKeys": {"users": {"keys": some}}}), "unknown"),
+        (json!({"failedResourcesMap": {"arn:x": {"statusCode": 500}}}), "unknown"),
+        (json!({"batchPutMessageErrorEntries": some}), "unknown"),
+        (
+            json!({"DeleteFlowLogsResponse": {"requestId": "r", "unsuccessful": {"item": {"resourceId": "fl-1"}}}}),
+            "unknown",
+        ),
+        (json!({"DeleteVpcEndpointsResponse": {"unsuccessful": ""}}), "success"),
+        (json!({"unsuccessful": {"item": []}}), "success"),
+        (json!({"failed": [], "errors": [], "unprocessedItems": {}, "failedCount": 0.0}), "success"),
+        (json!({"evaluationResult": {"status": "FAILED"}}), "success"),
+        (json!({"createUserResult": {"failedCount": 1}}), "unknown"),
+        (json!({"failedCount": "0", "unprocessedKeys": null}), "success"),
+    ] {
+        assert_eq!(result(&mapped(json!({"responseElements": answer}))), expected, "{answer}");
+    }
 }
 
 /// Would catch one actor for all whom nobody knows by name but by their account, and a person without a name of its own.
@@ -473,6 +689,11 @@ fn who_names_nobody_is_nobody() {
     let service =
         json!({"userIdentity": null, "eventType": "AwsServiceEvent", "eventSource": "kms.amazonaws.com"});
     assert_eq!(actor(service), (json!("service"), json!("kms.amazonaws.com")));
+    let by_account = |source: &str, name: &str| json!({"userIdentity": {"accountId": account}, "eventType": "AwsServiceEvent", "eventSource": source, "eventName": name});
+    assert_eq!(actor(by_account("cognito-idp.amazonaws.com", "Token_POST")), nobody);
+    assert_eq!(actor(by_account("grafana.amazonaws.com", "login-auth.sso")), nobody);
+    let rotated = actor(by_account("kms.amazonaws.com", "RotateKey"));
+    assert_eq!(rotated, (json!("service"), json!("kms.amazonaws.com")));
     assert_eq!(record(json!({}))["eventID"], "e-1");
 }
 

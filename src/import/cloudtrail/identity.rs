@@ -12,7 +12,7 @@
 //! | `SAMLUser`, `WebIdentityUser` | `federated_user` | |
 //! | `AWSAccount` | `account` (of another company or department: its number is all that is known) | |
 //! | `AWSService`, or none but `invokedBy` | `service`, by its host name | |
-//! | none at all, in events of services and insights | `service`: the one that wrote the record | |
+//! | none at all, in events of services and insights | `service`: the one that wrote the record (not in sign-ins: who signed in is not known) | |
 //! | anything else that names somebody | `unknown`, by that name | |
 //! | whatever names nobody | `unknown`, with the id `unknown` | |
 //!
@@ -28,13 +28,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{fits, take_text};
+use super::{fits, plain, take_text};
 use crate::{
     import::{members::text_at, names::nobody},
     limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX},
 };
 
 const UNKNOWN: &str = "unknown";
+/// Services at which people sign in, [`plain`].
+const SIGN_IN_SOURCES: [&str; 2] = ["cognitoidp", "signin"];
+/// Words in the names of events in which somebody signs in, [`plain`].
+const SIGN_INS: [&str; 6] = ["login", "logon", "signin", "authenticat", "credentialverification", "oauth2"];
 /// The number of an AWS account.
 const ACCOUNT_DIGITS: usize = 12;
 
@@ -45,6 +49,8 @@ pub(super) struct Hints<'a> {
     user_name: Option<&'a str>,
     /// The service that wrote the record, if it is not about anybody's call.
     service: Option<&'a str>,
+    /// Whether it is about somebody signing in, who is not the service.
+    is_sign_in: bool,
 }
 
 impl<'a> Hints<'a> {
@@ -66,7 +72,11 @@ impl<'a> Hints<'a> {
             Some("AwsCloudTrailInsight") => Some("cloudtrail.amazonaws.com"),
             _ => None,
         };
-        Self { user_name, service: service.filter(names) }
+        let part = |member: &str| plain(text_at(record, &[member]).unwrap_or_default());
+        let (source, event) = (part("eventSource"), part("eventName"));
+        let is_sign_in = SIGN_IN_SOURCES.iter().any(|start| source.starts_with(start))
+            || SIGN_INS.iter().any(|word| event.contains(word));
+        Self { user_name, service: service.filter(names), is_sign_in }
     }
 }
 
@@ -139,6 +149,8 @@ fn who(rest: &mut Map<String, Value>, hints: Hints<'_>) -> (&'static str, String
     let other = known("invokedBy").or_else(|| is_account.then(|| known("accountId")).flatten());
     match (other, hints.service) {
         (Some(id), _) => (kind, id),
+        // An account's number says nothing about who signed in.
+        (None, Some(_)) if hints.is_sign_in && !rest.is_empty() => (UNKNOWN, UNKNOWN.to_owned()),
         (None, Some(service)) if !rest.contains_key("type") => ("service", service.to_owned()),
         (None, _) => (UNKNOWN, UNKNOWN.to_owned()),
     }

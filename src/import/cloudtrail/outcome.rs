@@ -4,11 +4,11 @@
 //!
 //! | member | tells |
 //! |---|---|
-//! | `errorCode` | `denied` for lack of permission, else `failure`; as a status code what HTTP means by it (`200` is a success) |
+//! | `errorCode` | `denied` for lack of permission, else `failure`; as a status code what HTTP means by it (`200` is a success); `0` is no error |
 //! | `errorMessage` without a code | `failure` |
-//! | `serviceEventDetails` | the event's own name (`{"CredentialVerification": "Failure"}`), `result`, `status`, `state`, `statusCode`, `success`, …, and error codes, at any depth |
-//! | `responseElements` | of sign-ins and events of services the same; of API calls `_return`, the event's own name, `status`, `statusCode`, error codes, and lists of what failed (`unknown`: some of it was done) |
-//! | `additionalEventData` | the same at its top level |
+//! | `serviceEventDetails` | the event's own name (`{"CredentialVerification": "Failure"}`), `result`, `status`, `state`, `statusCode`, `success`, …, and error codes, at any depth and in lists |
+//! | `responseElements` | of sign-ins and events of services the same; of API calls `_return`, the event's own name, `status`, `statusCode`, error codes, and lists and numbers of what failed (`unknown`: some of it was done), also in an object `…Response` around them, or one that is the event's name and `Result`. `status: "REJECTED"` and the like are states of a thing and no results |
+//! | `additionalEventData` | the same at its top level, and in its `responseParameters` (sign-ins of Cognito) |
 //!
 //! Where nothing tells it: an API call or an action in the console is a `success`, since AWS writes an error code for all
 //! others; everything else (sign-ins, events of services, insights, calls that an endpoint let through) is `unknown`.
@@ -77,9 +77,12 @@ const MESSAGES: [&str; 8] = [
     "reason",
     "message",
 ];
-/// Members of answers that list what was not done, [`plain`].
-const PARTS: [&str; 6] =
-    ["failures", "failedentrycount", "failedrecordcount", "failedputcount", "unsuccessful", "failedentries"];
+/// How members of answers begin that list or count what was not done, [`plain`].
+const PARTS: [&str; 3] = ["failed", "unprocessed", "unsuccessful"];
+/// How others end that list it, [`plain`].
+const PARTS_ENDINGS: [&str; 4] = ["errors", "failures", "errorentries", "errorlist"];
+/// Words that a `status` in an answer says of a thing (`RejectGrant` makes a grant `REJECTED`), [`plain`].
+const STATES: [&str; 6] = ["rejected", "reject", "blocked", "expired", "aborted", "abandoned"];
 /// Results lie no deeper in details.
 const DEPTH_MAX: usize = 4;
 
@@ -130,9 +133,11 @@ fn ending(rest: &Map<String, Value>, code: &str, message: &str) -> Option<Ending
             answer => of_details(answer, &event, DEPTH_MAX),
         }),
         rest.get("additionalEventData").and_then(|data| of_details(data, &event, 0)),
+        rest.get("additionalEventData")
+            .and_then(|data| of_details(data.get("responseParameters")?, &event, 0)),
     ];
     let worst = found.into_iter().flatten().max();
-    worst.or_else(|| (is_call && code.is_empty()).then_some(Ending::Success))
+    worst.or_else(|| (is_call && (code.is_empty() || is_zero(code))).then_some(Ending::Success))
 }
 
 fn code_text(code: Option<&Value>) -> String {
@@ -143,9 +148,14 @@ fn code_text(code: Option<&Value>) -> String {
     }
 }
 
+/// `0` and `0.0` are the codes of no error.
+fn is_zero(code: &str) -> bool {
+    code.parse::<f64>().is_ok_and(|number| number == 0.0)
+}
+
 /// What a code in the place of an error's code means.
 fn of_error(code: &str) -> Option<Ending> {
-    if code.is_empty() || matches!(plain(code).as_str(), "" | "none" | "null" | "na" | "noerror") {
+    if is_zero(code) || matches!(plain(code).as_str(), "" | "none" | "null" | "na" | "noerror") {
         return None;
     }
     if let Some(status) = results::status_code(code) {
@@ -168,13 +178,16 @@ fn is_denial(code: &str) -> bool {
 
 /// The worst result in the details of an event that is no call.
 fn of_details(details: &Value, event: &str, depth: usize) -> Option<Ending> {
+    if let Value::Array(items) = details {
+        return items.iter().filter_map(|item| of_details(item, event, depth.checked_sub(1)?)).max();
+    }
     let members = details.as_object()?;
     let found = members.iter().filter_map(|(member, value)| {
         let name = plain(member);
         if let Some(error) = error_object(&name, value) {
             return Some(error);
         }
-        if value.is_object() {
+        if value.is_object() || value.is_array() {
             let earlier = name.starts_with("previous") || name.starts_with("old");
             return (depth > 0 && !earlier).then(|| of_details(value, event, depth - 1)).flatten();
         }
@@ -198,17 +211,13 @@ fn error_object(name: &str, value: &Value) -> Option<Ending> {
 fn of_answer(members: &Map<String, Value>, event: &str) -> Option<Ending> {
     let found = members.iter().filter_map(|(member, value)| {
         let name = plain(member);
-        let parts = match value {
-            Value::Array(items) => !items.is_empty(),
-            Value::Object(members) => !members.is_empty(),
-            Value::Number(number) => number.as_u64() != Some(0),
-            _ => false,
-        };
         if let Some(error) = error_object(&name, value) {
             return Some(error);
         }
         match name.as_str() {
-            _ if PARTS.contains(&name.as_str()) => parts.then_some(Ending::Partial),
+            _ if tells_parts(&name) => has_parts(value).then_some(Ending::Partial),
+            _ if value.is_object() && is_wrapper(&name, event) => of_answer(value.as_object()?, event),
+            "status" if value.as_str().is_some_and(|text| STATES.contains(&plain(text).as_str())) => None,
             "errorcode" | "error" => of_error(&code_text(Some(value))),
             "return" | "success" | "statuscode" | "httpstatuscode" | "status" | "result" => {
                 results::of(value).filter(|ending| *ending != Ending::Success)
@@ -219,6 +228,36 @@ fn of_answer(members: &Map<String, Value>, event: &str) -> Option<Ending> {
         }
     });
     found.max()
+}
+
+/// `CreateFlowLogsResponse`; what else is a result may be what the call was asked for.
+fn is_wrapper(name: &str, event: &str) -> bool {
+    name.ends_with("response") || (!event.is_empty() && name.strip_prefix(event) == Some("result"))
+}
+
+fn tells_parts(name: &str) -> bool {
+    PARTS.iter().any(|start| name.starts_with(start)) || PARTS_ENDINGS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a list or a number of what was not done has anything.
+fn has_parts(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.parse::<f64>().is_ok_and(|number| number != 0.0),
+        Value::Bool(_) => false,
+        value => !is_nothing(value),
+    }
+}
+
+/// Nothing, zero, or a list (or an object around a list) without anything in it.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(is) => !is,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.iter().all(is_nothing),
+        Value::Object(members) => members.values().all(is_nothing),
+    }
 }
 
 /// The first text that says in words what went wrong.

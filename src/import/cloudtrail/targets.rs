@@ -3,8 +3,8 @@
 //! In: `resources` (ARNs), `requestParameters`, `responseElements`, `serviceEventDetails` and `additionalEventData` (names), and of
 //! refused calls, which have no parameters, the resource in `errorMessage`. Out: targets, named resources
 //! first, then those that parameters name, in the order of the tables below, then what the name of the event says
-//! (`DeleteFileSystem` and `fileSystemId`). Types are the ones AWS itself uses (`AWS::S3::Bucket`), which also is what
-//! `resources` says; `aws:{service}` where the table has none. Parameters are copied (they stay in the metadata); entries of
+//! (`DeleteFileSystem` and `fileSystemId`), then, if there is no target yet, what the private `last_resort` module finds. Types are the ones AWS itself uses (`AWS::S3::Bucket`), which also is what
+//! `resources` says; `aws:{service}` (of a last resort `aws.{service}.{noun}`) where the table has none. Wrapped parameters of EC2 are read as if they were not. Parameters are copied (they stay in the metadata); entries of
 //! `resources` are moved, and stay only if they have no ARN. How many there are does not matter: all become targets.
 
 use serde_json::{Map, Value};
@@ -13,8 +13,9 @@ use super::{
     arn::{self, Scope},
     fits,
     groups::Groups,
-    plain, take_text,
+    last_resort, plain, take_text,
     things::Things,
+    wrapped,
 };
 use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, TYPE_BYTES_MAX};
 
@@ -67,6 +68,12 @@ const REQUEST: &[Row] = &[
     ("ec2", "", "allocationId", "AWS::EC2::EIP"),
     ("ec2", "", "subnetId", "AWS::EC2::Subnet"),
     ("ec2", "", "vpcId", "AWS::EC2::VPC"),
+    ("ec2", "", "flowLogId", "AWS::EC2::FlowLog"),
+    ("ec2", "FlowLogs", "resourceId", "aws:ec2"),
+    ("ec2", "", "vpcEndpointId", "AWS::EC2::VPCEndpoint"),
+    ("ec2", "", "launchTemplateId", "AWS::EC2::LaunchTemplate"),
+    ("ec2", "", "associationId", "aws:ec2"),
+    ("ec2", "", "snapshotSet.items.snapshotId", "AWS::EC2::Snapshot"),
     ("ec2", "Tags", "resourcesSet.items.resourceId", "aws:ec2"),
     ("logs", "", "logGroupName", "AWS::Logs::LogGroup"),
     ("dynamodb", "", "tableName", "AWS::DynamoDB::Table"),
@@ -87,6 +94,9 @@ const RESPONSE: &[Row] = &[
     ("ec2", "RunInstances", "instancesSet.items.instanceId", "AWS::EC2::Instance"),
     ("ec2", "CreateSecurityGroup", "groupId", "AWS::EC2::SecurityGroup"),
     ("ec2", "CreateSnapshot", "snapshotId", "AWS::EC2::Snapshot"),
+    ("ec2", "CreateSnapshots", "snapshotSet.items.snapshotId", "AWS::EC2::Snapshot"),
+    ("ec2", "CreateFlowLogs", "flowLogIdSet.items", "AWS::EC2::FlowLog"),
+    ("ec2", "Associate", "associationId", "aws:ec2"),
     ("ec2", "CreateVolume", "volumeId", "AWS::EC2::Volume"),
     ("ec2", "RegisterImage", "imageId", "AWS::EC2::Image"),
 ];
@@ -100,26 +110,52 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Vec<Value> {
     let mut things = Things::default();
     take_resources(rest, &mut things);
     let rest = &*rest;
+    let service = text_of(rest, "eventSource").split('.').next().unwrap_or_default();
+    let unwrapped = ["requestParameters", "responseElements"]
+        .map(|member| rest.get(member).and_then(|value| wrapped::unwrapped(value, service)));
+    let parts = Parts {
+        request: unwrapped[0].as_ref().or_else(|| rest.get("requestParameters")),
+        answer: unwrapped[1].as_ref().or_else(|| rest.get("responseElements")),
+        details: rest.get("serviceEventDetails"),
+        data: rest.get("additionalEventData"),
+    };
     let mut groups = Groups::default();
-    let members = ["requestParameters", "responseElements", "serviceEventDetails", "additionalEventData"];
-    members.iter().filter_map(|member| rest.get(*member)).for_each(|value| groups.read(value));
+    let all = [parts.request, parts.answer, parts.details, parts.data];
+    all.into_iter().flatten().for_each(|value| groups.read(value));
     if let Some(identity) = rest.get("userIdentity") {
         groups.read_identity(identity);
     }
-    add_parameters(rest, &groups, &mut things);
+    add_parameters(rest, parts, service, &groups, &mut things);
     things.learn(&groups);
     things.into_targets(scope(rest), text(rest.get("requestParameters"), "path"))
 }
 
-fn add_parameters(rest: &Map<String, Value>, groups: &Groups<'_>, things: &mut Things) {
-    let member = |name: &str| rest.get(name).and_then(Value::as_str).unwrap_or_default();
-    let service = member("eventSource").split('.').next().unwrap_or_default();
+/// The members of a record that name things.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    request: Option<&'a Value>,
+    answer: Option<&'a Value>,
+    details: Option<&'a Value>,
+    data: Option<&'a Value>,
+}
+
+fn text_of<'a>(rest: &'a Map<String, Value>, member: &str) -> &'a str {
+    rest.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn add_parameters(
+    rest: &Map<String, Value>,
+    parts: Parts<'_>,
+    service: &str,
+    groups: &Groups<'_>,
+    things: &mut Things,
+) {
+    let member = |name: &str| text_of(rest, name);
     let event_name = member("eventName");
     let rows = |table: &'static [Row]| {
         table.iter().filter(|(of, start, ..)| (of.is_empty() || *of == service) && event_name.contains(start))
     };
-    for member in ["requestParameters", "serviceEventDetails"] {
-        let Some(parameters) = rest.get(member) else { continue };
+    for parameters in [parts.request, parts.details].into_iter().flatten() {
         for (_, _, path, kind) in rows(REQUEST) {
             visit(parameters, path, &mut |name| {
                 let kind = if *kind == "aws:ec2" { kind_of_ec2(name) } else { kind };
@@ -135,24 +171,33 @@ fn add_parameters(rest: &Map<String, Value>, groups: &Groups<'_>, things: &mut T
         }
         add_named_by_event(parameters, service, event_name, groups, things);
     }
-    if let Some(answer) = rest.get("responseElements") {
+    let makes = MAKING.iter().any(|verb| event_name.starts_with(verb));
+    if let Some(answer) = parts.answer {
         for (_, _, path, kind) in rows(RESPONSE) {
             visit(answer, path, &mut |name| {
-                if !(event_name.starts_with("Create") && things.complete(kind, name)) {
+                let kind = if *kind == "aws:ec2" { kind_of_ec2(name) } else { kind };
+                // Of what is in a set there may be several.
+                let is_one = event_name.starts_with("Create") && !path.contains("Set.");
+                if !(is_one && things.complete(kind, name)) {
                     things.add(kind, name, groups);
                 }
             });
         }
-        if MAKING.iter().any(|verb| event_name.starts_with(verb)) {
+        if makes {
             add_named_by_event(answer, service, event_name, groups, things);
         }
     }
-    if let Some(data) = rest.get("additionalEventData") {
+    if let Some(data) = parts.data {
         add_named_by_event(data, service, event_name, groups, things);
     }
     let refused = refused_resource(member("errorMessage"));
     if fits(refused, NAME_BYTES_MAX) && arn::Arn::parse(refused).is_some() {
         things.add(&arn::kind(refused), refused, groups);
+    }
+    for parameters in [parts.request, parts.answer.filter(|_| makes)].into_iter().flatten() {
+        if things.is_empty() {
+            last_resort::add(parameters, service, event_name, groups, things);
+        }
     }
     let endpoint = member("vpcEndpointId");
     if member("eventCategory") == "NetworkActivity" && fits(endpoint, NAME_BYTES_MAX) {
@@ -250,8 +295,8 @@ fn kind_of_resource(service: &str, word: &str) -> String {
 }
 
 /// EC2's ids say what they are of.
-fn kind_of_ec2(id: &str) -> &'static str {
-    const PREFIXES: [(&str, &str); 13] = [
+pub(super) fn kind_of_ec2(id: &str) -> &'static str {
+    const PREFIXES: [(&str, &str); 22] = [
         ("i-", "AWS::EC2::Instance"),
         ("vol-", "AWS::EC2::Volume"),
         ("sg-", "AWS::EC2::SecurityGroup"),
@@ -263,8 +308,18 @@ fn kind_of_ec2(id: &str) -> &'static str {
         ("nat-", "AWS::EC2::NatGateway"),
         ("eipalloc-", "AWS::EC2::EIP"),
         ("subnet-", "AWS::EC2::Subnet"),
+        // Before the shorter one.
+        ("vpc-cidr-assoc-", "AWS::EC2::VPCCidrBlock"),
         ("vpc-", "AWS::EC2::VPC"),
         ("vpce-", "AWS::EC2::VPCEndpoint"),
+        ("fl-", "AWS::EC2::FlowLog"),
+        ("lt-", "AWS::EC2::LaunchTemplate"),
+        ("acl-", "AWS::EC2::NetworkAcl"),
+        ("pcx-", "AWS::EC2::VPCPeeringConnection"),
+        ("tgw-", "AWS::EC2::TransitGateway"),
+        ("eipassoc-", "AWS::EC2::EIPAssociation"),
+        ("rtbassoc-", "AWS::EC2::SubnetRouteTableAssociation"),
+        ("aclassoc-", "AWS::EC2::SubnetNetworkAclAssociation"),
     ];
     PREFIXES.iter().find(|(start, _)| id.starts_with(start)).map_or("aws:ec2", |(_, kind)| kind)
 }
@@ -299,7 +354,7 @@ fn add_object(parameters: &Value, groups: &Groups<'_>, things: &mut Things) {
 }
 
 /// Calls `found` with each text at `path`, in any array on the way or at its end.
-fn visit(value: &Value, path: &str, found: &mut impl FnMut(&str)) {
+pub(super) fn visit(value: &Value, path: &str, found: &mut impl FnMut(&str)) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| visit(item, path, found)),
         Value::Object(members) if !path.is_empty() => {

@@ -99,6 +99,11 @@ impl Things {
         }
     }
 
+    /// Whether nothing is named yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether anything has this name.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.by_name.contains_key(name)

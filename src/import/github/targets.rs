@@ -2,9 +2,9 @@
 //!
 //! | record | target | `aliases` |
 //! |---|---|---|
-//! | `repo`, else `repository` | `repo`, by `owner/name`: every form of the log has it; its number is its metadata | `repo_id`, `repository_id` |
-//! | `repositories_added_names`, `repositories_removed_names`, `repository_names` (copied) | `repo`, by name | |
-//! | `team` | `team`, by `organisation/name`; `team_id` is its metadata | `team_id` |
+//! | `repo`, else `repository` | `repo`, by `owner/name`: every form of the log has it; its number is its metadata | `repo_id`, `repository_id`; in `repo.rename` `old_name`, as it is and after `owner/` |
+//! | `repositories_added_names`, `repositories_removed_names`, `repository_names` (copied) | `repo`, by name | the number at the same place of `repositories_added`, `repositories_removed`, `repository_ids` (copied) |
+//! | `team` | `team`, by `organisation/name`; `team_id` is its metadata | `team_id`; in `team.rename` `old_name` |
 //! | `target_login`, `blocked_user` | `user`, by login | |
 //! | `hook_id`, `ruleset_id`, `workflow_id`, `workflow_run_id`, `runner_id`, `runner_group_id`, `project_id`, `pull_request_id`, `environment_name`, `deploy_key_fingerprint` | by that, with the name where the log has one | the name |
 //! | `oauth_application_id` of `oauth…` actions, `integration` of `integration…` actions | `oauth_application`, `integration` | `oauth_application_name`, `integration_id` |
@@ -72,9 +72,12 @@ const THINGS: [Thing; 17] = [
     },
     Thing { only: "integration", other: "integration_id", ..thing("integration", "integration") },
 ];
-/// Lists of repositories that an action is about.
-const REPOSITORIES: [&str; 3] =
-    ["repositories_added_names", "repositories_removed_names", "repository_names"];
+/// Lists of repositories that an action is about: of their names, and of their numbers.
+const REPOSITORIES: [(&str, &str); 3] = [
+    ("repositories_added_names", "repositories_added"),
+    ("repositories_removed_names", "repositories_removed"),
+    ("repository_names", "repository_ids"),
+];
 /// What GitHub writes where an event affects no user.
 const NO_USER: &str = "0";
 
@@ -89,7 +92,7 @@ pub(super) fn take(
     for thing in &THINGS {
         let repeated = thing.id == "repository" && targets.iter().any(|target| target["type"] == "repo");
         if action.starts_with(thing.only) && !repeated {
-            targets.extend(take_thing(rest, thing));
+            targets.extend(take_thing(rest, thing, action));
         }
     }
     add_repositories(rest, &mut targets);
@@ -111,17 +114,30 @@ fn is_about(action: &str, kind: &str) -> bool {
     action.starts_with(kind) || (kind == "business" && action.starts_with("enterprise"))
 }
 
-fn take_thing(rest: &mut Map<String, Value>, thing: &Thing) -> Option<Value> {
+fn take_thing(rest: &mut Map<String, Value>, thing: &Thing, action: &str) -> Option<Value> {
     let id = take_reference(rest, thing.id, REFERENCE_BYTES_MAX)?;
+    let earlier = earlier_names(rest, thing.kind, &id, action);
     let mut target = Map::from_iter([("type".to_owned(), thing.kind.into()), ("id".to_owned(), id.into())]);
     let name = take_text(rest, thing.name, NAME_BYTES_MAX);
     let others = [thing.number, thing.other].map(|member| rest.get(member).and_then(reference));
-    put_aliases(&mut target, name.iter().chain(others.iter().flatten()).map(String::as_str));
+    let others = others.iter().flatten();
+    put_aliases(&mut target, name.iter().chain(others).chain(&earlier).map(String::as_str));
     put(&mut target, "name", name);
     if let Some(number) = rest.remove(thing.number) {
         target.insert("metadata".into(), json!({thing.number: number}));
     }
     Some(target.into())
+}
+
+/// What a thing was called until this event: `old_name` of `repo.rename`, which has no owner, also with the owner.
+fn earlier_names(rest: &Map<String, Value>, kind: &str, id: &str, action: &str) -> Vec<String> {
+    let renamed = action.strip_suffix(".rename") == Some(kind);
+    let Some(old) = rest.get("old_name").and_then(Value::as_str).filter(|_| renamed) else {
+        return Vec::new();
+    };
+    let owner = id.split_once('/').map(|(owner, _)| owner).filter(|_| !old.contains('/'));
+    let full = owner.map(|owner| format!("{owner}/{old}"));
+    full.into_iter().chain([old.to_owned()]).collect()
 }
 
 /// A name or number as text, if it can be an id.
@@ -133,7 +149,7 @@ fn reference(value: &Value) -> Option<String> {
     }
 }
 
-/// An organisation or enterprise, whose number stays where it is.
+/// An organisation, enterprise or repository, whose number stays where it is.
 fn account(kind: &str, id: &str, number: Option<&Value>) -> Value {
     let mut target = Map::from_iter([("type".to_owned(), kind.into()), ("id".to_owned(), id.into())]);
     put_aliases(&mut target, number.and_then(reference).iter().map(String::as_str));
@@ -145,10 +161,22 @@ fn add_repositories(rest: &Map<String, Value>, targets: &mut Vec<Value>) {
     known.extend(
         targets.iter().filter(|target| target["type"] == "repo").filter_map(|it| reference(&it["id"])),
     );
-    let lists = REPOSITORIES.iter().filter_map(|member| rest.get(*member)?.as_array());
-    for name in lists.flatten().filter_map(Value::as_str).filter(|name| fits(name, REFERENCE_BYTES_MAX)) {
-        if known.insert(name.to_owned()) {
-            targets.push(json!({"type": "repo", "id": name}));
+    let list = |member: &str| rest.get(member).and_then(Value::as_array);
+    for (names, numbers) in REPOSITORIES {
+        let numbers = list(numbers).map_or(&[][..], Vec::as_slice);
+        let names = list(names).map_or(&[][..], Vec::as_slice);
+        let beside = numbers.len() == names.len();
+        for (at, name) in names.iter().enumerate() {
+            let Some(name) = name.as_str().filter(|name| fits(name, REFERENCE_BYTES_MAX)) else { continue };
+            if known.insert(name.to_owned()) {
+                targets.push(account("repo", name, numbers.get(at).filter(|_| beside)));
+            }
+        }
+        // Where nothing says the names, the numbers are all there is.
+        for number in numbers.iter().filter(|_| names.is_empty()).filter_map(reference) {
+            if known.insert(number.clone()) {
+                targets.push(json!({"type": "repo", "id": number}));
+            }
         }
     }
 }

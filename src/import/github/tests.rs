@@ -297,3 +297,40 @@ fn a_real_log_loses_nothing() {
     assert_eq!((events.len(), refused), (101, 30));
     assert_eq!(assert_decodes(&path, Source::Github), 71);
 }
+
+/// Would catch a renamed repository that nobody finds under its earlier name, and repositories that a list of numbers names.
+#[test]
+fn repositories_are_found_by_earlier_names_and_numbers() {
+    let renamed =
+        mapped(json!({"action": "repo.rename", "repo": "acme/new", "repo_id": 5, "old_name": "old"}));
+    assert_eq!(renamed["targets"][0]["id"], "acme/new");
+    assert_eq!(renamed["targets"][0]["aliases"], json!(["5", "acme/old", "old"]));
+    let other = mapped(json!({"action": "repo.access", "repo": "acme/new", "old_name": "old"}));
+    assert_eq!(other["targets"][0].get("aliases"), None);
+    let removed = mapped(json!({
+        "action": "integration_installation.repositories_removed",
+        "repositories_removed": [11, 12], "repositories_removed_names": ["acme/a", "acme/b"],
+    }));
+    assert_eq!(
+        removed["targets"],
+        json!([{"type": "repo", "id": "acme/a", "aliases": ["11"]}, {"type": "repo", "id": "acme/b", "aliases": ["12"]}])
+    );
+    let uneven = mapped(json!({
+        "action": "integration_installation.repositories_removed",
+        "repositories_removed": [11], "repositories_removed_names": ["acme/a", "acme/b"],
+    }));
+    assert_eq!(uneven["targets"][0].get("aliases"), None);
+    let numbers =
+        mapped(json!({"action": "integration_installation.repositories_added", "repositories_added": [11]}));
+    assert_eq!(numbers["targets"][0], json!({"type": "repo", "id": "11"}));
+}
+
+/// Would catch a status code that a writer without integers wrote, and that is told as unknown.
+#[test]
+fn status_codes_with_a_decimal_point_are_status_codes() {
+    for (code, expected) in [(json!(401.0), "denied"), (json!("200.0"), "success"), (json!(500.0), "failure")]
+    {
+        let event = mapped(json!({"action": "api.request", "status_code": code}));
+        assert_eq!(event["outcome"]["result"], expected, "{code}");
+    }
+}
