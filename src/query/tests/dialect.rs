@@ -268,6 +268,22 @@ async fn mistakes_are_told_in_one_line() {
         ("SELECT id FROM events GROUP BY action", "id"),
         ("SELECT has_target(targets) FROM events", "has_target takes"),
         ("SELECT id COLLATE \"de_DE\" FROM events", "COLLATE"),
+        ("SELECT id FROM events WHERE metadata.amount = 1", "metadata->'amount'"),
+        ("SELECT metadata['amount'] FROM events", "metadata->'amount'"),
+        ("SELECT targets[1].id FROM events", "targets->0->'id'"),
+        ("SELECT targets[1] FROM events", "targets->0->'id'"),
+        ("SELECT rank() FROM events", "rank(…) OVER (ORDER BY occurred_at)"),
+        ("SELECT id FROM events WHERE target_ids = 'd_1'", "array_has(target_ids, 'd_1')"),
+        ("SELECT id FROM events WHERE target_ids IN ('d_1')", "array_has(target_ids, 'd_1')"),
+        ("SELECT id FROM events WHERE target_ids LIKE 'd%'", "array_has(target_ids, 'd_1')"),
+        (
+            "SELECT id, (SELECT count(*) FROM events b WHERE b.version > a.version) FROM events a",
+            "write a join",
+        ),
+        ("SELECT id, EXISTS (SELECT 1 FROM events b WHERE b.id = a.id) FROM events a", "write a join"),
+        ("SELECT id, id IN (SELECT id FROM events) FROM events", "write a join"),
+        ("SELECT id, (SELECT id, action FROM events LIMIT 1) FROM events", "write a join"),
+        ("SELECT id FROM events WHERE (lower(action), id) > ('a', 'b')", "a > x OR a = x AND b > y"),
     ] {
         let text = refusal(&engine, sql).await;
         let is_short = text.chars().count() <= 330 && !text.contains('\n');
