@@ -72,6 +72,7 @@ impl VisitorMut for Translation<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         self.typed.name(select);
+        columns::fold_replaced(select);
         ControlFlow::Continue(())
     }
 

@@ -11,6 +11,7 @@
 
 mod clauses;
 mod expressions;
+mod names;
 mod types;
 mod walk;
 
@@ -69,7 +70,7 @@ fn examine(sql: &str) -> Result<Checked> {
     }
     let tokens = tokenize(sql)?;
     let mut statement = parse(tokens.clone())?;
-    if let Some(listing) = listing(&statement) {
+    if let Some(listing) = listing(&statement)? {
         statement = parse(tokenize(&listing)?)?;
     }
     let mut walk = walk::Walk::default();
@@ -87,10 +88,10 @@ fn examine(sql: &str) -> Result<Checked> {
 }
 
 /// The query that answers a `SHOW`.
-fn listing(statement: &Statement) -> Option<String> {
+fn listing(statement: &Statement) -> Result<Option<String>> {
     match statement {
         Statement::Statement(inner) => dialect::listing(inner),
-        _ => None,
+        _ => Ok(None),
     }
 }
 

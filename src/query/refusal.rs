@@ -1,6 +1,6 @@
-//! How a text of SQL is refused, and the constants in it: what the guard and the dialect share.
+//! How a text of SQL is refused, and the constants and names in it: what the guard and the dialect share.
 
-use datafusion::sql::sqlparser::ast::{Expr, Value};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Value};
 
 use crate::error::{Error, ErrorKind};
 
@@ -20,4 +20,9 @@ pub(crate) fn text_of(expression: &Expr) -> Option<&str> {
         Expr::Nested(inner) => text_of(inner),
         _ => None,
     }
+}
+
+/// A name as the planner looks it up: in lower case if it has no quotes.
+pub(crate) fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

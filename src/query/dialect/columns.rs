@@ -7,10 +7,14 @@
 use std::collections::{HashMap, HashSet};
 
 use datafusion::sql::sqlparser::{
-    ast::{Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr},
+    ast::{
+        Distinct, Expr, Ident, OrderBy, OrderByKind, Query, ReplaceSelectItem, Select, SelectItem, SetExpr,
+    },
     keywords::Keyword,
     tokenizer::{Location, Token, TokenWithSpan, Whitespace},
 };
+
+use super::super::refusal::folded;
 
 /// The text of each column, by where its `SELECT` stands.
 #[derive(Debug, Default)]
@@ -150,6 +154,17 @@ pub(super) fn order_by_names(query: &mut Query) {
     }
 }
 
+/// `* REPLACE (1 AS ID)`: the planner compares the name as it is typed and would replace nothing.
+pub(super) fn fold_replaced(select: &mut Select) {
+    for item in &mut select.projection {
+        if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item
+            && let Some(ReplaceSelectItem { items }) = &mut options.opt_replace
+        {
+            items.iter_mut().for_each(|item| item.column_name.value = folded(&item.column_name));
+        }
+    }
+}
+
 /// The name of what is a column already.
 fn column_name(expression: &Expr) -> Option<String> {
     match expression {
@@ -171,10 +186,6 @@ fn is_taken(name: &str, taken: &HashSet<String>) -> bool {
 
 fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
-}
-
-fn folded(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 fn distinct(name: &str, taken: &mut HashSet<String>) -> String {

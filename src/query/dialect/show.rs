@@ -2,28 +2,38 @@
 
 use datafusion::sql::sqlparser::ast::{ObjectName, ShowStatementIn, ShowStatementOptions, Statement};
 
+use super::super::refusal::{folded, refused};
+use crate::error::Result;
+
 /// The query that answers a `SHOW`; `None`: it is another statement, or asks for what is not shown.
-pub(crate) fn listing(statement: &Statement) -> Option<String> {
-    match statement {
+///
+/// Errors: `Invalid` for a table that does not exist.
+pub(crate) fn listing(statement: &Statement) -> Result<Option<String>> {
+    Ok(match statement {
         Statement::ShowTables { terse: false, history: false, extended: false, full: false, external: false, show_options } => {
             is_plain(show_options).then(|| {
                 "SELECT table_schema, table_name, table_type FROM information_schema.tables ORDER BY table_name".to_string()
             })
         }
         Statement::ShowColumns { extended: false, full: false, show_options } => {
-            let table = table_of(show_options)?;
-            let table = table.0.last()?.as_ident()?.value.to_lowercase();
-            // A name is put into a text: nothing but letters gets there.
-            if !table.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
-                return None;
+            let Some(table) = table_of(show_options) else { return Ok(None) };
+            if !is_view(table) {
+                return Err(refused(&format!("there is no table {table}; the one view is events: SHOW TABLES")));
             }
-            Some(format!(
-                "SELECT column_name, data_type, is_nullable FROM information_schema.columns \
-                 WHERE table_name = '{table}' ORDER BY ordinal_position"
-            ))
+            let sql = "SELECT column_name, data_type, is_nullable FROM information_schema.columns \
+                       WHERE table_name = 'events' ORDER BY ordinal_position";
+            Some(sql.to_string())
         }
         _ => None,
-    }
+    })
+}
+
+/// `events`, `public.events` and `auditlake.public.events`: one view.
+fn is_view(table: &ObjectName) -> bool {
+    let names: Option<Vec<String>> = table.0.iter().map(|part| part.as_ident().map(folded)).collect();
+    let names = names.unwrap_or_default();
+    let full = ["auditlake", "public", "events"];
+    !names.is_empty() && full.ends_with(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn is_plain(options: &ShowStatementOptions) -> bool {

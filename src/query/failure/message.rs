@@ -42,16 +42,52 @@ const TYPES: [(&str, &str); 20] = [
     ("BinaryView", "bytea"),
 ];
 
+/// Functions that are window functions only.
+const WINDOW_FUNCTIONS: [&str; 8] =
+    ["rank", "dense_rank", "percent_rank", "cume_dist", "row_number", "ntile", "lag", "lead"];
+/// How complaints of the engine begin that name its own things, and what to write instead.
+const INSTEAD: [(&str, &str); 9] = [
+    (
+        "Cannot access field at argument",
+        "col.member and col['member'] do not read JSON; write ->, as in metadata->'amount', or ->> for the text",
+    ),
+    (
+        "Dot access not supported",
+        "(…).member is not available; members of JSON are read with ->, as in targets->0->'id'",
+    ),
+    (
+        "array_element does not support type Utf8",
+        "col[1] reads a list; elements of JSON are read with ->, as in targets->0->'id'",
+    ),
+    ("Cannot infer common argument type for comparison operation List(", LIST),
+    ("Can not find compatible types to compare List(", LIST),
+    ("There isn't a common type to coerce List(", LIST),
+    (
+        "Physical plan does not support logical expression",
+        "a subquery of this form cannot stand here; write a join with its result, or put the condition into WHERE",
+    ),
+    (
+        "Too many columns! The subquery should only return one column",
+        "a subquery that stands for a value has one column; for several write a join, or WHERE EXISTS (SELECT 1 … WHERE b.x = a.x AND b.y = a.y)",
+    ),
+    (
+        "Only identifiers and literals are supported in tuples",
+        "(a, b) takes columns and constants only; write a > x OR a = x AND b > y",
+    ),
+];
+const LIST: &str = "a list is not compared with a value; write array_has(target_ids, 'd_1')";
+
 /// One line that says what is wrong.
 pub(super) fn one_line(message: &str) -> String {
     let message = message.split("\n\nbacktrace:").next().unwrap_or_default().trim();
     let message = without_prefixes(message);
     let text = unknown_function(message)
         .or_else(|| unknown_column(message))
+        .or_else(|| correlated(message))
+        .or_else(|| instead(message))
         .or_else(|| wrong_arguments(message))
         .or_else(|| wrong_argument(message))
         .or_else(|| wrong_pattern(message))
-        .or_else(|| correlated(message))
         .unwrap_or_else(|| shortened(message));
     let text = in_words(&text);
     let mut letters = text.chars();
@@ -83,6 +119,9 @@ fn shortened(message: &str) -> String {
 fn unknown_function(message: &str) -> Option<String> {
     let rest = message.strip_prefix("Invalid function '")?;
     let (name, rest) = rest.split_once('\'')?;
+    if WINDOW_FUNCTIONS.contains(&name) {
+        return Some(format!("function {name} needs OVER, as in {name}(…) OVER (ORDER BY occurred_at)"));
+    }
     if let Some(hint) = names::hint(name) {
         return Some(format!("function '{name}'; {hint}"));
     }
@@ -135,7 +174,8 @@ fn wrong_arguments(message: &str) -> Option<String> {
     if message.contains("user-defined coercion failed with: Error during planning: ")
         && !message.contains("expects")
     {
-        return Some(shortened(message));
+        let said = shortened(message);
+        return wrong_argument(&said).or(Some(said));
     }
     Some(format!(
         "function {name} does not take these arguments: {call}; cast them, as in {name}(col::bigint)"
@@ -162,6 +202,11 @@ fn correlated(message: &str) -> Option<String> {
     let instead = "a subquery of this form that names columns outside of it is not available; \
                    write a join, or row_number() OVER (PARTITION BY …) in a subquery";
     message.contains("OuterReferenceColumn").then(|| instead.to_string())
+}
+
+/// What names the engine's own things, or a type of JSON and lists that people take for another.
+fn instead(message: &str) -> Option<String> {
+    INSTEAD.iter().find(|(start, _)| message.starts_with(start)).map(|(_, instead)| instead.to_string())
 }
 
 /// Types of the engine in the words of SQL; a type of any JSON value without all that it may be.
@@ -213,6 +258,10 @@ mod tests {
             ),
             (
                 "Function 'percentile_cont' requires Float64, but received List(Float64) (DataType: List(Float64)).",
+                "function percentile_cont takes double precision here and was given List(double precision); write a value of that type",
+            ),
+            (
+                "Function 'percentile_cont' user-defined coercion failed with: Error during planning: Function 'percentile_cont' requires Float64, but received List(Float64) (DataType: List(Float64)).. No function matches the given name and argument types 'percentile_cont(List(Float64))'. You might need to add explicit type casts.",
                 "function percentile_cont takes double precision here and was given List(double precision); write a value of that type",
             ),
             (

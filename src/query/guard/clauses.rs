@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{
     super::{functions::names, refusal::refused},
+    names::{distinct_on_columns, group_by_columns, order_by_columns},
     walk::{last_part, stop},
 };
 use crate::error::Error;
@@ -77,7 +78,10 @@ pub(super) fn query_allowed(query: &Query) -> Allowed {
             OrderByKind::All(OrderByOptions { asc: _, nulls_first: _ }) => {
                 return stop(refused("ORDER BY ALL; name the columns"));
             }
-            OrderByKind::Expressions(expressions) => order_allowed(expressions)?,
+            OrderByKind::Expressions(expressions) => {
+                order_allowed(expressions)?;
+                order_by_columns(expressions)?;
+            }
         }
     }
     match limit_clause {
@@ -198,7 +202,8 @@ pub(super) fn select_allowed(select: &Select) -> Allowed {
         }
     }
     match distinct {
-        None | Some(Distinct::All | Distinct::Distinct | Distinct::On(_)) => {}
+        None | Some(Distinct::All | Distinct::Distinct) => {}
+        Some(Distinct::On(expressions)) => distinct_on_columns(expressions)?,
     }
     match group_by {
         GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers) => refuse_any([(
@@ -206,6 +211,7 @@ pub(super) fn select_allowed(select: &Select) -> Allowed {
             "WITH ROLLUP, WITH CUBE and WITH TOTALS; write GROUP BY ROLLUP (…) or GROUP BY CUBE (…)",
         )])?,
     }
+    group_by_columns(group_by)?;
     for NamedWindowDefinition(_, window) in named_window {
         match window {
             NamedWindowExpr::NamedWindow(other) => {

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, CeilFloorKind, DateTimeField, DuplicateTreatment, Expr, Function,
     FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Interval,
-    Subscript, TypedString, UnaryOperator, Value, WindowType,
+    NullTreatment, Subscript, TypedString, UnaryOperator, Value, WindowType,
 };
 
 use super::{
@@ -325,8 +325,13 @@ fn field_allowed(field: &DateTimeField) -> Allowed {
 }
 
 fn interval_allowed(interval: &Interval) -> Allowed {
-    let Interval { value: _, leading_field: _, leading_precision, last_field, fractional_seconds_precision } =
+    let Interval { value, leading_field: _, leading_precision, last_field, fractional_seconds_precision } =
         interval;
+    if let Expr::Value(value) = &**value
+        && let Value::Placeholder(name) = &value.value
+    {
+        return stop(refused(&format!("interval {name}; write {name} * interval '1 day'")));
+    }
     refuse_any([(
         leading_precision.is_some() || last_field.is_some() || fractional_seconds_precision.is_some(),
         "an interval of two units or with a precision; write interval '1 day 02:30:00'",
@@ -350,7 +355,7 @@ fn function_allowed(function: &Function) -> Allowed {
     order_allowed(within_group)?;
     let mut orders = false;
     let mut distinct = false;
-    let mut nulls = null_treatment.is_some();
+    let mut nulls = *null_treatment;
     match args {
         FunctionArguments::None => {}
         FunctionArguments::Subquery(_) if name == "array" => {
@@ -363,7 +368,7 @@ fn function_allowed(function: &Function) -> Allowed {
             distinct = matches!(duplicate_treatment, Some(DuplicateTreatment::Distinct));
             for clause in clauses {
                 match clause {
-                    FunctionArgumentClause::IgnoreOrRespectNulls(_) => nulls = true,
+                    FunctionArgumentClause::IgnoreOrRespectNulls(given) => nulls = Some(*given),
                     FunctionArgumentClause::OrderBy(order) => {
                         orders = true;
                         order_allowed(order)?;
@@ -386,13 +391,18 @@ fn function_allowed(function: &Function) -> Allowed {
         Some(WindowType::WindowSpec(window)) => window_allowed(window)?,
     }
     if !names::is_scalar(&name) {
-        return GO_ON;
+        let ignores = nulls == Some(NullTreatment::IgnoreNulls);
+        return refuse_any([(
+            ignores && !takes_nulls(&name, over.is_some()),
+            "IGNORE NULLS is for lag, lead, first_value, last_value and nth_value; \
+             write FILTER (WHERE col IS NOT NULL), or WHERE",
+        )]);
     }
     // The planner would leave these out without a word.
     let without_effect = [
         (distinct, "DISTINCT"),
         (orders, "ORDER BY"),
-        (nulls, "IGNORE NULLS or RESPECT NULLS"),
+        (nulls.is_some(), "IGNORE NULLS or RESPECT NULLS"),
         (filter.is_some(), "FILTER"),
         (over.is_some(), "OVER"),
         (!within_group.is_empty(), "WITHIN GROUP"),
@@ -402,6 +412,15 @@ fn function_allowed(function: &Function) -> Allowed {
             "{clause} with {name}, which is no aggregate; write it with the aggregate around or inside"
         ))),
         None => GO_ON,
+    }
+}
+
+/// Whether the engine carries out `IGNORE NULLS`; with other functions it leaves it out.
+fn takes_nulls(name: &str, is_window: bool) -> bool {
+    match name {
+        "lag" | "lead" | "first_value" | "last_value" | "nth_value" => true,
+        "array_agg" => !is_window,
+        _ => false,
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     clauses::{query_allowed, select_allowed, table_allowed},
     expressions::expression_allowed,
     first_word,
+    names::replaced_columns,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -113,6 +114,7 @@ impl Visitor for Walk {
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
         select_allowed(select)?;
+        replaced_columns(select, self.definitions.contains_key("events"))?;
         grouping_allowed(&select.group_by)?;
         self.add(1)
     }
