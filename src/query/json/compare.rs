@@ -121,13 +121,20 @@ pub(super) fn as_type(value: Expr, data_type: &DataType) -> Expr {
     }
 }
 
-/// A text as a number of this type; null if it says none.
+/// Whether the text of a JSON value is read as what stands beside it, or what it is cast to: null where it says none, for whether it is
+/// cast at all depends on the file that it lies in.
+pub(super) fn is_read_from_text(data_type: &DataType) -> bool {
+    data_type.is_numeric() || data_type.is_temporal() || *data_type == DataType::Boolean
+}
+
+/// A text as a value of this type; null if it says none.
 pub(super) fn text_as_type(text: Expr, data_type: &DataType) -> Expr {
     match data_type {
         DataType::Float64 => text_as_number(text),
         DataType::Int64 => Reads::IntegerOfText.call(vec![text]),
         integer if integer.is_integer() => try_cast(Reads::IntegerOfText.call(vec![text]), integer.clone()),
-        number => try_cast(text_as_number(text), number.clone()),
+        number if number.is_numeric() => try_cast(text_as_number(text), number.clone()),
+        other => try_cast(text, other.clone()),
     }
 }
 
@@ -183,6 +190,13 @@ pub(super) fn comparison(left: &Expr, op: Operator, right: &Expr, schema: &DFSch
         },
         (_, Kind::Json) => return comparison(&right, swapped(op), &left, schema),
         (Kind::Number, Kind::Text) if is_read_as_number(&right) => {
+            return comparison(&right, swapped(op), &left, schema);
+        }
+        (Kind::Text, Kind::Boolean | Kind::Other) if is_text_of_json(&left) => match right.get_type(schema) {
+            Ok(data_type) if is_read_from_text(&data_type) => plain(text_as_type(left, &data_type), right),
+            _ => return None,
+        },
+        (Kind::Boolean | Kind::Other, Kind::Text) if is_text_of_json(&right) => {
             return comparison(&right, swapped(op), &left, schema);
         }
         _ => return None,

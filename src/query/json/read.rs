@@ -9,7 +9,7 @@ use super::{
     aggregates,
     compare::{
         as_beside, as_boolean, as_number, as_sort_key, as_text, as_type, comparison, is_comparison, is_json,
-        is_number_as_text, is_text_of_json, json_get, text_as_number, text_as_type,
+        is_number_as_text, is_read_from_text, is_text_of_json, json_get, text_as_number, text_as_type,
     },
     functions,
 };
@@ -219,7 +219,7 @@ fn one_list(each: Vec<Expr>, negated: bool) -> Option<Expr> {
     Some(Expr::InList(InList::new(value?, others, negated)))
 }
 
-/// What is cast as what is asked for; `None` if it is no JSON value, nor the text of one that is to be a number.
+/// What is cast as what is asked for; `None` if it is no JSON value, nor the text of one that is to be a number, a time or a boolean.
 fn read_as(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr> {
     // How a plan gives its columns to clients: by now this one may be a plain value.
     if let Expr::ScalarFunction(call) = value
@@ -231,7 +231,7 @@ fn read_as(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr
     if is_json(value, schema) {
         return Some(as_type(value.clone(), data_type));
     }
-    (is_text_of_json(value) && data_type.is_numeric()).then(|| text_as_type(value.clone(), data_type))
+    (is_text_of_json(value) && is_read_from_text(data_type)).then(|| text_as_type(value.clone(), data_type))
 }
 
 fn aggregate(mut call: AggregateFunction, schema: &DFSchema) -> Result<AggregateFunction> {

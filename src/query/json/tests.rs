@@ -397,3 +397,34 @@ async fn equality_with_a_number_prunes() {
     }
     assert_eq!((found, running.statistics().files_kept), (1, 1));
 }
+
+/// Would catch a question about dates and booleans in JSON that is an error because of what another event in the same file says.
+#[tokio::test]
+async fn texts_that_are_no_time_and_no_boolean_are_null() {
+    let lake = Lake::new().await;
+    let told = [
+        r#"{"due":"2026-02-01","dry":"true"}"#,
+        r#"{"due":"soon","dry":"perhaps"}"#,
+        r#"{"due":7,"dry":true}"#,
+    ];
+    let event = |(number, told): (usize, &&str)| {
+        let mut event = Event::numbered(number);
+        event.metadata = Some((*told).to_owned());
+        event
+    };
+    lake.add_file("acme", &told.iter().enumerate().map(event).collect::<Vec<_>>()).await;
+    let engine = lake.engine(Settings::default());
+    for (condition, expected) in [
+        ("metadata->>'due' < date '2026-06-01'", 1),
+        ("date '2026-06-01' > metadata->>'due'", 1),
+        ("metadata->'due' < date '2026-06-01'", 1),
+        ("metadata->>'due' < now()", 1),
+        ("(metadata->>'due')::date < date '2026-06-01'", 1),
+        ("(metadata->>'due')::timestamptz IS NULL", 2),
+        ("(metadata->>'dry')::boolean", 2),
+        ("metadata->>'dry' = true", 2),
+    ] {
+        let found = rows(&engine, &format!("SELECT id FROM events WHERE {condition}")).await;
+        assert_eq!(found.len(), expected, "{condition}");
+    }
+}
