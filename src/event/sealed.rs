@@ -38,5 +38,6 @@ pub use self::{
     erase::{Erased, SURVEYED, Survey, erase, survey},
     field::{SealedField, SealedFields},
     leaf::committed,
+    marks::is_erased,
     sealing::{is_erasable, seal},
 };

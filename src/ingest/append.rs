@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
-    array::{AsArray, RecordBatch, StringArray},
+    array::{Array as _, AsArray, RecordBatch, StringArray},
     buffer::BooleanBuffer,
     datatypes::TimestampMicrosecondType,
 };
@@ -167,7 +167,7 @@ impl Shared {
             for row in rows {
                 if let Some(content) = known.get(ids.value(row)) {
                     keep[row] = false;
-                    if *content != piece.contents[row] {
+                    if content.is_some_and(|content| content != piece.contents[row]) {
                         conflicts.push(group::refusal(piece, row, places));
                     }
                 }
@@ -179,13 +179,15 @@ impl Shared {
     }
 }
 
-/// The hash of each stored event's content.
-fn contents_by_id(stored: &[RecordBatch]) -> HashMap<String, u64> {
+/// The hash of each stored event's content; none where a part of it is erased: who sends the event again sends it whole.
+fn contents_by_id(stored: &[RecordBatch]) -> HashMap<String, Option<u64>> {
     let mut contents = HashMap::new();
     for batch in stored {
-        let ids = text_column(batch, schema::ID);
+        let (ids, sealed) = (text_column(batch, schema::ID), text_column(batch, schema::SEALED));
         let hashes = content_hashes(batch);
-        contents.extend((0..batch.num_rows()).map(|row| (ids.value(row).to_owned(), hashes[row])));
+        let is_erased = |row: usize| sealed.is_valid(row) && sealed::is_erased(sealed.value(row));
+        let content = |row: usize| (!is_erased(row)).then(|| hashes[row]);
+        contents.extend((0..batch.num_rows()).map(|row| (ids.value(row).to_owned(), content(row))));
     }
     contents
 }

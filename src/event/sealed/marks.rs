@@ -38,6 +38,11 @@ pub(super) fn parse(text: &str) -> Option<Marks> {
     serde_json::from_str(text).ok()
 }
 
+/// Whether a text of the column says that a value of its event is erased: then what the event said as a whole is not known any more.
+pub fn is_erased(text: &str) -> bool {
+    parse(text).is_some_and(|marks| marks.values().any(|mark| matches!(mark, Mark::Digest(_))))
+}
+
 /// The text of the column.
 pub(super) fn write(marks: &Marks) -> String {
     object(marks.iter().map(|(pointer, mark)| {
