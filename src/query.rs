@@ -40,6 +40,7 @@ mod job;
 mod joins;
 mod json;
 mod keys;
+mod lists;
 mod log_order;
 mod memory_words;
 mod narrow;

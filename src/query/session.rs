@@ -35,6 +35,7 @@ use super::{
     guard::REFUSED_FUNCTIONS,
     has_target, has_words, information_schema,
     json::{self, JsonValues},
+    lists::{self, Comparisons},
     newest::NewestFirst,
     settings::Settings,
 };
@@ -73,7 +74,8 @@ pub(crate) fn template(
         rules.push(Arc::new(EagerFilters));
         builder = builder.with_physical_optimizer_rules(rules).with_optimizer_rule(Arc::new(FromCounts));
     }
-    let mut analysis: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(JsonValues::new()?)];
+    let mut analysis: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(Comparisons), Arc::new(JsonValues::new()?)];
     if seen == Addresses::Canonical {
         analysis.push(Arc::new(addresses::Addresses));
     }
@@ -95,7 +97,7 @@ pub(crate) fn template(
         addresses::function(),
         addresses::canonical::function(),
     ];
-    for function in own.into_iter().chain(json::functions()?) {
+    for function in own.into_iter().chain(lists::functions()).chain(json::functions()?) {
         state.register_udf(function)?;
     }
     functions::register(&mut state)?;
