@@ -1,26 +1,29 @@
 //! What is compared with an address is taken as an address.
 //!
 //! In: an analysed statement. Out: the same, in which every value that stands beside an address (`ip_address`, under whatever name
-//! a subquery gives it) in `=`, `<>`, `IN`, `BETWEEN`, a join, `CASE` or `array_has` has its canonical text. The column itself
-//! has it already, see [`super::older`]. Guaranteed: `ip_address = '::FFFF:CB00:7107'` and `ip_address = '203.0.113.7'` are one filter,
-//! which prunes; what is no address is compared as the text that it is.
+//! a subquery gives it) in `=`, `<>`, `IN`, a join, `CASE`, `UNION`, `nullif` or `array_has` has its canonical text, and `<`, `BETWEEN`, `ORDER BY`,
+//! `min` and `max` go by the order of addresses. The column itself has its canonical text already, see [`super::older`]. Guaranteed:
+//! `ip_address = '::FFFF:CB00:7107'` and `ip_address = '203.0.113.7'` are one filter, which prunes; what is no address is compared as
+//! the text that it is.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use arrow::{
-    array::{AsArray, StringArray},
+    array::{AsArray, ListArray, StringArray},
+    compute::cast,
     datatypes::DataType,
 };
 use datafusion::{
     common::{
-        Column, DFSchema,
+        Column, plan_err,
         tree_node::{Transformed, TreeNode},
     },
     config::ConfigOptions,
     error::Result,
+    functions_aggregate::first_last::first_value_udaf,
     logical_expr::{
-        Aggregate, BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Subquery,
-        expr::{InSubquery, ScalarFunction, SetComparison},
+        AggregateUDF, BinaryExpr, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Operator, SortExpr, Subquery, Union,
+        expr::{AggregateFunctionParams, Between, Case, InList, InSubquery, ScalarFunction, SetComparison},
         expr_rewriter::NamePreserver,
         utils::merge_schema,
     },
@@ -28,23 +31,54 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use super::canonical;
-use crate::query::{columns::IP_ADDRESS, json::is_comparison};
+use super::{
+    canonical,
+    gives::{Sources, first_is_address, is_address, nth_is_address},
+    order,
+};
+use crate::query::{
+    json::is_comparison,
+    lists::{COMPARE_ALL, COMPARE_ANY},
+};
 
-/// Functions that give one of the values of their first argument.
-const GIVE_ONE_OF: [&str; 10] = [
-    "min",
-    "max",
-    "first_value",
-    "last_value",
-    "nth_value",
-    "any_value",
-    "lag",
-    "lead",
+/// Functions that compare their arguments, or give one of them: all become canonical if one is of addresses.
+const ALIKE: [&str; 27] = [
     "coalesce",
+    "nvl",
+    "nvl2",
     "nullif",
+    "make_array",
+    "array_append",
+    "array_prepend",
+    "array_concat",
+    "array_contains",
+    "array_except",
+    "array_has",
+    "array_has_all",
+    "array_has_any",
+    "array_intersect",
+    "array_position",
+    "array_positions",
+    "array_remove",
+    "array_remove_all",
+    "array_remove_n",
+    "array_replace",
+    "array_replace_all",
+    "array_replace_n",
+    "array_union",
+    "list_contains",
+    "list_has",
+    COMPARE_ANY,
+    COMPARE_ALL,
 ];
-const ARE_IN: [&str; 4] = ["array_has", "list_has", "array_contains", "list_contains"];
+/// Functions that sort texts, and what to write for addresses.
+const SORT: [(&str, &str); 5] = [
+    ("greatest", "CASE WHEN a > b THEN a ELSE b END"),
+    ("least", "CASE WHEN a < b THEN a ELSE b END"),
+    ("array_max", "max(ip_address)"),
+    ("array_min", "min(ip_address)"),
+    ("array_sort", "array_agg(ip_address ORDER BY ip_address)"),
+];
 
 /// The rule.
 #[derive(Debug)]
@@ -56,25 +90,38 @@ impl AnalyzerRule for Addresses {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(rewritten).map(|plan| plan.data)
+        let none = HashSet::new();
+        plan.transform_up_with_subqueries(|plan| rewritten(plan, &none)).map(|plan| plan.data)
     }
 }
 
-fn rewritten(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+fn rewritten(plan: LogicalPlan, outer: &HashSet<Column>) -> Result<Transformed<LogicalPlan>> {
     let inputs: Vec<LogicalPlan> = plan.inputs().into_iter().cloned().collect();
     let names = NamePreserver::new(&plan);
-    let context = Context { schema: merge_schema(&inputs.iter().collect::<Vec<_>>()), inputs: &inputs };
+    let schema = merge_schema(&inputs.iter().collect::<Vec<_>>());
+    let context = Context(Sources { inputs: &inputs, schema, outer });
     let plan = match plan {
         LogicalPlan::Join(mut join) => {
             for (left, right) in &mut join.on {
-                match (context.is_address(left), context.is_address(right)) {
-                    (true, false) => *right = context.canonical(std::mem::take(right)),
-                    (false, true) => *left = context.canonical(std::mem::take(left)),
-                    _ => {}
-                }
+                context.alike([left, right]);
             }
             LogicalPlan::Join(join)
         }
+        LogicalPlan::Sort(mut sort) => {
+            context.sort(&mut sort.expr);
+            LogicalPlan::Sort(sort)
+        }
+        LogicalPlan::Distinct(Distinct::On(mut on)) => {
+            if let Some(keys) = &mut on.sort_expr {
+                context.sort(keys);
+                // Both have to begin with the same expressions.
+                for key in on.on_expr.iter_mut().filter(|key| context.0.is_address(key)) {
+                    *key = order::sorted_by(std::mem::take(key));
+                }
+            }
+            LogicalPlan::Distinct(Distinct::On(on))
+        }
+        LogicalPlan::Union(union) => LogicalPlan::Union(alike_columns(union)?).recompute_schema()?,
         other => other,
     };
     plan.map_expressions(|expr| {
@@ -84,180 +131,291 @@ fn rewritten(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     })
 }
 
-/// Where expressions of a plan get their values from.
-struct Context<'a> {
-    inputs: &'a [LogicalPlan],
-    schema: DFSchema,
+/// A union of which a column has addresses in one part has canonical text in the others.
+fn alike_columns(mut union: Union) -> Result<Union> {
+    for place in 0..union.schema.fields().len() {
+        if !union.inputs.iter().any(|input| nth_is_address(input, place)) {
+            continue;
+        }
+        for input in &mut union.inputs {
+            let schema = Arc::clone(input.schema());
+            if nth_is_address(input, place) || !schema.field(place).data_type().is_string() {
+                continue;
+            }
+            let columns = schema.iter().enumerate().map(|(at, (qualifier, field))| {
+                let column = Expr::Column(Column::from((qualifier, field)));
+                match at == place {
+                    true => canonical::function()
+                        .call(vec![column])
+                        .alias_qualified(qualifier.cloned(), field.name()),
+                    false => column,
+                }
+            });
+            let plan = LogicalPlanBuilder::from(input.as_ref().clone()).project(columns)?.build()?;
+            *input = Arc::new(plan);
+        }
+    }
+    Ok(union)
 }
+
+/// Rewrites the expressions of one step of a plan.
+struct Context<'a>(Sources<'a>);
 
 impl Context<'_> {
     fn rewritten(&self, expr: Expr) -> Result<Transformed<Expr>> {
         Ok(match expr {
-            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
-                match (self.is_address(&left), self.is_address(&right)) {
-                    (true, false) => {
-                        let right = Box::new(self.canonical(*right));
-                        Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
-                    }
-                    (false, true) => {
-                        let left = Box::new(self.canonical(*left));
-                        Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
-                    }
-                    _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
-                }
+            Expr::BinaryExpr(binary) if is_comparison(binary.op) => self.compared(binary)?,
+            Expr::InList(list) => self.in_list(list),
+            Expr::Between(between) => self.between(between)?,
+            Expr::Case(case) => self.case(case),
+            Expr::Exists(mut exists) => {
+                exists.subquery = self.below(exists.subquery)?;
+                Transformed::yes(Expr::Exists(exists))
             }
-            Expr::InList(mut list) if self.is_address(&list.expr) => {
-                list.list = list.list.into_iter().map(|value| self.canonical(value)).collect();
-                Transformed::yes(Expr::InList(list))
-            }
-            Expr::Between(mut between) if self.is_address(&between.expr) => {
-                for bound in [&mut between.low, &mut between.high] {
-                    **bound = self.canonical(std::mem::take(bound));
-                }
-                Transformed::yes(Expr::Between(between))
-            }
-            Expr::Case(mut case) if case.expr.as_ref().is_some_and(|expr| self.is_address(expr)) => {
-                for (value, _) in &mut case.when_then_expr {
-                    **value = self.canonical(std::mem::take(value));
-                }
-                Transformed::yes(Expr::Case(case))
+            Expr::ScalarSubquery(subquery) => {
+                Transformed::yes(Expr::ScalarSubquery(self.below(subquery)?))
             }
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
-                let sides = self.beside_subquery(*expr, subquery)?;
+                let sides = self.beside_subquery(*expr, self.below(subquery)?)?;
                 let of = |(expr, subquery)| Expr::InSubquery(InSubquery::new(expr, subquery, negated));
-                sides.map_data(|sides| Ok(of(sides)))?
+                Transformed::yes(of(sides))
             }
             Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
-                let sides = self.beside_subquery(*expr, subquery)?;
+                let sides = self.beside_subquery(*expr, self.below(subquery)?)?;
                 let of = |(expr, subquery)| SetComparison::new(expr, subquery, op, quantifier);
-                sides.map_data(|sides| Ok(Expr::SetComparison(of(sides))))?
+                Transformed::yes(Expr::SetComparison(of(sides)))
             }
-            Expr::ScalarFunction(call) if ARE_IN.contains(&call.name()) => self.is_in(call),
+            Expr::AggregateFunction(mut call) => {
+                if call.params.distinct && call.params.order_by.iter().any(|key| self.0.is_address(&key.expr)) {
+                    return plan_err!(
+                        "DISTINCT with ORDER BY of addresses in {}(…) is not available; aggregate a subquery: FROM (SELECT DISTINCT ip_address …)",
+                        call.func.name()
+                    );
+                }
+                self.sort(&mut call.params.order_by);
+                self.extreme(&mut call.func, &mut call.params)?;
+                Transformed::yes(Expr::AggregateFunction(call))
+            }
+            Expr::WindowFunction(mut call) => {
+                self.sort(&mut call.params.order_by);
+                let args = &mut call.params.args;
+                match call.fun.name() {
+                    name @ ("min" | "max") if args.first().is_some_and(|value| self.0.is_address(value)) => {
+                        return plan_err!(
+                            "{name} of addresses OVER (…) is not available; write first_value(ip_address) OVER (… ORDER BY ip_address)"
+                        );
+                    }
+                    "lag" | "lead" => self.alike(args),
+                    _ => {}
+                }
+                Transformed::yes(Expr::WindowFunction(call))
+            }
+            Expr::ScalarFunction(call) => self.called(call)?,
             other => Transformed::no(other),
         })
     }
 
+    fn compared(&self, binary: BinaryExpr) -> Result<Transformed<Expr>> {
+        let BinaryExpr { mut left, op, mut right } = binary;
+        if !self.0.is_address(&left) && !self.0.is_address(&right) {
+            return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })));
+        }
+        match op {
+            Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
+                for side in [&mut left, &mut right] {
+                    no_other_text(side)?;
+                    **side = order::compared_by(std::mem::take(side));
+                }
+            }
+            _ => self.alike([&mut *left, &mut *right]),
+        }
+        Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })))
+    }
+
+    fn between(&self, between: Between) -> Result<Transformed<Expr>> {
+        let Between { expr, negated, low, high } = between;
+        if ![&expr, &low, &high].into_iter().any(|side| self.0.is_address(side)) {
+            return Ok(Transformed::no(Expr::Between(Between { expr, negated, low, high })));
+        }
+        let mut range = [expr, low, high];
+        for side in &mut range {
+            no_other_text(side)?;
+            **side = order::compared_by(std::mem::take(side));
+        }
+        let [expr, low, high] = range;
+        Ok(Transformed::yes(Expr::Between(Between { expr, negated, low, high })))
+    }
+
+    fn in_list(&self, mut list: InList) -> Transformed<Expr> {
+        if self.0.is_address(&list.expr) {
+            list.list = list.list.into_iter().map(|value| self.canonical(value)).collect();
+            return Transformed::yes(Expr::InList(list));
+        }
+        let (addresses, others): (Vec<Expr>, Vec<Expr>) =
+            std::mem::take(&mut list.list).into_iter().partition(|value| self.0.is_address(value));
+        if addresses.is_empty() {
+            return Transformed::no(Expr::InList(InList { list: others, ..list }));
+        }
+        let value = self.canonical(list.expr.as_ref().clone());
+        let mut any: Vec<Expr> =
+            addresses.into_iter().map(|address| value.clone().eq(address)).collect();
+        if !others.is_empty() {
+            any.push(Expr::InList(InList::new(list.expr, others, false)));
+        }
+        let any = any.into_iter().reduce(Expr::or).unwrap_or_default();
+        Transformed::yes(if list.negated { Expr::Not(Box::new(any)) } else { any })
+    }
+
+    /// `CASE a WHEN b`, and the results, of which each may be an address.
+    fn case(&self, mut case: Case) -> Transformed<Expr> {
+        if let Some(value) = &mut case.expr {
+            let whens = case.when_then_expr.iter_mut().map(|(when, _)| when.as_mut());
+            self.alike(whens.chain(std::iter::once(value.as_mut())));
+        }
+        let results = case.when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
+        self.alike(results.chain(case.else_expr.as_deref_mut()));
+        Transformed::yes(Expr::Case(case))
+    }
+
+    fn called(&self, mut call: ScalarFunction) -> Result<Transformed<Expr>> {
+        let name = call.func.name();
+        let is_sorted = SORT.iter().find(|(sorts, _)| *sorts == name);
+        if let Some((name, instead)) = is_sorted.filter(|_| call.args.iter().any(|arg| self.0.is_address(arg))) {
+            return plan_err!("{name} of addresses is not available; write {instead}");
+        }
+        if !ALIKE.contains(&name) {
+            return Ok(Transformed::no(Expr::ScalarFunction(call)));
+        }
+        let is_equality = |op: &Expr| matches!(op, Expr::Literal(op, _) if matches!(op.try_as_str().flatten(), Some("=" | "<>" | "!=")));
+        if [COMPARE_ANY, COMPARE_ALL].contains(&name)
+            && !call.args.first().is_some_and(is_equality)
+            && call.args.iter().any(|arg| self.0.is_address(arg))
+        {
+            return plan_err!("addresses of a list are compared by = and <> only; join unnest(…) for others");
+        }
+        self.alike(&mut call.args);
+        Ok(Transformed::yes(Expr::ScalarFunction(call)))
+    }
+
+    /// `min` and `max` of addresses as the first of them.
+    fn extreme(
+        &self,
+        function: &mut Arc<AggregateUDF>,
+        params: &mut AggregateFunctionParams,
+    ) -> Result<()> {
+        let [value] = params.args.as_slice() else { return Ok(()) };
+        let asc = match function.name() {
+            "min" => true,
+            "max" => false,
+            _ => return Ok(()),
+        };
+        if self.0.is_address(value) {
+            let key = order::sorted_by(value.clone());
+            params.distinct = false;
+            params.order_by = vec![SortExpr::new(key, asc, false)];
+            *function = first_value_udaf();
+        }
+        Ok(())
+    }
+
+    /// Sorts addresses by their order.
+    fn sort(&self, keys: &mut [SortExpr]) {
+        for key in keys.iter_mut().filter(|key| self.0.is_address(&key.expr)) {
+            key.expr = order::sorted_by(std::mem::take(&mut key.expr));
+        }
+    }
+
+    /// Makes texts canonical if one of them is an address.
+    fn alike<'e>(&self, values: impl IntoIterator<Item = &'e mut Expr>) {
+        let values: Vec<&mut Expr> = values.into_iter().collect();
+        if values.iter().any(|value| self.0.is_address(value)) {
+            for value in values {
+                *value = self.canonical(std::mem::take(value));
+            }
+        }
+    }
+
+    /// A subquery, in which addresses of the plan around it are known under other names than that of the column.
+    fn below(&self, subquery: Subquery) -> Result<Subquery> {
+        let is_address = |column: &Column| self.0.inputs.iter().any(|input| is_address(input, column));
+        let outer: HashSet<Column> = subquery
+            .outer_ref_columns
+            .iter()
+            .filter_map(|column| match column {
+                Expr::OuterReferenceColumn(_, column) if is_address(column) => Some(column.clone()),
+                _ => None,
+            })
+            .collect();
+        if outer.is_empty() {
+            return Ok(subquery);
+        }
+        let plan = subquery.subquery.as_ref().clone();
+        let plan = plan.transform_up_with_subqueries(|plan| rewritten(plan, &outer))?.data;
+        Ok(Subquery { subquery: Arc::new(plan), ..subquery })
+    }
+
     /// A value and a subquery that it is compared with.
-    fn beside_subquery(&self, expr: Expr, of: Subquery) -> Result<Transformed<(Box<Expr>, Subquery)>> {
-        match (self.is_address(&expr), first_is_address(&of.subquery)) {
+    fn beside_subquery(&self, expr: Expr, of: Subquery) -> Result<(Box<Expr>, Subquery)> {
+        match (self.0.is_address(&expr), first_is_address(&of.subquery)) {
             (true, false) => {
                 let subquery = of.subquery.as_ref().clone();
                 let (qualifier, field) = subquery.schema().qualified_field(0);
                 if !field.data_type().is_string() {
-                    return Ok(Transformed::no((Box::new(expr), of)));
+                    return Ok((Box::new(expr), of));
                 }
                 let (column, name) = (Expr::Column(Column::from((qualifier, field))), field.name().clone());
                 let value = canonical::function().call(vec![column]).alias(name);
                 let plan = LogicalPlanBuilder::from(subquery).project(vec![value])?.build()?;
-                Ok(Transformed::yes((Box::new(expr), Subquery { subquery: Arc::new(plan), ..of })))
+                Ok((Box::new(expr), Subquery { subquery: Arc::new(plan), ..of }))
             }
-            (false, true) => Ok(Transformed::yes((Box::new(self.canonical(expr)), of))),
-            _ => Ok(Transformed::no((Box::new(expr), of))),
+            (false, true) => Ok((Box::new(self.canonical(expr)), of)),
+            _ => Ok((Box::new(expr), of)),
         }
     }
 
-    /// `array_has($addresses, ip_address)`, which is what `ip_address = ANY ($addresses)` becomes.
-    fn is_in(&self, mut call: ScalarFunction) -> Transformed<Expr> {
-        let is_of_addresses = call.args.get(1).is_some_and(|value| self.is_address(value));
-        match call.args.first_mut() {
-            Some(Expr::Literal(ScalarValue::List(list), _)) if is_of_addresses => {
-                let texts = list.values();
-                if let Some(texts) = texts.as_string_opt::<i32>() {
-                    let texts: StringArray =
-                        texts.iter().map(|text| text.map(canonical::canonical)).collect();
-                    let (field, offsets, _, nulls) = list.as_ref().clone().into_parts();
-                    if let Ok(canonical) =
-                        arrow::array::ListArray::try_new(field, offsets, Arc::new(texts), nulls)
-                    {
-                        *list = Arc::new(canonical);
-                    }
-                }
-                Transformed::yes(Expr::ScalarFunction(call))
-            }
-            Some(Expr::ScalarFunction(list)) if is_of_addresses && list.name() == "make_array" => {
-                list.args =
-                    std::mem::take(&mut list.args).into_iter().map(|value| self.canonical(value)).collect();
-                Transformed::yes(Expr::ScalarFunction(call))
-            }
-            _ => Transformed::no(Expr::ScalarFunction(call)),
-        }
-    }
-
-    /// `value` as the canonical text of the address that it is.
+    /// `value` as the canonical text of the address that it is, or as a list of them.
     fn canonical(&self, value: Expr) -> Expr {
         if let Expr::Literal(literal, metadata) = &value {
-            let text = literal.try_as_str().flatten().map(|text| canonical::canonical(text).into_owned());
-            let same_type = |text| ScalarValue::new_utf8view(text).cast_to(&literal.data_type()).ok();
-            return match text.and_then(same_type) {
+            return match canonical_literal(literal) {
                 Some(text) => Expr::Literal(text, metadata.clone()),
                 None => value,
             };
         }
-        let is_text = value.get_type(&self.schema).is_ok_and(|data_type| data_type.is_string());
-        match is_text && !self.is_address(&value) {
+        match self.0.is_text(&value) && !self.0.is_address(&value) {
             true => canonical::function().call(vec![value]),
             false => value,
         }
     }
+}
 
-    fn is_address(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Column(column) => self.inputs.iter().any(|input| is_address(input, column)),
-            // Of which outer plan it is, its name tells well enough.
-            Expr::OuterReferenceColumn(_, column) => column.name() == IP_ADDRESS,
-            Expr::Alias(alias) => self.is_address(&alias.expr),
-            Expr::Cast(cast) => is_text(cast.field.data_type()) && self.is_address(&cast.expr),
-            Expr::ScalarSubquery(subquery) => first_is_address(&subquery.subquery),
-            Expr::ScalarFunction(call) => self.gives_address(call.name(), &call.args),
-            Expr::AggregateFunction(call) => self.gives_address(call.func.name(), &call.params.args),
-            Expr::WindowFunction(call) => self.gives_address(call.fun.name(), &call.params.args),
-            _ => false,
+/// A constant with canonical text; `None` if it is not of text, or NULL.
+fn canonical_literal(literal: &ScalarValue) -> Option<ScalarValue> {
+    if let ScalarValue::List(list) = literal {
+        if !list.value_type().is_string() {
+            return None;
         }
+        let texts = cast(list.values(), &DataType::Utf8).ok()?;
+        let texts = texts.as_string::<i32>().iter().map(|text| text.map(canonical::canonical));
+        let texts = cast(&texts.collect::<StringArray>(), &list.value_type()).ok()?;
+        let (field, offsets, _, nulls) = list.as_ref().clone().into_parts();
+        return ListArray::try_new(field, offsets, texts, nulls)
+            .ok()
+            .map(|list| ScalarValue::List(Arc::new(list)));
     }
-
-    fn gives_address(&self, function: &str, args: &[Expr]) -> bool {
-        function == canonical::NAME
-            || GIVE_ONE_OF.contains(&function) && args.first().is_some_and(|value| self.is_address(value))
-    }
+    let text = canonical::canonical(literal.try_as_str().flatten()?).into_owned();
+    ScalarValue::new_utf8view(text).cast_to(&literal.data_type()).ok()
 }
 
-fn is_text(data_type: &DataType) -> bool {
-    data_type.is_string()
-}
-
-/// Whether the first column of `plan` is of addresses.
-fn first_is_address(plan: &LogicalPlan) -> bool {
-    !plan.schema().fields().is_empty() && is_address(plan, &Column::from(plan.schema().qualified_field(0)))
-}
-
-/// Whether a column that `plan` gives is of addresses.
-fn is_address(plan: &LogicalPlan, column: &Column) -> bool {
-    let Some(place) = plan.schema().maybe_index_of_column(column) else { return false };
-    let inputs: Vec<LogicalPlan> = plan.inputs().into_iter().cloned().collect();
-    let by_place = |place: usize| {
-        let of_input = |input: &LogicalPlan| {
-            place < input.schema().fields().len()
-                && is_address(input, &Column::from(input.schema().qualified_field(place)))
-        };
-        inputs.first().is_some_and(of_input)
-    };
-    let by_expr = |expr: Option<&Expr>| {
-        expr.is_some_and(|expr| Context { inputs: &inputs, schema: DFSchema::empty() }.is_address(expr))
-    };
-    match plan {
-        LogicalPlan::TableScan(_) => column.name() == IP_ADDRESS,
-        LogicalPlan::Projection(projection) => by_expr(projection.expr.get(place)),
-        LogicalPlan::Aggregate(Aggregate { group_expr, aggr_expr, .. }) => {
-            by_expr(group_expr.iter().chain(aggr_expr).nth(place))
+/// That a constant beside an address, in a comparison that goes by the order of addresses, is one.
+fn no_other_text(side: &Expr) -> Result<()> {
+    let Expr::Literal(literal, _) = side else { return Ok(()) };
+    match literal.try_as_str().flatten() {
+        Some(text) if text.parse::<std::net::IpAddr>().is_err() => {
+            let shown: String = text.chars().take(80).collect();
+            plan_err!(
+                "'{shown}' is no address; write in_network(ip_address, '10.0.0.0/8') for a block, or ip_address LIKE '10.%' for its text"
+            )
         }
-        LogicalPlan::Window(window) => {
-            let of_input = window.input.schema().fields().len();
-            match place.checked_sub(of_input) {
-                None => by_place(place),
-                Some(place) => by_expr(window.window_expr.get(place)),
-            }
-        }
-        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Union(_) => by_place(place),
-        _ => inputs.iter().any(|input| is_address(input, column)),
+        _ => Ok(()),
     }
 }
