@@ -53,6 +53,7 @@ mod places;
 mod plan;
 mod provider;
 mod prune;
+mod qualified;
 mod readers;
 mod refusal;
 mod remembered;

@@ -37,6 +37,7 @@ use super::{
     json::{self, JsonValues},
     lists::{self, Comparisons},
     newest::NewestFirst,
+    qualified::QualifiedKeys,
     settings::Settings,
 };
 
@@ -66,7 +67,7 @@ pub(crate) fn template(
         let names = || std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str));
         !names().any(|name| REFUSED_FUNCTIONS.contains(&name))
     });
-    let mut builder = SessionStateBuilder::new();
+    let mut builder = SessionStateBuilder::new().with_optimizer_rule(Arc::new(QualifiedKeys));
     if settings.pruning {
         // Before DataFusion's own rules, which give the scan a filter that changes while it runs.
         let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(NewestFirst)];
