@@ -9,6 +9,7 @@ mod conditions;
 mod copies;
 mod functions;
 mod lists;
+mod membership;
 mod operators;
 mod patterns;
 mod rows;
@@ -80,7 +81,7 @@ impl VisitorMut for Translation<'_> {
         self.typed.name(select);
         columns::fold_replaced(select);
         conditions::of_select(select);
-        went_on(rows::of_subqueries(select))
+        went_on(membership::of_select(select))
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {

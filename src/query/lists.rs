@@ -140,8 +140,7 @@ impl Quantifier {
         let offsets = lists.value_offsets();
         let (first, last) = (offsets[0] as usize, offsets[lists.len()] as usize);
         let items = lists.values().slice(first, last - first);
-        let row_of_item =
-            (0..lists.len()).flat_map(|row| vec![row as u32; lists.value_length(row) as usize]);
+        let row_of_item = (0..lists.len()).flat_map(|row| vec![row as u32; lists.value_length(row) as usize]);
         let values = take(values, &row_of_item.collect::<UInt32Array>(), None)?;
         let equal = match op {
             Operator::Eq => cmp::eq(&values, &items)?,
@@ -154,9 +153,8 @@ impl Quantifier {
         };
         let of_row = |row: usize| {
             let (from, to) = (offsets[row] as usize - first, offsets[row + 1] as usize - first);
-            (!lists.is_null(row)).then(|| {
-                self.of((from..to).map(|item| equal.is_valid(item).then(|| equal.value(item))))
-            })?
+            (!lists.is_null(row))
+                .then(|| self.of((from..to).map(|item| equal.is_valid(item).then(|| equal.value(item)))))?
         };
         Ok((0..lists.len()).map(of_row).collect())
     }
@@ -178,9 +176,8 @@ impl Quantifier {
 
     /// Of lists that have NULL only.
     fn of_nulls(self, lists: &ListArray) -> BooleanArray {
-        let of_row = |row| {
-            (!lists.is_null(row)).then(|| self.of((0..lists.value_length(row)).map(|_| None)))?
-        };
+        let of_row =
+            |row| (!lists.is_null(row)).then(|| self.of((0..lists.value_length(row)).map(|_| None)))?;
         (0..lists.len()).map(of_row).collect()
     }
 }

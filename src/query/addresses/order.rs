@@ -106,7 +106,17 @@ mod tests {
     fn addresses_sort_by_their_numbers() {
         let signature = || Signature::user_defined(Volatility::Immutable);
         let last = AddressKey { signature: signature(), other: Other::IsLast };
-        let sorted = ["9.255.0.1", "10.0.0.9", "10.0.0.10", "255.0.0.1", "::1", "2001:db8::9", "2001:db8::10", "", "a"];
+        let sorted = [
+            "9.255.0.1",
+            "10.0.0.9",
+            "10.0.0.10",
+            "255.0.0.1",
+            "::1",
+            "2001:db8::9",
+            "2001:db8::10",
+            "",
+            "a",
+        ];
         for pair in sorted.windows(2) {
             assert!(last.of(pair[0]) < last.of(pair[1]), "{pair:?}");
         }

@@ -3,9 +3,7 @@
 //! In: the conditions of a `SELECT`, which the planner wants to be true or false. Out: the same; a JSON value is its truth value, and NULL if it has
 //! none. Inside of `AND`, `OR`, `NOT`, `CASE` and `IS TRUE`, [`crate::query::json`] reads it so.
 
-use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, JoinConstraint, JoinOperator, Select,
-};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, JoinConstraint, JoinOperator, Select};
 
 use super::{cast, take};
 

@@ -3,9 +3,7 @@
 //! In: a comparison with any or all of a list. Out: where the list is written out, `IN`, or one comparison for each of its values, so that each is
 //! what it is without a list; otherwise a call that [`crate::query::lists`] carries out when the list is known.
 
-use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, BinaryOperator, DataType, Expr, Value,
-};
+use datafusion::sql::sqlparser::ast::{Array, ArrayElemTypeDef, BinaryOperator, DataType, Expr, Value};
 
 use super::{
     super::{

@@ -4,21 +4,14 @@
 //! the SQL standard defines them, so that NULL is no value and each value is compared as it is without a row: an address as an address, a JSON
 //! value as what stands beside it. Guaranteed: what cannot be said so is refused with what to write instead.
 //!
-//! `(a, b) IN (SELECT …)` is another question within `WHERE`, see [`of_subqueries`].
+//! `(a, b) IN (SELECT …)` is another question within `WHERE`, see [`super::membership`].
 
-use datafusion::sql::sqlparser::{
-    ast::{
-        BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select,
-        SetExpr, TableAliasColumnDef, TableFactor, UnaryOperator, Value,
-    },
-    parser::Parser,
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
 };
 
-use super::{super::refusal::refused, Copies, Dialect, binary, take};
-use crate::error::{Error, ErrorKind, Result};
-
-/// `(a, b) IN (SELECT …)`: the rows of the subquery have these names.
-const ROWS: &str = "compared_rows";
+use super::{super::refusal::refused, Copies, binary, take};
+use crate::error::Result;
 
 /// Says a comparison of rows in other words, if it is one.
 pub(super) fn translate(expression: &mut Expr, copies: &mut Copies) -> Result<()> {
@@ -111,7 +104,7 @@ pub(super) fn is_row(expression: &Expr) -> bool {
 }
 
 /// The values of a row.
-fn values(row: Expr) -> Vec<Expr> {
+pub(super) fn values(row: Expr) -> Vec<Expr> {
     match row {
         Expr::Nested(inner) => values(*inner),
         Expr::Tuple(values) => values,
@@ -153,7 +146,7 @@ fn is_subquery(expression: &Expr) -> bool {
     }
 }
 
-fn alike(left: &[Expr], right: &[Expr]) -> Result<()> {
+pub(super) fn alike(left: &[Expr], right: &[Expr]) -> Result<()> {
     if left.is_empty() || left.len() != right.len() {
         return Err(refused(&format!(
             "a row of {} values beside one of {}; both have as many values",
@@ -189,7 +182,7 @@ pub(super) fn joined(mut conditions: Vec<Expr>, op: &BinaryOperator) -> Expr {
     }
 }
 
-fn nested(condition: Expr) -> Expr {
+pub(super) fn nested(condition: Expr) -> Expr {
     Expr::Nested(Box::new(condition))
 }
 
@@ -206,7 +199,7 @@ fn distinct(left: Vec<Expr>, right: Vec<Expr>, is_distinct: bool) -> Expr {
     nested(joined(left.into_iter().zip(right).map(of).collect(), &op))
 }
 
-fn equal(left: Vec<Expr>, right: Vec<Expr>) -> Expr {
+pub(super) fn equal(left: Vec<Expr>, right: Vec<Expr>) -> Expr {
     let pairs = left.into_iter().zip(right);
     joined(
         pairs.map(|(left, right)| operation(left, BinaryOperator::Eq, right)).collect(),
@@ -240,11 +233,8 @@ fn ordered(left: Vec<Expr>, op: &BinaryOperator, right: Vec<Expr>, copies: &mut 
             Ok(operation(copies.of(&left)?, op.clone(), copies.of(&right)?))
         };
         let (first, same) = (copy(&strict)?, copy(&BinaryOperator::Eq)?);
-        let either = operation(
-            first,
-            BinaryOperator::Or,
-            nested(operation(same, BinaryOperator::And, nested(rest))),
-        );
+        let either =
+            operation(first, BinaryOperator::Or, nested(operation(same, BinaryOperator::And, nested(rest))));
         rest = operation(operation(left, or_equal.clone(), right), BinaryOperator::And, nested(either));
     }
     Ok(rest)
@@ -275,78 +265,4 @@ fn between(expr: &mut Expr, low: &mut Expr, high: &mut Expr, copies: &mut Copies
     };
     let from = compared(left, &BinaryOperator::GtEq, low, copies)?;
     Ok(binary(from, BinaryOperator::And, compared(again, &BinaryOperator::LtEq, high, copies)?))
-}
-
-/// `WHERE (a, b) IN (SELECT x, y …)` as `EXISTS` with a condition over the values.
-///
-/// `IN` is NULL where a NULL leaves it open whether a row is equal, and `EXISTS` never is. Under `AND`, `OR` and `NOT` of a `WHERE` NULL and
-/// false are one, so that it is enough to ask whether a row is equal, or, under `NOT`, whether one may be. Elsewhere it is refused by
-/// [`translate`].
-pub(super) fn of_subqueries(select: &mut Select) -> Result<()> {
-    match &mut select.selection {
-        Some(condition) => of_condition(condition, true),
-        None => Ok(()),
-    }
-}
-
-/// `is_wanted`: the condition is asked for as it is, and not under an odd number of `NOT`.
-fn of_condition(condition: &mut Expr, is_wanted: bool) -> Result<()> {
-    match condition {
-        Expr::Nested(inner) => of_condition(inner, is_wanted),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => of_condition(expr, !is_wanted),
-        Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
-            of_condition(left, is_wanted)?;
-            of_condition(right, is_wanted)
-        }
-        Expr::InSubquery { expr, .. } if is_row(expr) => {
-            if let Expr::InSubquery { expr, subquery, negated } = take(condition) {
-                *condition = exists(values(*expr), subquery, negated, is_wanted)?;
-            }
-            Ok(())
-        }
-        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. }
-        | Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right }
-            if is_row(left) && matches!(**right, Expr::Subquery(_)) =>
-        {
-            let (row, subquery) = (values(take(left)), take(right));
-            let negated = matches!(condition, Expr::AllOp { .. });
-            if let Expr::Subquery(subquery) = subquery {
-                *condition = exists(row, subquery, negated, is_wanted)?;
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn exists(row: Vec<Expr>, subquery: Box<Query>, negated: bool, is_wanted: bool) -> Result<Expr> {
-    if row.iter().any(is_row) {
-        return alike(&row, &row).map(|()| Expr::value(Value::Null));
-    }
-    let names: Vec<Ident> = (1..=row.len()).map(|number| Ident::new(format!("value_{number}"))).collect();
-    let column = |name: &Ident| Expr::CompoundIdentifier(vec![Ident::new(ROWS), name.clone()]);
-    let same = equal(row, names.iter().map(column).collect());
-    let condition = match negated != is_wanted {
-        true => same,
-        false => Expr::IsNotFalse(Box::new(nested(same))),
-    };
-    let mut exists = question()?;
-    if let SetExpr::Select(select) = exists.body.as_mut() {
-        select.selection = Some(condition);
-        if let Some(TableFactor::Derived { subquery: inner, alias: Some(alias), .. }) =
-            select.from.first_mut().map(|from| &mut from.relation)
-        {
-            *inner = subquery;
-            let columns = names.into_iter().map(|name| TableAliasColumnDef { name, data_type: None });
-            alias.columns = columns.collect();
-        }
-    }
-    Ok(Expr::Exists { subquery: exists, negated })
-}
-
-/// What is asked of the rows of a subquery, which is put into it.
-fn question() -> Result<Box<Query>> {
-    let text = format!("SELECT 1 FROM (SELECT 1) AS {ROWS}");
-    let parsed = Parser::new(&Dialect).try_with_sql(&text).and_then(|mut parser| parser.parse_query());
-    parsed.map_err(|error| Error::with_source(ErrorKind::Internal, "sql: a comparison of rows", error))
 }

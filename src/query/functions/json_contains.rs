@@ -51,7 +51,9 @@ impl ExprPlanner for Planner {
             }
             (Side::List, Side::Unknown) | (Side::Unknown, Side::List) => array_has_all(whole, part),
             (Side::Unknown, Side::Unknown) => {
-                return plan_err!("@> and <@ with a parameter on both sides; cast one: $a::text for JSON, $a::text[] for a list");
+                return plan_err!(
+                    "@> and <@ with a parameter on both sides; cast one: $a::text for JSON, $a::text[] for a list"
+                );
             }
             _ => {
                 let (left, right) = if op == BinaryOperator::AtArrow { (whole, part) } else { (part, whole) };

@@ -196,14 +196,17 @@ async fn an_address_is_found_by_each_of_its_spellings() {
                     (format!("(1, ip_address) IN (SELECT 1, '{}')", spellings(address)[1]), &expected),
                     (format!("'{}' IN (action, ip_address)", spellings(address)[1]), &expected),
                     (
-                        format!("ip_address IS NOT NULL AND nullif(ip_address, '{}') IS NULL", spellings(address)[1]),
+                        format!(
+                            "ip_address IS NOT NULL AND nullif(ip_address, '{}') IS NULL",
+                            spellings(address)[1]
+                        ),
                         &expected,
                     ),
-                    (format!("ip_address >= '{0}' AND ip_address <= '{0}'", spellings(address)[1]), &expected),
                     (
-                        format!("ip_address < '{0}' OR ip_address > '{0}'", spellings(address)[1]),
-                        &others,
+                        format!("ip_address >= '{0}' AND ip_address <= '{0}'", spellings(address)[1]),
+                        &expected,
                     ),
+                    (format!("ip_address < '{0}' OR ip_address > '{0}'", spellings(address)[1]), &others),
                     (
                         format!(
                             "ip_address IN (SELECT ip_address FROM events INTERSECT SELECT '{}')",

@@ -49,7 +49,6 @@ pub(super) fn with(sql: &str, params: Value) -> Request {
     Request { sql: sql.to_owned(), params: params.as_object().unwrap().clone(), scope: Scope::All }
 }
 
-
 async fn ids(engine: &Engine, condition: &str, params: Value) -> Result<Vec<String>, crate::error::Error> {
     let sql = format!("SELECT id FROM events WHERE {condition} ORDER BY id");
     let rows = rows_of(engine.run(with(&sql, params)).await?).await?;
@@ -181,7 +180,9 @@ async fn rows_are_looked_for_in_subqueries() {
 /// Would catch rows that are compared otherwise than PostgreSQL compares them, where the planner would let them through.
 #[tokio::test]
 async fn rows_that_cannot_be_compared_are_refused() {
-    let of_rows = |condition: &str| format!("SELECT id FROM (SELECT id, row(version, id) AS r FROM events) e WHERE {condition}");
+    let of_rows = |condition: &str| {
+        format!("SELECT id FROM (SELECT id, row(version, id) AS r FROM events) e WHERE {condition}")
+    };
     let owned = [
         of_rows("r = (1, 'e1')"),
         of_rows("r = r"),
@@ -268,6 +269,14 @@ async fn addresses_are_addresses_in_every_comparison() {
             none(),
             "1",
         ),
+        ("EXISTS (SELECT 1 FROM events b WHERE b.metadata->>'peer' = events.ip_address)", none(), "13"),
+        ("id IN (SELECT a.id FROM events a, events b WHERE a.ip_address = b.metadata->>'peer')", none(), "13"),
+        (
+            "id IN (SELECT a.id FROM events a CROSS JOIN LATERAL (SELECT id FROM events b WHERE b.metadata->>'peer' = a.ip_address) x)",
+            none(),
+            "13",
+        ),
+        ("EXISTS (SELECT 1 FROM events b WHERE length(b.metadata->>'due') - 9 = events.version)", none(), "1"),
         ("(SELECT array_agg(ip_address) @> ARRAY['::FFFF:CB00:7107'] FROM events) AND id = 'e1'", none(), "1"),
     ])
     .await;
@@ -278,7 +287,10 @@ async fn addresses_are_addresses_in_every_comparison() {
         ("SELECT ip_address FROM events INTERSECT SELECT '::FFFF:CB00:7107'", 1),
         ("SELECT ip_address FROM events EXCEPT SELECT '::FFFF:CB00:7107'", 5),
         ("SELECT '::FFFF:CB00:7107' AS a EXCEPT SELECT ip_address FROM events", 0),
-        ("SELECT DISTINCT ip_address FROM (SELECT ip_address FROM events UNION ALL SELECT '0:0::FFFF:CB00:7107')", 6),
+        (
+            "SELECT DISTINCT ip_address FROM (SELECT ip_address FROM events UNION ALL SELECT '0:0::FFFF:CB00:7107')",
+            6,
+        ),
         ("SELECT coalesce(ip_address, '::FFFF:CB00:7107') AS a FROM events GROUP BY 1", 5),
     ] {
         assert_eq!(rows(&engine, sql).await.len(), count, "{sql}");
@@ -325,7 +337,10 @@ async fn addresses_have_their_own_order() {
         ("SELECT greatest(ip_address, '10.0.0.1') FROM events", "CASE WHEN a > b"),
         ("SELECT min(ip_address) OVER () FROM events", "first_value"),
         ("SELECT array_sort(array_agg(ip_address)) FROM events", "ORDER BY ip_address"),
-        ("SELECT array_agg(DISTINCT ip_address ORDER BY ip_address) FROM events", "SELECT DISTINCT ip_address"),
+        (
+            "SELECT array_agg(DISTINCT ip_address ORDER BY ip_address) FROM events",
+            "SELECT DISTINCT ip_address",
+        ),
         ("SELECT id FROM events WHERE ip_address < ANY (string_to_array('1.2.3.4', ','))", "= and <> only"),
     ])
     .await;
@@ -393,7 +408,10 @@ async fn any_and_all_follow_in() {
         ("SELECT id FROM events WHERE array_has(target_ids, version)", "::text"),
         ("SELECT id FROM events WHERE target_ids @> ARRAY[1]", "in quotes"),
         ("SELECT id FROM events WHERE array_has(ARRAY[1], id)", "cast one of them"),
-        ("SELECT id FROM events WHERE 1 = ANY (SELECT array_agg(version) FROM events)", "array_has((SELECT …), value)"),
+        (
+            "SELECT id FROM events WHERE 1 = ANY (SELECT array_agg(version) FROM events)",
+            "array_has((SELECT …), value)",
+        ),
         ("SELECT 5 = ANY (array_agg(metadata->'n')) FROM events", "JSON values"),
         ("SELECT id FROM events WHERE action ~ ANY (target_ids)", "unnest"),
     ])
@@ -445,12 +463,17 @@ async fn json_values_are_conditions() {
         ("CASE WHEN metadata->'flag' THEN false ELSE true END", none(), "23456"),
         ("CASE metadata->'n' WHEN 5 THEN true WHEN '1000' THEN true END", none(), "156"),
         ("if(metadata->'flag', 1, 0) = 1", none(), "1"),
-        ("id IN (SELECT a.id FROM events a JOIN events b ON a.id = b.id AND a.metadata->'flag')", none(), "1"),
+        (
+            "id IN (SELECT a.id FROM events a JOIN events b ON a.id = b.id AND a.metadata->'flag')",
+            none(),
+            "1",
+        ),
         ("id IN (SELECT id FROM events GROUP BY id HAVING bool_or(metadata->'flag'))", none(), "1"),
     ])
     .await;
     let engine = engine().await;
-    let sql = "SELECT bool_or(metadata->'flag') AS any, bool_and(metadata->'flag') AS every, every(x) AS same,
+    let sql =
+        "SELECT bool_or(metadata->'flag') AS any, bool_and(metadata->'flag') AS every, every(x) AS same,
                       count(*) FILTER (WHERE metadata->'flag') AS n
                FROM (SELECT metadata, metadata->'flag' AS x FROM events)";
     let found = rows(&engine, sql).await;
