@@ -14,8 +14,7 @@ use datafusion::{
     common::{DFSchema, exec_datafusion_err, plan_err},
     error::Result,
     logical_expr::{
-        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-        Volatility, cast,
+        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, cast,
         expr::ScalarFunction,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
     },
@@ -24,11 +23,14 @@ use datafusion::{
 use datafusion_functions_json::udfs::json_union_to_text_udf;
 use serde_json::Value;
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 /// The function, for registration.
 pub(super) fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(JsonHolds { signature: Signature::user_defined(Volatility::Immutable) }))
+    udf(JsonHolds)
 }
 
 /// Plans `@>` and `<@` between texts as the function; between lists they stay what they are.
@@ -61,17 +63,11 @@ impl ExprPlanner for Planner {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct JsonHolds {
-    signature: Signature,
-}
+struct JsonHolds;
 
-impl ScalarUDFImpl for JsonHolds {
-    fn name(&self) -> &str {
+impl Function for JsonHolds {
+    fn name(&self) -> &'static str {
         "json_holds"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -87,7 +83,7 @@ impl ScalarUDFImpl for JsonHolds {
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = match &args.args[1] {
             ColumnarValue::Scalar(part) => part.try_as_str().flatten().map(parsed).transpose()?,
             ColumnarValue::Array(_) => None,
