@@ -45,6 +45,7 @@ mod memory_words;
 mod narrow;
 mod needle;
 mod newest;
+mod own_plan;
 mod params;
 mod partition;
 mod pattern;
