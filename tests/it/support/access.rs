@@ -5,12 +5,16 @@
 //! `s3:ListBucket`, and perhaps to who has it on a condition.
 //! Guaranteed: what a policy of AWS with `s3:ListBucket` on a condition of `s3:prefix` and `s3:GetObject` on a resource allows, and no more.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use s3s::{
-    S3Result,
+    S3Request, S3Result,
     access::{S3Access, S3AccessContext},
     auth::SimpleAuth,
+    dto::{GetObjectInput, Range},
     s3_error,
 };
 use url::form_urlencoded;
@@ -24,8 +28,12 @@ pub(crate) const READERS_ACCESS_KEY: &str = "readers-access-key";
 pub(crate) const READERS_SECRET_KEY: &str = "readers-secret-key";
 
 /// What the reader may read, and what it was refused.
-#[derive(Clone, Default)]
-pub(crate) struct Access(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub(crate) struct Access {
+    state: Arc<Mutex<State>>,
+    /// Where s3s-fs keeps the buckets.
+    folder: PathBuf,
+}
 
 #[derive(Default)]
 struct State {
@@ -34,6 +42,10 @@ struct State {
 }
 
 impl Access {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { state: Arc::default(), folder: folder.to_owned() }
+    }
+
     /// The keys of all.
     pub(crate) fn keys() -> SimpleAuth {
         let mut keys = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
@@ -53,7 +65,7 @@ impl Access {
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -75,6 +87,18 @@ impl S3Access for Access {
             }
             _ => Err(s3_error!(AccessDenied)),
         }
+    }
+
+    /// Of the last bytes of an object that has no more than so many, S3 gives all; s3s-fs would answer with an error.
+    async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
+        let input = &mut request.input;
+        if let Some(Range::Suffix { length }) = input.range
+            && let Ok(object) = self.folder.join(&input.bucket).join(&input.key).metadata()
+            && object.len() <= length
+        {
+            input.range = Some(Range::Int { first: 0, last: None });
+        }
+        Ok(())
     }
 }
 
