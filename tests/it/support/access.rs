@@ -6,6 +6,7 @@
 //! Guaranteed: what a policy of AWS with `s3:ListBucket` on a condition of `s3:prefix` and `s3:GetObject` on a resource allows, and no more.
 
 use std::{
+    fs::Metadata,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,7 +15,7 @@ use s3s::{
     S3Request, S3Result,
     access::{S3Access, S3AccessContext},
     auth::SimpleAuth,
-    dto::{GetObjectInput, Range},
+    dto::{GetObjectInput, HeadObjectInput, Range},
     s3_error,
 };
 use url::form_urlencoded;
@@ -64,6 +65,14 @@ impl Access {
         self.with(|state| state.refused.clone())
     }
 
+    /// The file of an object; `None` if there is none.
+    fn stored(&self, bucket: &str, key: &str) -> S3Result<Option<Metadata>> {
+        match self.folder.join(bucket).join(key).metadata() {
+            Ok(file) if file.is_dir() => Err(s3_error!(NoSuchKey)),
+            other => Ok(other.ok()),
+        }
+    }
+
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -89,16 +98,21 @@ impl S3Access for Access {
         }
     }
 
-    /// Of the last bytes of an object that has no more than so many, S3 gives all; s3s-fs would answer with an error.
+    /// Of the last bytes of an object that has no more than so many, S3 gives all; s3s-fs would answer with an error. A folder is no
+    /// object of S3.
     async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
         let input = &mut request.input;
+        let Some(object) = self.stored(&input.bucket, &input.key)? else { return Ok(()) };
         if let Some(Range::Suffix { length }) = input.range
-            && let Ok(object) = self.folder.join(&input.bucket).join(&input.key).metadata()
             && object.len() <= length
         {
             input.range = Some(Range::Int { first: 0, last: None });
         }
         Ok(())
+    }
+
+    async fn head_object(&self, request: &mut S3Request<HeadObjectInput>) -> S3Result<()> {
+        self.stored(&request.input.bucket, &request.input.key).map(drop)
     }
 }
 
