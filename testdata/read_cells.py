@@ -13,7 +13,9 @@ import glob
 import json
 import math
 import os
+import re
 import shutil
+import subprocess
 import sys
 import time
 
@@ -144,8 +146,9 @@ def spark_files(files):
     """Apache Spark, which reads Parquet by itself, and Delta only with jars that are in no package of Python."""
     import pyspark.sql
 
-    if not shutil.which("java"):
-        raise ImportError("Java")
+    version = shutil.which("java") and subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
+    if not re.search(r'version "(1\.8|11|17)\b', version or ""):
+        raise ImportError("Java 8, 11 or 17")
     builder = pyspark.sql.SparkSession.builder.master("local[1]")
     settings = {"spark.ui.enabled": "false", "spark.sql.session.timeZone": "UTC", "spark.driver.bindAddress": "127.0.0.1"}
     for name, value in settings.items():

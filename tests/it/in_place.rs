@@ -181,16 +181,19 @@ async fn a_reader_with_a_credential_of_one_tenant_sees_its_table() {
     snippets_find_its_events(&mut reader, &after);
     assert_eq!(s3.refused(), Vec::<String>::new(), "nothing else is needed");
     let half = (after["rows"].as_u64().unwrap() / 2).to_string();
-    // Sail, which runs Spark's, gives up where it is refused an object that is not there; with its owner's credential it reads a bucket in
-    // `older_layout/life.rs`.
-    let mut others = after.clone();
+    // Sail, which runs Spark's, asks for an object named as the folder and gives up when it is refused: it has the owner's credential.
+    let (mut others, mut spark) = (after.clone(), after.clone());
     others["snippets"].as_object_mut().unwrap().remove("spark");
-    let environment = s3.readers_environment();
+    spark["snippets"] = json!({"spark": after["snippets"]["spark"]});
     let folder = tempfile::tempdir().unwrap();
-    for (program, printed) in
-        block_in_place(|| cells::run_snippets(&python, &others, folder.path(), &environment))
+    for (table, environment) in
+        [(others, s3.readers_environment().to_vec()), (spark, s3.environment().to_vec())]
     {
-        assert!(printed.contains("user.login") && printed.contains(&half), "{program}: {printed}");
+        for (program, printed) in
+            block_in_place(|| cells::run_snippets(&python, &table, folder.path(), &environment))
+        {
+            assert!(printed.contains("user.login") && printed.contains(&half), "{program}: {printed}");
+        }
     }
 
     // It exists, as its owner sees; and its reader is refused by the server, not by a lack of it.
