@@ -15,8 +15,7 @@ use datafusion::{
     error::Result,
     functions_nested::expr_fn::array_has_all,
     logical_expr::{
-        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-        Volatility, cast,
+        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, cast,
         expr::ScalarFunction,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
     },
@@ -25,11 +24,14 @@ use datafusion::{
 use datafusion_functions_json::udfs::json_union_to_text_udf;
 use serde_json::Value;
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 /// The function, for registration.
 pub(super) fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(JsonHolds { signature: Signature::user_defined(Volatility::Immutable) }))
+    udf(JsonHolds)
 }
 
 /// Plans `@>` and `<@` between texts as the function; between lists they are what the engine has for them.
@@ -94,17 +96,11 @@ fn as_text(side: Expr, schema: &DFSchema) -> Expr {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct JsonHolds {
-    signature: Signature,
-}
+struct JsonHolds;
 
-impl ScalarUDFImpl for JsonHolds {
-    fn name(&self) -> &str {
+impl Function for JsonHolds {
+    fn name(&self) -> &'static str {
         "json_holds"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -122,7 +118,7 @@ impl ScalarUDFImpl for JsonHolds {
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = match &args.args[1] {
             ColumnarValue::Scalar(part) => part.try_as_str().flatten().map(parsed).transpose()?,
             ColumnarValue::Array(_) => None,
