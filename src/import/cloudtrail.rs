@@ -31,8 +31,13 @@
 mod arn;
 mod groups;
 mod identity;
+mod kinds;
 mod last_resort;
+mod mentions;
+mod objects;
 mod outcome;
+mod rows;
+mod scope;
 mod targets;
 mod things;
 mod warehouse;
@@ -141,5 +146,7 @@ fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod name_cases;
 #[cfg(test)]
 mod tests;
