@@ -540,6 +540,7 @@ fn results_are_read_where_they_are_written() {
     let service = |details: Value| json!({"eventType": "AwsServiceEvent", "serviceEventDetails": details});
     let sign_in = |answer: Value| json!({"eventType": "AwsConsoleSignIn", "responseElements": answer});
     let answer = |answer: Value| json!({"responseElements": answer});
+    let read = |name: &str, answer: Value| json!({"eventName": name, "responseElements": answer});
     for (members, expected) in [
         (
             service(
@@ -586,6 +587,32 @@ fn results_are_read_where_they_are_written() {
         (service(json!({"statusCode": 401.0})), "denied"),
         (answer(json!({"status": "REJECTED", "grantArn": "arn:aws:license-manager::1:grant:g"})), "success"),
         (answer(json!({"status": "AccessDenied"})), "denied"),
+        (answer(json!({"status": "failed"})), "failure"),
+        (answer(json!({"returnValue": false})), "failure"),
+        (answer(json!({"failureReason": "no capacity"})), "failure"),
+        (answer(json!({"failureReason": ""})), "success"),
+        (answer(json!({"failureMessage": "no capacity"})), "failure"),
+        (answer(json!({"failed": true})), "failure"),
+        (answer(json!({"failed": false})), "success"),
+        (answer(json!({"createUserStatus": {"state": "FAILED"}})), "failure"),
+        (answer(json!({"createUserStatus": {"state": "IN_PROGRESS"}})), "success"),
+        (answer(json!({"jobs": [{"status": "FAILED", "failureReason": "x"}]})), "success"),
+        // A call that only reads tells of failures that are not its own.
+        (
+            read("DescribeJob", json!({"status": "FAILED", "failureReason": "x", "error": {"code": 500}})),
+            "success",
+        ),
+        (read("GetCommandInvocation", json!({"status": "Failed", "responseCode": 1})), "success"),
+        (read("DescribeTasks", json!({"failures": [{"reason": "MISSING"}]})), "unknown"),
+        (read("DescribeJob", json!({"_return": false})), "failure"),
+        (
+            json!({"eventName": "GetJob", "readOnly": "false", "responseElements": {"status": "FAILED"}}),
+            "failure",
+        ),
+        (
+            json!({"eventName": "RunJob", "readOnly": "true", "responseElements": {"status": "FAILED"}}),
+            "success",
+        ),
         (answer(json!({"status": "FAILED"})), "failure"),
         (
             json!({"eventType": "AwsServiceEvent", "additionalEventData": {"responseParameters": {"status": 200.0}}}),
@@ -715,4 +742,47 @@ fn the_clients_address_is_the_events() {
         json!({"sourceIPAddress": "AWS Internal", "serviceEventDetails": {"ipAddress": "203.0.113.7"}}),
     );
     assert_eq!(detailed["context"]["ip_address"], "203.0.113.7");
+}
+
+/// Would catch an application's own event of which nobody sees who did what, and one that is told as AWS's.
+#[test]
+fn events_of_applications_are_told_as_their_own() {
+    let data = json!({
+        "version": "1.0", "UID": "6a0e", "eventSource": "app.example", "eventName": "DeleteProject", "eventTime": "2026-10-05T10:00:00Z",
+        "userIdentity": {"type": "CustomUserIdentity", "principalId": "ana-1", "details": {"userName": "ana", "email": "ana@acme.example"}},
+        "userAgent": "app/1", "sourceIPAddress": "203.0.113.7", "requestParameters": {"projectId": "p-7"}, "errorCode": "Forbidden",
+    });
+    let record = json!({
+        "eventVersion": "1.08", "eventCategory": "ActivityAuditLog", "eventType": "ActivityLog", "eventID": "e-9",
+        "eventTime": "2026-10-05T10:00:01Z", "awsRegion": "eu-west-1", "recipientAccountId": "111122223333",
+        "metadata": {"ingestionTime": "2026-10-05 10:00:02", "channelARN": "arn:aws:cloudtrail:eu-west-1:111122223333:channel/c-1"},
+        "eventData": data,
+    });
+    assert_nothing_lost(&record);
+    let told: Value = event(record.clone()).unwrap().into();
+    assert_eq!((&told["id"], &told["action"]), (&json!("e-9"), &json!("app.example.DeleteProject")));
+    assert_eq!((&told["actor"]["type"], &told["actor"]["id"]), (&json!("user"), &json!("ana-1")));
+    assert_eq!(told["actor"]["name"], "ana");
+    assert_eq!(told["context"]["ip_address"], "203.0.113.7");
+    assert_eq!(result(&told), "denied");
+    assert_eq!(told["targets"][0], json!({"type": "app", "id": "p-7"}));
+    assert_eq!(told["metadata"]["UID"], "6a0e");
+    assert_eq!(told["metadata"]["eventData"], json!({"eventTime": "2026-10-05T10:00:00Z"}));
+    // As a data warehouse gives it back.
+    let text = record["eventData"].to_string();
+    let stored: Value = event(json!({"eventid": "e-9", "eventtime": "2026-10-05 10:00:01", "eventcategory": "ActivityAuditLog", "eventdata": text}))
+        .unwrap()
+        .into();
+    assert_eq!((&stored["action"], &stored["metadata"]["eventData"]), (&told["action"], &json!(text)));
+    let without: Value = event(
+        json!({"eventTime": "2026-10-05T10:00:00Z", "eventData": {"UID": "6a0e", "eventName": "Open"}}),
+    )
+    .unwrap()
+    .into();
+    assert_eq!((&without["id"], &without["action"]), (&json!("6a0e"), &json!("unknown.Open")));
+    let odd = mapped(json!({"eventData": {"eventName": "Other"}}));
+    assert_eq!(
+        (&odd["action"], &odd["metadata"]["eventData"]["eventName"]),
+        (&json!("iam.CreateUser"), &json!("Other"))
+    );
 }

@@ -45,29 +45,43 @@ impl Search<'_> {
     pub(super) fn within<'v>(&self, value: &'v Value) -> Vec<Mention<'v>> {
         let mut found = Vec::new();
         if let Value::Object(members) = value {
-            self.object(members, DEPTH_MAX, &mut found);
+            self.object("", members, DEPTH_MAX, &mut found);
         }
         found.sort_by_key(|mention| (mention.renames, mention.rank));
         found
     }
 
-    fn object<'v>(&self, members: &'v Map<String, Value>, depth: usize, found: &mut Vec<Mention<'v>>) {
+    /// `own` is the member that the object is the value of.
+    fn object<'v>(
+        &self,
+        own: &str,
+        members: &'v Map<String, Value>,
+        depth: usize,
+        found: &mut Vec<Mention<'v>>,
+    ) {
         for (member, value) in members {
             match value {
-                Value::String(text) => self.text(member, text, Some(members), found),
+                // `{"hostedZone": {"id": …}}` is a `hostedZoneId`.
+                Value::String(text) if !own.is_empty() && matches!(member.as_str(), "name" | "id") => {
+                    match self.rows.find(member) {
+                        Some(_) => self.text(member, text, members, found),
+                        None => self.text(&format!("{own}{member}"), text, members, found),
+                    }
+                }
+                Value::String(text) => self.text(member, text, members, found),
                 Value::Array(items) => {
                     for item in items {
                         match item {
-                            Value::String(text) => self.text(member, text, Some(members), found),
+                            Value::String(text) => self.text(member, text, members, found),
                             Value::Object(inner) if depth > 0 && !is_passed_over(member) => {
-                                self.object(inner, depth - 1, found);
+                                self.object(member, inner, depth - 1, found);
                             }
                             _ => {}
                         }
                     }
                 }
                 Value::Object(inner) if depth > 0 && !is_passed_over(member) => {
-                    self.object(inner, depth - 1, found);
+                    self.object(member, inner, depth - 1, found);
                 }
                 _ => {}
             }
@@ -78,7 +92,7 @@ impl Search<'_> {
         &self,
         member: &str,
         name: &'v str,
-        beside: Option<&Map<String, Value>>,
+        beside: &Map<String, Value>,
         found: &mut Vec<Mention<'v>>,
     ) {
         if name.is_empty() || name.len() > REFERENCE_BYTES_MAX {

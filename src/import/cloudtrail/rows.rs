@@ -116,6 +116,7 @@ const ROWS: &[Row] = &[
     Row("ec2", "RegisterImage", "name", "AWS::EC2::Image"),
     Row("ec2", "", "keyname", "AWS::EC2::KeyPair"),
     Row("ec2", "", "keypairid", "AWS::EC2::KeyPair"),
+    Row("ec2", "", "iaminstanceprofilename", "AWS::IAM::InstanceProfile"),
     Row("ec2", "", "networkinterfaceid", "AWS::EC2::NetworkInterface"),
     Row("ec2", "", "routetableid", "AWS::EC2::RouteTable"),
     Row("ec2", "", "internetgatewayid", "AWS::EC2::InternetGateway"),
@@ -369,11 +370,11 @@ fn plain_bytes<'b>(member: &str, buffer: &'b mut [u8; MEMBER_BYTES_MAX]) -> Opti
 pub(super) fn kind_of(
     kind: &'static str,
     name: &str,
-    beside: Option<&Map<String, Value>>,
+    beside: &Map<String, Value>,
 ) -> Option<Cow<'static, str>> {
     let known = |id: &str| Some(kinds::of_ec2(id)).filter(|kind| *kind != kinds::EC2);
     let says = |member: &str, word: &str| {
-        let text = beside.and_then(|members| members.get(member)).and_then(Value::as_str);
+        let text = beside.get(member).and_then(Value::as_str);
         text.is_some_and(|text| text.eq_ignore_ascii_case(word))
     };
     let kind = match kind {
@@ -383,9 +384,7 @@ pub(super) fn kind_of(
         "?instance" => known(name).filter(|_| name.starts_with("i-"))?,
         "?organizations" => kinds::of_organizations(name)?,
         "?principal" if says("principalType", "GROUP") => "aws.identitystore.Group",
-        "?principal"
-            if says("principalType", "USER") || beside.is_none_or(|it| !it.contains_key("principalType")) =>
-        {
+        "?principal" if says("principalType", "USER") || !beside.contains_key("principalType") => {
             "aws.identitystore.User"
         }
         "?principal" => return None,
