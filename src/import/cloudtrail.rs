@@ -156,8 +156,14 @@ fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
 }
 
 #[cfg(test)]
-mod cases;
+mod identity_cases;
 #[cfg(test)]
 mod name_cases;
+#[cfg(test)]
+mod result_cases;
+#[cfg(test)]
+mod shape_cases;
+#[cfg(test)]
+mod target_cases;
 #[cfg(test)]
 mod tests;
