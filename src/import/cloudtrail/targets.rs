@@ -16,7 +16,8 @@ use super::{
     groups::Groups,
     kinds, last_resort,
     mentions::{Mention, Search},
-    objects, plain, rows,
+    objects, plain,
+    rows::{self, Rows},
     scope::Scope,
     take_text,
     things::{Things, legible},
@@ -49,13 +50,11 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Vec<Value> {
         groups.read_identity(identity);
     }
     groups.index();
-    add_parameters(rest, parts, service, &groups, &mut things);
+    let event_name = text_of(rest, "eventName");
+    let call = Call { service, event_name, noun: noun(event_name), groups: &groups };
+    call.add(rest, parts, &mut things);
     things.learn(&groups);
-    things.into_targets(
-        scope(rest),
-        text(rest.get("requestParameters"), "path"),
-        &noun(text_of(rest, "eventName")),
-    )
+    things.into_targets(scope(rest), text(rest.get("requestParameters"), "path"), &call.noun)
 }
 
 /// The members of a record that name things.
@@ -71,87 +70,163 @@ fn text_of<'a>(rest: &'a Map<String, Value>, member: &str) -> &'a str {
     rest.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn add_parameters(
-    rest: &Map<String, Value>,
-    parts: Parts<'_>,
-    service: &str,
-    groups: &Groups<'_>,
-    things: &mut Things,
-) {
-    let member = |name: &str| text_of(rest, name);
-    let event_name = member("eventName");
-    let search = Search { rows: rows::Rows::of(service, event_name), service, arns: true };
-    let mut in_passing = Vec::new();
-    for parameters in [parts.request, parts.details].into_iter().flatten() {
-        for mention in search.within(parameters) {
-            if mention.own {
-                add_mention(&mention, groups, things);
-            } else {
-                in_passing.push(mention);
+/// What was called, and what the record puts side by side.
+struct Call<'a> {
+    service: &'a str,
+    event_name: &'a str,
+    /// [`noun`] of the event's name.
+    noun: String,
+    groups: &'a Groups<'a>,
+}
+
+impl Call<'_> {
+    fn add(&self, rest: &Map<String, Value>, parts: Parts<'_>, things: &mut Things) {
+        let search =
+            Search { rows: Rows::of(self.service, self.event_name), service: self.service, arns: true };
+        let makes = MAKING.iter().any(|verb| self.event_name.starts_with(verb));
+        let mut in_passing = Vec::new();
+        for parameters in [parts.request, parts.details].into_iter().flatten() {
+            for mention in search.within(parameters) {
+                self.add_or_keep(mention, &mut in_passing, things);
+            }
+            match self.service {
+                "s3" => objects::add(parameters, self.groups, things),
+                "dynamodb" => add_tables_of_batch(parameters, self.groups, things),
+                _ => {}
+            }
+            self.add_named_by_event(parameters, things);
+        }
+        if let Some(answer) = parts.answer {
+            for mention in (Search { arns: false, ..search }).within(answer) {
+                if self.is_of_answer(&mention, makes, things) {
+                    self.add_or_keep(mention, &mut in_passing, things);
+                }
+            }
+            if makes {
+                self.add_named_by_event(answer, things);
             }
         }
-        if service == "s3" {
-            objects::add(parameters, groups, things);
+        if let Some(data) = parts.data {
+            self.add_named_by_event(data, things);
         }
-        if service == "dynamodb" {
-            add_tables_of_batch(parameters, groups, things);
+        let refused = refused_resource(text_of(rest, "errorMessage"));
+        if fits(refused, REFERENCE_BYTES_MAX) && arn::is_of_thing(refused) {
+            things.add(&arn::kind(refused), refused, self.groups);
         }
-        add_named_by_event(parameters, service, event_name, groups, things);
-    }
-    let makes = MAKING.iter().any(|verb| event_name.starts_with(verb));
-    if let Some(answer) = parts.answer {
-        let noun = noun(event_name);
-        let is_removal = event_name.starts_with("Delete") || event_name.starts_with("Deregister");
-        let search = Search { arns: false, ..search };
-        for mention in search.within(answer) {
-            let is_made = makes && !noun.is_empty() && plain(kinds::noun(&mention.kind)) == noun;
-            if is_made && things.name_made(&mention.kind, mention.name) {
-                continue;
-            }
-            // Nothing was done to the network of a database that was deleted.
-            if is_removal && plain(kinds::noun(&mention.kind)) != noun {
-                continue;
-            }
-            if mention.own {
-                add_mention(&mention, groups, things);
-            } else {
-                in_passing.push(mention);
+        for parameters in [parts.request, parts.answer.filter(|_| makes)].into_iter().flatten() {
+            if things.is_empty() {
+                last_resort::add(parameters, self.service, self.event_name, self.groups, things);
             }
         }
-        if makes {
-            add_named_by_event(answer, service, event_name, groups, things);
+        in_passing.iter().for_each(|mention| self.add_mention(mention, things));
+        let endpoint = text_of(rest, "vpcEndpointId");
+        if text_of(rest, "eventCategory") == "NetworkActivity" && fits(endpoint, NAME_BYTES_MAX) {
+            things.add("AWS::EC2::VPCEndpoint", endpoint, self.groups);
+        }
+        for parent in things.parents() {
+            things.add(&arn::kind(&parent), &parent, self.groups);
         }
     }
-    if let Some(data) = parts.data {
-        add_named_by_event(data, service, event_name, groups, things);
+
+    /// Whether a name in the answer is still to be added: one that the call's own thing got has been given to it, and what a
+    /// deleted thing was connected with (the network of a database) was not deleted.
+    fn is_of_answer(&self, mention: &Mention<'_>, makes: bool, things: &mut Things) -> bool {
+        let removes = self.event_name.starts_with("Delete") || self.event_name.starts_with("Deregister");
+        if !(makes || removes) {
+            return true;
+        }
+        let is_own = !self.noun.is_empty() && plain(kinds::noun(&mention.kind)) == self.noun;
+        let is_given = makes && is_own && things.name_made(&mention.kind, mention.name);
+        !is_given && (is_own || !removes)
     }
-    let refused = refused_resource(member("errorMessage"));
-    if fits(refused, REFERENCE_BYTES_MAX) && arn::is_of_thing(refused) {
-        things.add(&arn::kind(refused), refused, groups);
-    }
-    for parameters in [parts.request, parts.answer.filter(|_| makes)].into_iter().flatten() {
-        if things.is_empty() {
-            last_resort::add(parameters, service, event_name, groups, things);
+
+    /// What the service's rows say goes first.
+    fn add_or_keep<'v>(&self, mention: Mention<'v>, in_passing: &mut Vec<Mention<'v>>, things: &mut Things) {
+        if mention.own {
+            self.add_mention(&mention, things);
+        } else {
+            in_passing.push(mention);
         }
     }
-    in_passing.iter().for_each(|mention| add_mention(mention, groups, things));
-    let endpoint = member("vpcEndpointId");
-    if member("eventCategory") == "NetworkActivity" && fits(endpoint, NAME_BYTES_MAX) {
-        things.add("AWS::EC2::VPCEndpoint", endpoint, groups);
+
+    fn add_mention(&self, mention: &Mention<'_>, things: &mut Things) {
+        let (kind, name) = (&*mention.kind, mention.name);
+        // What an alias stands for is the key among the resources.
+        let is_alias = kind == "AWS::KMS::Key" && name.contains("alias/");
+        if !((is_alias || mention.renames) && things.complete(kind, name)) {
+            things.add(kind, name, self.groups);
+        }
     }
-    for parent in things.parents() {
-        things.add(&arn::kind(&parent), &parent, groups);
+
+    /// What the event's name says that it is about: `DeleteFileSystem` the `fileSystemId`, `UpdateStateMachine` the
+    /// `stateMachineArn`, `TagResource` the `resourceArn`; also one object further in (`CreateVpc` and `vpc.vpcId`).
+    fn add_named_by_event(&self, parameters: &Value, things: &mut Things) {
+        let Some(members) = parameters.as_object() else { return };
+        let mut arns = Vec::new();
+        for (member, value) in members {
+            match value {
+                Value::Object(_) if plain(member) == self.noun => self.add_named_by_event(value, things),
+                Value::Array(items) if plain(member).starts_with("resource") => {
+                    let texts = items.iter().filter_map(Value::as_str);
+                    arns.extend(texts.filter(|text| text.starts_with("arn:")));
+                }
+                Value::String(name) if fits(name, NAME_BYTES_MAX) => {
+                    let Some(about) = self.about(member) else { continue };
+                    match name.starts_with("arn:") {
+                        true => arns.push(name),
+                        false if about == About::Itself || things.knows(name) => {}
+                        false => {
+                            things.add(&self.kind_named(about, member, name, parameters), name, self.groups)
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        // Short names first: they are the ids under which other calls know the thing.
+        for arn in arns {
+            if fits(arn, NAME_BYTES_MAX) && !things.knows(arn) {
+                things.add(&arn::kind(arn), arn, self.groups);
+            }
+        }
+    }
+
+    /// What a member says of the event's thing by its own name; nothing if it is no name of it.
+    fn about(&self, member: &str) -> Option<About> {
+        const ENDINGS: [&str; 5] = ["arn", "id", "identifier", "name", "url"];
+        // Only names that end in one of these letters end in one of those words.
+        if !member.ends_with(['n', 'N', 'd', 'D', 'r', 'R', 'e', 'E', 'l', 'L']) {
+            return None;
+        }
+        let member = plain(member);
+        let is_named = |word: &str| ENDINGS.iter().any(|ending| member.strip_suffix(ending) == Some(word));
+        match () {
+            () if is_named("resource") && member != "resourcename" => Some(About::Resource),
+            () if !self.noun.is_empty() && is_named(&self.noun) => Some(About::Noun),
+            () if member == "arn" => Some(About::Itself),
+            () => None,
+        }
+    }
+
+    fn kind_named(&self, about: About, member: &str, name: &str, parameters: &Value) -> String {
+        if about == About::Noun {
+            return kind_of_member(self.service, &plain(member));
+        }
+        let word = text(Some(parameters), "resourceType");
+        let by_id = kinds::of_ec2_id(name, "ec2").filter(|_| !word.starts_with("AWS::"));
+        by_id.map_or_else(|| kind_of_resource(self.service, word), str::to_owned)
     }
 }
 
-fn add_mention(mention: &Mention<'_>, groups: &Groups<'_>, things: &mut Things) {
-    let (kind, name) = (&*mention.kind, mention.name);
-    // What an alias stands for is the key among the resources.
-    let is_alias = kind == "AWS::KMS::Key" && name.contains("alias/");
-    if (is_alias || mention.renames) && things.complete(kind, name) {
-        return;
-    }
-    things.add(kind, name, groups);
+/// How a member names what an event is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// `fileSystemId` of `DeleteFileSystem`.
+    Noun,
+    /// `resourceId` of any event.
+    Resource,
+    /// `arn`, whose type is its own.
+    Itself,
 }
 
 /// `{"requestItems": {"users": …}}`: batches name their tables as members.
@@ -159,59 +234,6 @@ fn add_tables_of_batch(parameters: &Value, groups: &Groups<'_>, things: &mut Thi
     let tables = parameters.get("requestItems").and_then(Value::as_object);
     for name in tables.into_iter().flat_map(Map::keys) {
         things.add("AWS::DynamoDB::Table", name, groups);
-    }
-}
-
-/// What the event's name says that it is about: `DeleteFileSystem` the `fileSystemId`, `UpdateStateMachine` the
-/// `stateMachineArn`, `TagResource` the `resourceArn`; also one object further in (`CreateVpc` and `vpc.vpcId`).
-fn add_named_by_event(
-    parameters: &Value,
-    service: &str,
-    event_name: &str,
-    groups: &Groups<'_>,
-    things: &mut Things,
-) {
-    const ENDINGS: [&str; 5] = ["arn", "id", "identifier", "name", "url"];
-    let Some(members) = parameters.as_object() else { return };
-    let noun = noun(event_name);
-    let mut arns = Vec::new();
-    for (member, value) in members {
-        let plain_member = plain(member);
-        let member = plain_member.as_str();
-        match value {
-            Value::Object(_) if member == noun => {
-                add_named_by_event(value, service, event_name, groups, things);
-            }
-            Value::Array(items) if member.starts_with("resource") => {
-                arns.extend(items.iter().filter_map(Value::as_str).filter(|text| text.starts_with("arn:")));
-            }
-            Value::String(name) if fits(name, NAME_BYTES_MAX) => {
-                let is_named =
-                    |word: &str| ENDINGS.iter().any(|ending| member.strip_suffix(ending) == Some(word));
-                let is_noun = !noun.is_empty() && is_named(&noun);
-                let is_resource = is_named("resource") && member != "resourcename";
-                match name.starts_with("arn:") {
-                    true if is_noun || is_resource || member == "arn" => arns.push(name),
-                    false if is_resource && !things.knows(name) => {
-                        let word = text(Some(parameters), "resourceType");
-                        let by_id = kinds::of_ec2_id(name, "ec2").filter(|_| !word.starts_with("AWS::"));
-                        let kind = by_id.map_or_else(|| kind_of_resource(service, word), str::to_owned);
-                        things.add(&kind, name, groups);
-                    }
-                    false if is_noun && !things.knows(name) => {
-                        things.add(&kind_of_member(service, member), name, groups);
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    // Short names first: they are the ids under which other calls know the thing.
-    for arn in arns {
-        if fits(arn, NAME_BYTES_MAX) && !things.knows(arn) {
-            things.add(&arn::kind(arn), arn, groups);
-        }
     }
 }
 

@@ -61,12 +61,14 @@ impl Things {
         let mut names = other_names(kind, name);
         names.extend(groups.names_of(kind, name).map(str::to_owned));
         let mut known: Vec<usize> = Vec::new();
-        for text in std::iter::once(name).chain(names.iter().map(String::as_str)) {
-            if let Some(at) = self.find(kind, text)
-                && !known.contains(&at)
-                && self.may_have(at, name, &names)
-            {
-                known.push(at);
+        if !self.list.is_empty() {
+            for text in std::iter::once(name).chain(names.iter().map(String::as_str)) {
+                if let Some(at) = self.find(kind, text)
+                    && !known.contains(&at)
+                    && self.may_have(at, name, &names)
+                {
+                    known.push(at);
+                }
             }
         }
         let at = match known.first() {
@@ -196,9 +198,9 @@ impl Things {
 
     /// Whether a thing can have these names too: each ARN among them is of the same thing as one that it has, if it has any.
     fn may_have(&self, at: usize, name: &str, names: &[String]) -> bool {
-        let own: Vec<Arn<'_>> = self.list[at].names().filter_map(Arn::parse).collect();
+        let own = || self.list[at].names().filter_map(Arn::parse);
         let mut given = std::iter::once(name).chain(names.iter().map(String::as_str)).filter_map(Arn::parse);
-        own.is_empty() || given.all(|arn| own.iter().any(|known| known.is_of_same(&arn)))
+        given.all(|arn| own().next().is_none() || own().any(|known| known.is_of_same(&arn)))
     }
 
     fn push(&mut self, kind: &str, id: String, metadata: Map<String, Value>) -> usize {
@@ -297,7 +299,8 @@ fn same_form(one: &str, other: &str) -> bool {
 
 /// A name with its control characters as `%0A`.
 pub(super) fn legible(name: &str) -> Cow<'_, str> {
-    if !name.chars().any(char::is_control) {
+    let is_plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if is_plain || !name.chars().any(char::is_control) {
         return name.into();
     }
     let mut out = String::with_capacity(name.len() + 8);
