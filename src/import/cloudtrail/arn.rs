@@ -15,6 +15,8 @@ use crate::{
 
 /// Services in whose names a slash is a letter like any other.
 const SLASHED: [&str; 7] = ["s3", "secretsmanager", "ssm", "logs", "ecr", "dynamodb", "execute-api"];
+/// The type of what is in a bucket.
+pub(super) const OBJECT: &str = "AWS::S3::Object";
 /// Random characters, with their hyphen, at the end of a secret's ARN.
 const SECRET_SUFFIX_BYTES: usize = 7;
 
@@ -50,8 +52,8 @@ impl<'a> Arn<'a> {
     /// The type of what it names, if the tables have it.
     fn kind(&self) -> Option<&'static str> {
         match self.service {
-            "s3" if self.account.is_empty() && self.resource.contains('/') => Some("AWS::S3::Object"),
-            "s3" if self.resource.contains("/object/") => Some("AWS::S3::Object"),
+            "s3" if self.account.is_empty() && self.resource.contains('/') => Some(OBJECT),
+            "s3" if self.resource.contains("/object/") => Some(OBJECT),
             "s3" if self.account.is_empty() => Some("AWS::S3::Bucket"),
             "s3" if self.resource.starts_with("accesspoint/") => Some("AWS::S3::AccessPoint"),
             "dynamodb" if self.resource.contains("/index/") => Some("aws.dynamodb.Index"),
@@ -146,8 +148,16 @@ pub(super) fn parent(text: &str) -> Option<String> {
 
 /// Whether a text is the ARN of one thing: no pattern, and not of an account as a whole.
 pub(super) fn is_of_thing(text: &str) -> bool {
-    let is_pattern = text.strip_suffix(":*").unwrap_or(text).contains(['*', '?']);
-    !is_pattern && Arn::parse(text).is_some_and(|arn| arn.resource != "root" && arn.resource != "*")
+    Arn::parse(text)
+        .is_some_and(|arn| arn.resource != "root" && !is_pattern(text, arn.kind() == Some(OBJECT)))
+}
+
+/// Whether a name stands for several things. Keys of objects may have an asterisk in them.
+pub(super) fn is_pattern(name: &str, is_object: bool) -> bool {
+    match is_object {
+        true => name.ends_with('*'),
+        false => name.strip_suffix(":*").unwrap_or(name).contains(['*', '?']),
+    }
 }
 
 /// `SecretsManager` of a type is `secretsmanager` of an ARN.
@@ -193,9 +203,9 @@ pub(super) fn names(text: &str) -> Vec<String> {
         (service, _) if SLASHED.contains(&service) || last == rest => owned(&[rest]),
         _ => owned(&[last, rest]),
     };
+    let is_object = arn.kind() == Some(OBJECT);
     names.retain(|name| {
-        let is_pattern = name.strip_suffix(":*").unwrap_or(name).contains('*');
-        name != text && name != "root" && !is_pattern && fits(name, REFERENCE_BYTES_MAX)
+        name != text && name != "root" && !is_pattern(name, is_object) && fits(name, REFERENCE_BYTES_MAX)
     });
     names
 }

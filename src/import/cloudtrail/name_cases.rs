@@ -139,6 +139,8 @@ fn objects_are_targets_whatever_their_keys() {
     assert_names(&part, &[&["acme-data/k"], &["acme-copy/k"]]);
     let odd = call("s3", "DeleteObject", json!({"bucketName": "acme-data", "key": "a\nb\tc"}), json!(null));
     assert_names(&odd, &[&["acme-data/a%0Ab%09c"], &["acme-data"]]);
+    let starred = call("s3", "GetObject", json!({"bucketName": "acme-data", "key": "why?*/a"}), json!(null));
+    assert_names(&starred, &[&["acme-data/why?*/a", "arn:aws:s3:::acme-data/why?*/a"], &["acme-data"]]);
     let odd = mapped(json!({"eventSource": "s3.amazonaws.com", "eventName": "GetObject",
         "resources": [{"type": "AWS::S3::Object", "ARN": "arn:aws:s3:::acme-data/a\nb"}]}));
     assert_names(&odd, &[&["arn:aws:s3:::acme-data/a%0Ab", "acme-data/a%0Ab"], &["acme-data"]]);

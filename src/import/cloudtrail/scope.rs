@@ -3,7 +3,10 @@
 //! In: the short name of a thing, with the account and region of its record. Out: the thing's ARN. Guaranteed: an ARN is made
 //! only where the syntax leaves no choice (a secret's six random characters do, and so does the name of an EC2 key pair).
 
-use super::kinds;
+use super::{
+    arn::{OBJECT, is_pattern},
+    kinds,
+};
 
 /// Whose things a record speaks of where it names them by short names.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,7 +28,7 @@ impl Scope<'_> {
     /// The ARN that a short name makes, where its syntax is certain. IAM's paths are `/` unless the record says otherwise.
     pub(super) fn arn(&self, kind: &str, name: &str, path: &str) -> Option<String> {
         let (partition, region, account) = (self.partition(), self.region, self.account);
-        if name.starts_with("arn:") || name.contains(['*', '?']) {
+        if name.starts_with("arn:") || is_pattern(name, kind == OBJECT) {
             return None;
         }
         match kind {

@@ -38,7 +38,7 @@ const fn part(kind: &'static str, ids: &'static [&'static str]) -> Thing {
     Thing { needs_org: true, ..thing(kind, ids) }
 }
 
-const THINGS: [Thing; 60] = [
+static THINGS: [Thing; 60] = [
     Thing { number: "repo_id", others: &["repository_id"], ..thing("repo", &["repo"]) },
     Thing { number: "repository_id", again: true, ..thing("repo", &["repository"]) },
     Thing { number: "team_id", ..thing("team", &["team"]) },
@@ -217,7 +217,7 @@ const THINGS: [Thing; 60] = [
     part("gist", &["gist_id"]),
 ];
 /// Actions with settings whose only member is the thing itself.
-const SETTINGS: [Thing; 6] = [
+static SETTINGS: [Thing; 6] = [
     part("advisory", &["ghsa_id"]),
     part("domain", &["domain_name", "domain"]),
     part("ip_allow_list_entry", &["ip_allow_list_entry"]),
