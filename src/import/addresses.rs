@@ -1,7 +1,8 @@
 //! The client's address out of a field that may hold more than one.
 //!
 //! In: text as sources and their proxies write it: one address, a list separated by commas or blanks (`203.0.113.90,
-//! 10.0.0.1`: the client comes first, as in `X-Forwarded-For`), brackets, ports, quotes, or a name such as `AWS Internal`.
+//! 10.0.0.1`: the client comes first, as in `X-Forwarded-For`; bars and semicolons as well), the header `Forwarded` of RFC 7239
+//! (`for=203.0.113.90;proto=https, for=10.0.0.1`), brackets, ports, quotes, or a name such as `AWS Internal`.
 //! Out: the client's address. Guaranteed: the address is text of the field, nothing is completed or guessed; the caller keeps
 //! the original unless it is the address and nothing else.
 
@@ -22,11 +23,17 @@ pub(super) fn client(text: &str) -> Option<&str> {
     if text.len() > FIELD_BYTES_MAX {
         return None;
     }
-    text.split([',', ';', ' ', '\t']).find_map(address)
+    text.split([',', ';', '|', ' ', '\t', '\r', '\n']).find_map(address)
 }
 
 /// The address of one entry, without brackets, quotes, port and zone.
 fn address(entry: &str) -> Option<&str> {
+    let entry = match entry.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("for") => value,
+        // `by=` is the proxy that was asked.
+        Some(_) => return None,
+        None => entry,
+    };
     let entry = entry.trim_matches(['"', '\'']);
     let bare = match entry.strip_prefix('[') {
         Some(inner) => {
@@ -74,6 +81,12 @@ mod tests {
             ("fe80::1%eth0", Some("fe80::1")),
             ("::ffff:203.0.113.7", Some("::ffff:203.0.113.7")),
             ("unknown, 203.0.113.90", Some("203.0.113.90")),
+            ("203.0.113.90|10.0.0.1", Some("203.0.113.90")),
+            ("203.0.113.90;10.0.0.1", Some("203.0.113.90")),
+            ("for=203.0.113.90;proto=https;by=10.0.0.1", Some("203.0.113.90")),
+            ("by=10.0.0.1; For=\"[2001:db8::1]:4711\", for=10.0.0.2", Some("2001:db8::1")),
+            ("for=_hidden, for=203.0.113.90:443", Some("203.0.113.90")),
+            ("proto=https;by=10.0.0.1", None),
             ("AWS Internal", None),
             ("ec2.amazonaws.com", None),
             ("203.0.113.90:http", None),

@@ -36,6 +36,7 @@
 mod actor;
 mod changes;
 mod targets;
+mod things;
 
 use serde_json::{Map, Value, json};
 

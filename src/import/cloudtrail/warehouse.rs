@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::import::members;
 
 /// The members of a record, in CloudTrail's spelling.
-pub(in crate::import) const MEMBERS: [&str; 31] = [
+pub(in crate::import) const MEMBERS: [&str; 32] = [
     "addendum",
     "additionalEventData",
     "apiVersion",
@@ -19,6 +19,7 @@ pub(in crate::import) const MEMBERS: [&str; 31] = [
     "errorMessage",
     "eventCategory",
     "eventContext",
+    "eventData",
     "eventID",
     "eventName",
     "eventSource",
@@ -63,8 +64,8 @@ const ISSUER: [&str; 5] = ["accountId", "arn", "principalId", "type", "userName"
 const RESOURCE: [&str; 3] = ["ARN", "accountId", "type"];
 const INSIGHT: [&str; 5] = ["eventName", "eventSource", "insightContext", "insightType", "state"];
 /// Members that Athena's table keeps as text.
-const TEXTS: [&str; 4] =
-    ["additionalEventData", "requestParameters", "responseElements", "serviceEventDetails"];
+const TEXTS: [&str; 5] =
+    ["additionalEventData", "eventData", "requestParameters", "responseElements", "serviceEventDetails"];
 
 /// Gives members and the members of known objects CloudTrail's names.
 pub(super) fn restore_names(record: &mut Map<String, Value>) {
