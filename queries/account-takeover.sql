@@ -4,10 +4,10 @@
 -- had many failed ones. `new_country` tells whether the account never logged in from there before, within
 -- the days asked for. Guesses at many accounts from one address: failed-logins.
 --
--- param from      date     today-29                                                                                                first day (UTC)
--- param to        date     today                                                                                                   last day (UTC)
--- param actions   list     user.login,user.session.start,signin.ConsoleLogin,signin.CredentialVerification,grafana.login-auth.sso  the actions that a login is
--- param failures  integer  10                                                                                                      failed logins within the hour before, at least
+-- param from      date     today-29                                                                                                                  first day (UTC)
+-- param to        date     today                                                                                                                     last day (UTC)
+-- param actions   list     user.login,user.failed_login,user.session.start,signin.ConsoleLogin,signin.CredentialVerification,grafana.login-auth.sso  the actions that a login is
+-- param failures  integer  10                                                                                                                        failed logins within the hour before, at least
 --
 -- column tenant_id        whose account
 -- column actor_id         the account

@@ -3,10 +3,10 @@
 -- Who is guessing, at how many accounts, and with success? Each row is an address from which, within one hour, many
 -- logins failed; `successes` counts the logins from it that succeeded within an hour after so many failures.
 --
--- param from      date     today-29                                                                                                first day (UTC)
--- param to        date     today                                                                                                   last day (UTC)
--- param actions   list     user.login,user.session.start,signin.ConsoleLogin,signin.CredentialVerification,grafana.login-auth.sso  the actions that a login is
--- param failures  integer  10                                                                                                      failed logins within one hour, at least
+-- param from      date     today-29                                                                                                                  first day (UTC)
+-- param to        date     today                                                                                                                     last day (UTC)
+-- param actions   list     user.login,user.failed_login,user.session.start,signin.ConsoleLogin,signin.CredentialVerification,grafana.login-auth.sso  the actions that a login is
+-- param failures  integer  10                                                                                                                        failed logins within one hour, at least
 --
 -- column tenant_id         whose accounts
 -- column ip_address        the source

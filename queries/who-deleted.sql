@@ -2,12 +2,12 @@
 --
 -- Who took it away, with which key and from where? Every attempt to delete the resource, the newest first; the
 -- outcome tells whether it succeeded. What a deletion is called is up to the sender, so it is told by words in the
--- action; they fit `document.delete` and CloudTrail's `s3.DeleteBucket` alike.
+-- action; they fit `document.delete` and CloudTrail's `s3.DeleteBucket` and `ec2.DeregisterImage` alike.
 --
 -- param target   text     required  the resource's id, as one of the event's targets
 -- param from     date     today-89  first day (UTC)
 -- param to       date     today     last day (UTC)
--- param actions  pattern  delet|remov|destroy|terminat|purge|erase|revok  actions that take something away
+-- param actions  pattern  delet|remov|destroy|terminat|purge|erase|revok|deregist|[.]release[a-z]  actions that take something away
 --
 -- column occurred_at         when
 -- column tenant_id           whose resource

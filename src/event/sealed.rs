@@ -35,7 +35,7 @@ mod sealing;
 mod tests;
 
 pub use self::{
-    erase::{Erased, SURVEYED, Survey, erase, survey},
+    erase::{Erased, SURVEYED, Survey, erase, survey, without_erased},
     field::{SealedField, SealedFields},
     leaf::committed,
     marks::is_erased,

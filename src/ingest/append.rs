@@ -165,9 +165,9 @@ impl Shared {
             let wanted: Vec<&str> = rows.iter().map(|row| ids.value(*row)).collect();
             let known = contents_by_id(&table.find_ids(&snapshot, day, &wanted).await?);
             for row in rows {
-                if let Some(content) = known.get(ids.value(row)) {
+                if let Some(stored) = known.get(ids.value(row)) {
                     keep[row] = false;
-                    if content.is_some_and(|content| content != piece.contents[row]) {
+                    if !stored.is_content_of(piece, row)? {
                         conflicts.push(group::refusal(piece, row, places));
                     }
                 }
@@ -179,15 +179,36 @@ impl Shared {
     }
 }
 
-/// The hash of each stored event's content; none where a part of it is erased: who sends the event again sends it whole.
-fn contents_by_id(stored: &[RecordBatch]) -> HashMap<String, Option<u64>> {
+/// What a stored event says.
+struct Stored {
+    /// The hash of its content as it is stored.
+    content: u64,
+    /// Its column `sealed`, if a part of it is erased.
+    erased: Option<String>,
+}
+
+impl Stored {
+    /// Whether an event that is sent says the same, as far as the stored one is not erased.
+    fn is_content_of(&self, piece: &Piece, row: usize) -> Result<bool> {
+        let sent = match &self.erased {
+            None => piece.contents[row],
+            Some(sealed) => content_hashes(&sealed::without_erased(&piece.batch.slice(row, 1), sealed)?)[0],
+        };
+        Ok(sent == self.content)
+    }
+}
+
+fn contents_by_id(stored: &[RecordBatch]) -> HashMap<String, Stored> {
     let mut contents = HashMap::new();
     for batch in stored {
         let (ids, sealed) = (text_column(batch, schema::ID), text_column(batch, schema::SEALED));
         let hashes = content_hashes(batch);
-        let is_erased = |row: usize| sealed.is_valid(row) && sealed::is_erased(sealed.value(row));
-        let content = |row: usize| (!is_erased(row)).then(|| hashes[row]);
-        contents.extend((0..batch.num_rows()).map(|row| (ids.value(row).to_owned(), content(row))));
+        let erased = |row: usize| {
+            let text = sealed.is_valid(row).then(|| sealed.value(row));
+            text.filter(|text| sealed::is_erased(text)).map(str::to_owned)
+        };
+        let of = |row: usize| Stored { content: hashes[row], erased: erased(row) };
+        contents.extend((0..batch.num_rows()).map(|row| (ids.value(row).to_owned(), of(row))));
     }
     contents
 }

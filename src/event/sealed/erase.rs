@@ -67,16 +67,24 @@ pub fn erase(batch: &RecordBatch, person: &str, wanted: impl Fn(usize) -> bool) 
     for row in (0..batch.num_rows()).filter(|row| wanted(*row)) {
         changed += u64::from(rows.erase(row, person, &mut edits)?);
     }
-    let Edits(edits) = edits;
-    let mut batch = batch.clone();
-    if let Some(targets) = edits.get(&Column::Targets) {
-        batch = replace(&batch, TARGET_IDS, Arc::new(target_ids(&batch, targets)?))?;
+    Ok((changed > 0).then_some(Erased { batch: edits.made_in(batch)?, rows: changed }))
+}
+
+/// The rows of `sent` without what is erased in a stored event whose column `sealed` has the text `stored`: what such a row says
+/// can be compared with what is left of the stored one. A value that a row does not have is no error.
+///
+/// # Errors
+/// As [`erase`].
+pub fn without_erased(sent: &RecordBatch, stored: &str) -> Result<RecordBatch> {
+    let marks = marks::parse(stored).ok_or_else(|| corrupt("is no list of sealed fields"))?;
+    let rows = Columns::of(sent)?;
+    let mut edits = Edits::default();
+    for row in 0..sent.num_rows() {
+        for (pointer, _) in marks.iter().filter(|(_, mark)| matches!(mark, Mark::Digest(_))) {
+            rows.take(row, pointer, &mut edits)?;
+        }
     }
-    for (column, values) in edits {
-        batch =
-            replace(&batch, column.name(), Arc::new(edited(text_column(&batch, column.name())?, &values)))?;
-    }
-    Ok((changed > 0).then_some(Erased { batch, rows: changed }))
+    edits.made_in(sent)
 }
 
 /// The columns that [`survey`] looks at, in the stored order.
@@ -222,6 +230,7 @@ impl<'b> Columns<'b> {
                 continue;
             }
             let value = self.take(row, pointer, edits)?;
+            let value = value.ok_or_else(|| corrupt(&format!("names {pointer}, which is not there")))?;
             *mark = Mark::Digest(marks::digest(salt, pointer, &value));
             changed = true;
         }
@@ -231,28 +240,29 @@ impl<'b> Columns<'b> {
         Ok(changed)
     }
 
-    /// Takes the value at `pointer` out of its column, and gives it as canonical JSON.
-    fn take(&self, row: usize, pointer: &str, edits: &mut Edits) -> Result<String> {
+    /// Takes the value at `pointer`, if there is one, out of its column, and gives it as canonical JSON.
+    fn take(&self, row: usize, pointer: &str, edits: &mut Edits) -> Result<Option<String>> {
         let steps = marks::steps(pointer).ok_or_else(|| corrupt("names no field"))?;
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
-        let missing = || corrupt(&format!("names {pointer}, which is not there"));
-        let (column, root) =
-            SEALABLE.into_iter().find(|(_, root)| steps.starts_with(root)).ok_or_else(missing)?;
+        let found = SEALABLE.into_iter().find(|(_, root)| steps.starts_with(root));
+        let Some((column, root)) = found else { return Ok(None) };
         let path = &steps[root.len()..];
-        let text = edits.get(column, row, self.values[&column]).ok_or_else(missing)?.to_owned();
+        let Some(text) = edits.get(column, row, self.values[&column]).map(str::to_owned) else {
+            return Ok(None);
+        };
         if path.is_empty() {
             edits.set(column, row, None);
             let mut value = String::new();
             jcs::push_text(&mut value, &text);
-            return Ok(value);
+            return Ok(Some(value));
         }
-        let taken = members::take(&text, path).ok_or_else(missing)?;
+        let Some(taken) = members::take(&text, path) else { return Ok(None) };
         edits.set(column, row, taken.rest);
         // The columns of the first target say what stands in the list of all.
         if column == Column::Targets && path == ["0", "name"] {
             edits.set(Column::TargetName, row, None);
         }
-        Ok(taken.value)
+        Ok(Some(taken.value))
     }
 }
 
@@ -266,6 +276,20 @@ impl Edits {
 
     fn set(&mut self, column: Column, row: usize, value: Option<String>) {
         self.0.entry(column).or_default().insert(row, value);
+    }
+
+    /// `batch` with these values in place of its own.
+    fn made_in(self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let Self(edits) = self;
+        let mut batch = batch.clone();
+        if let Some(targets) = edits.get(&Column::Targets) {
+            batch = replace(&batch, TARGET_IDS, Arc::new(target_ids(&batch, targets)?))?;
+        }
+        for (column, values) in edits {
+            let edited = edited(text_column(&batch, column.name())?, &values);
+            batch = replace(&batch, column.name(), Arc::new(edited))?;
+        }
+        Ok(batch)
     }
 }
 

@@ -46,8 +46,8 @@ fn send() -> Operation {
             ),
             in_query(
                 "source",
-                "What the events were mapped from. Records of other systems may be larger than native events: the table of limits has \
-                 both.",
+                "What the events were mapped from, by `auditlake import` or a mapper of yours; the server maps nothing. Records of other \
+                 systems may be larger than native events: the table of limits has both.",
                 json!({"type": "string", "enum": sources, "default": "native"}),
             ),
             parameters::idempotency_key(),

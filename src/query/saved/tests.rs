@@ -69,8 +69,8 @@ fn values_have_their_types_and_defaults() {
         json!({
             "from": "2026-03-02", "to": "2026-03-31", "failures": 3,
             "actions": [
-                "user.login", "user.session.start", "signin.ConsoleLogin", "signin.CredentialVerification",
-                "grafana.login-auth.sso",
+                "user.login", "user.failed_login", "user.session.start", "signin.ConsoleLogin",
+                "signin.CredentialVerification", "grafana.login-auth.sso",
             ],
         })
     );
