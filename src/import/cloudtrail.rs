@@ -162,6 +162,8 @@ mod name_cases;
 #[cfg(test)]
 mod result_cases;
 #[cfg(test)]
+mod service_cases;
+#[cfg(test)]
 mod shape_cases;
 #[cfg(test)]
 mod target_cases;

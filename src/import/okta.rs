@@ -14,7 +14,7 @@
 //! | `outcome.result` | `outcome.result`: `SUCCESS` and `ALLOW` are success; `FAILURE`, `ABANDONED` and `UNANSWERED` failure; `DENY` and `RATE_LIMIT` denied; `CHALLENGE`, `SKIPPED`, `DEFERRED`, `SCHEDULED`, `UNKNOWN`, every other word and none at all unknown; the original stays in `metadata` |
 //! | `outcome.reason` | `outcome.reason` |
 //! | `displayMessage` | `description` |
-//! | `client.ipAddress`, else the first `request.ipChain[].ip` (copied) | `context.ip_address`; of several addresses the first, and the list stays in `metadata`, as the proxies in `request.ipChain` do |
+//! | `client.ipAddress`, else the first address in `request.ipChain[].ip` (copied) | `context.ip_address`; of several addresses the first, and the list stays in `metadata`, as the proxies in `request.ipChain` do |
 //! | `client.userAgent.rawUserAgent` | `context.user_agent` |
 //! | `client.geographicalContext.country` | copied: its code is `context.country`, if the name is known |
 //! | `authenticationContext.externalSessionId` | `context.session_id` |

@@ -22,6 +22,8 @@ const SYNONYMS: [(&str, &str); 4] = [
     ("allocation", "eip"),
     ("key", "keypair"),
 ];
+/// How members end that describe a thing: `tableDescription` is about a table, `summary` about whatever the call is about.
+const DESCRIPTIONS: [&str; 7] = ["description", "metadata", "summary", "details", "detail", "info", "result"];
 /// Groups are looked through one by one if there are no more.
 const SCANNED_MAX: usize = 16;
 
@@ -82,7 +84,8 @@ impl<'a> Groups<'a> {
     pub(super) fn names_of(&self, kind: &str, name: &str) -> impl Iterator<Item = &'a str> {
         let fits_kind = |word: &str| {
             let thing = plain(kinds::noun(kind));
-            word.is_empty() || thing.contains(word) || word.contains(&thing)
+            let is_any = kind.starts_with("aws:");
+            is_any || word.is_empty() || thing.contains(word) || word.contains(&thing)
         };
         let of_kind = |text: &str| Arn::parse(text).is_none_or(|arn| arn.can_be(kind));
         let mut texts: Vec<&'a str> = Vec::new();
@@ -119,7 +122,11 @@ impl<'a> Groups<'a> {
                         None => groups.push(Group { word, texts: vec![text] }),
                     }
                 }
-                Value::Object(inner) if depth > 0 => self.read_object(inner, &plain(member), depth - 1),
+                Value::Object(inner) if depth > 0 => {
+                    let own = plain(member);
+                    let end = DESCRIPTIONS.iter().find_map(|end| own.strip_suffix(end));
+                    self.read_object(inner, end.unwrap_or(&own), depth - 1);
+                }
                 Value::Array(items) if depth > 0 => {
                     let own = plain(member);
                     let own = own.strip_suffix('s').unwrap_or(&own);

@@ -128,13 +128,11 @@ impl Search<'_> {
 fn is_passed_over(member: &str) -> bool {
     const STARTS: [&str; 7] =
         ["tag", "filter", "statement", "condition", "principal", "encryptioncontext", "environment"];
-    let starts = |start: &&str| {
+    let starts = |start: &str| {
         let bytes = member.as_bytes();
         bytes.len() >= start.len() && bytes[..start.len()].eq_ignore_ascii_case(start.as_bytes())
     };
-    STARTS.iter().any(|start| starts(&start))
-        || member.ends_with("olicy")
-        || member.ends_with("olicyDocument")
+    STARTS.iter().any(|start| starts(start)) || member.ends_with("olicy") || member.ends_with("olicyDocument")
 }
 
 /// Whether a member holds free text.

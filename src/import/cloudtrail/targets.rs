@@ -103,7 +103,13 @@ impl Call<'_> {
                 }
             }
             if makes {
+                let before = things.len();
                 self.add_named_by_event(answer, things);
+                // `name` of the request is what was made, if that is one thing that got an id.
+                let name = text(parts.request, "name");
+                if things.len() == before + 1 && fits(name, NAME_BYTES_MAX) && !things.knows(name) {
+                    things.name_last(name);
+                }
             }
         }
         if let Some(data) = parts.data {

@@ -145,6 +145,18 @@ impl Things {
         self.list.is_empty()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Another name of the thing that came last.
+    pub(super) fn name_last(&mut self, name: &str) {
+        if let Some(at) = self.list.len().checked_sub(1) {
+            self.give(at, vec![name.to_owned()]);
+        }
+    }
+
     /// Whether anything has this name.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
