@@ -28,6 +28,7 @@ pub mod okta;
 mod reader;
 mod records;
 mod results;
+mod texts;
 mod times;
 mod values;
 

@@ -70,8 +70,7 @@ const TIMES: [&str; 2] = ["eventTime", "p_event_time"];
 /// ```
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
-    warehouse::restore_names(&mut rest);
-    let texts = warehouse::parse_texts(&mut rest);
+    let given = warehouse::restore(&mut rest);
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "eventID", |id| !id.is_empty()).into());
     event.insert("occurred_at".into(), take_time(&mut rest, &TIMES)?.into());
@@ -86,7 +85,7 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     }
     put(&mut event, "correlation_id", take_text(&mut rest, "sharedEventID", limits::TRACE_ID_BYTES_MAX));
     put(&mut event, "context", take_context(&mut rest));
-    rest.extend(texts);
+    rest.extend(given);
     put(&mut event, "metadata", rest);
     event.values_mut().for_each(make_exact);
     Ok(event)
