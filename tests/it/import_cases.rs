@@ -201,7 +201,7 @@ fn further_addresses_of_a_field_are_found() {
     let expected =
         ["203.0.113.8", "203.0.113.7", "198.51.100.33"].map(|address| json!({"ip_address": address}));
     assert_eq!(clients, expected);
-    assert_eq!(place.sql("SELECT id FROM events WHERE ip_address = '198.51.100.3'"), [json!({}); 0]);
+    assert!(place.sql("SELECT id FROM events WHERE ip_address = '198.51.100.3'").is_empty());
     let page = include_str!("../../docs/import.md");
     let documented =
         page.lines().find(|line| line.starts_with("SELECT id FROM events WHERE has_words(")).unwrap();
@@ -241,15 +241,15 @@ fn times_of_data_warehouses_are_read_in_every_format() {
 #[test]
 fn a_record_that_is_stored_otherwise_is_told() {
     let (place, folder) = (Place::folder(), tempfile::tempdir().unwrap());
-    for (awake, code) in [("first", Some(0)), ("second", Some(3))] {
-        let path = folder.path().join(awake);
-        fs::write(&path, record("e", &json!({"requestParameters": {"x": awake}})).to_string()).unwrap();
+    for (which, code) in [("first", Some(0)), ("second", Some(3))] {
+        let path = folder.path().join(which);
+        fs::write(&path, record("e", &json!({"requestParameters": {"x": which}})).to_string()).unwrap();
         let arguments = ["import", "--tenant", "t", "--format", "cloudtrail", path.to_str().unwrap()];
         let ended = place.run(&arguments);
         assert_eq!(ended.code, code, "{ended:?}");
-        assert_eq!(ended.stderr.contains("import new files only"), awake == "second", "{ended:?}");
+        assert_eq!(ended.stderr.contains("import new files only"), which == "second", "{ended:?}");
         let (_, summary) = summary(&place, "cloudtrail", path.to_str().unwrap());
-        assert_eq!(summary["known_otherwise"], json!(u8::from(awake == "second")), "{summary}");
+        assert_eq!(summary["known_otherwise"], json!(u8::from(which == "second")), "{summary}");
     }
 }
 
