@@ -4,6 +4,7 @@
 //! reported as stored is durable; Ctrl-C finishes what is in flight and says what is done; a second Ctrl-C
 //! stops at once, which loses nothing that was reported either.
 
+mod backend;
 mod client;
 mod compact;
 mod demo;

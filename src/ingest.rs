@@ -22,6 +22,7 @@ mod ids;
 mod open;
 mod pieces;
 mod policy;
+mod probe;
 mod rows;
 mod settings;
 mod tree;

@@ -491,10 +491,8 @@ pub const EVIDENCE_REQUESTS_MAX: usize = 32;
 pub const EVIDENCE_WINDOW_LEAVES: u64 = 1 << 20;
 /// Findings that a verification lists for one tenant; the rest is counted.
 pub const VERIFY_FINDINGS_MAX: usize = 1_000;
-/// Rows of a small file that a verification reads at once, without looking at how large each is.
+/// Rows of a file that a verification reads at once, if they are small.
 pub const VERIFY_FEW_ROWS: u64 = 256;
-/// Bytes of such a file.
-pub const VERIFY_SMALL_FILE_BYTES: u64 = 512 * 1024;
 /// Rows of a batch whose hashes a verification makes where it reads them; those of more go to another thread.
 pub const VERIFY_ROWS_IN_PLACE: usize = 1_024;
 /// Tiles of leaves that a verification keeps at hand: 8 KiB each.

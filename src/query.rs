@@ -6,7 +6,7 @@
 //!
 //! 1. `engine` admits it (`places`: how many at once, and of whom) and pins what it sees; `running` is what the caller holds;
 //! 2. `job` runs it on the engine's threads: `guard` checks the text (`refusal`) and has `dialect` say it in the planner's words,
-//!    `params` types the values, `session` holds what it may use (`functions`, `json`, `information_schema`), `plan` fixes its columns,
+//!    `params` types the values, `session` holds what it may use (`functions`, `json`, `information_schema`), `plan` fixes its columns (`distinct`),
 //!    `subqueries` runs what has to be known first, `joins` bounds its joins, `failure` says whose fault it is;
 //! 3. `provider` is the table (`columns`): `prune`, `partition` and `skip` (with `has_words`, `remembered`) decide which files and
 //!    rows can match, `scan` reads them (`readers`; `needle` if few rows are left, whose `blocks` stay in memory), `narrow` hides what the reader may not see,
@@ -26,6 +26,7 @@ mod columns;
 mod conditions;
 mod counts;
 mod dialect;
+mod distinct;
 mod eager;
 mod engine;
 mod failure;
@@ -40,11 +41,13 @@ mod job;
 mod joins;
 mod json;
 mod keys;
+mod lists;
 mod log_order;
 mod memory_words;
 mod narrow;
 mod needle;
 mod newest;
+mod own_plan;
 mod params;
 mod partition;
 mod pattern;
@@ -52,6 +55,7 @@ mod places;
 mod plan;
 mod provider;
 mod prune;
+mod qualified;
 mod readers;
 mod refusal;
 mod remembered;

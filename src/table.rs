@@ -61,7 +61,7 @@ pub use self::{
     ids::IdCache,
     live_files::{Days, LiveFile, LiveFiles},
     maintain::{Pace, maintain_aside},
-    read::{BatchStream, OpenFile, ReadOptions},
+    read::{BatchRows, BatchStream, OpenFile, ReadOptions},
     snapshot::{ColumnStats, DataFile, Snapshot, Uncommitted, has_before, start_micros},
     tenant::Table,
 };

@@ -9,6 +9,7 @@ import glob
 import io
 import json
 import os
+import re
 import sys
 
 
@@ -29,17 +30,25 @@ def clickhouse(text):
     return str(chdb.query(text))
 
 
-def python(text):
+def python(text, **there):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(text, {})
+        exec(text, there)
     return printed.getvalue()
 
 
 def spark(text):
-    import pyspark  # A session with Delta Lake would have to be made.
+    """By Sail, a server of Spark Connect that knows Delta: Apache Spark needs jars that are in no package of Python."""
+    from pysail.spark import SparkConnectServer
+    from pyspark.sql import SparkSession
 
-    raise ImportError("a Spark session with Delta Lake")
+    # Sail takes from its environment what the snippet sets for Spark's own file system.
+    for endpoint in re.findall(r'"fs.s3a.endpoint", ("[^"]*")', text):
+        os.environ |= {"AWS_ENDPOINT_URL": json.loads(endpoint), "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1"}
+    server = SparkConnectServer(ip="127.0.0.1", port=0)
+    server.start(background=True)
+    session = SparkSession.builder.remote(f"sc://127.0.0.1:{server.listening_address[1]}").getOrCreate()
+    return python(text, spark=session)
 
 
 verbs = {"duckdb": duckdb, "clickhouse": clickhouse, "spark": spark}

@@ -9,17 +9,16 @@ use std::fmt::Write as _;
 use chrono::{DateTime, SecondsFormat};
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde::Serialize;
 use serde_json::json;
 
-use super::{Global, Outcome, client::Client, text};
+use super::{Global, Outcome, backend::Backend, text};
 use crate::{
     auth::{Described, Keys, Made, NewKey, Principal, Scope},
     config::Config,
     error::{Error, ErrorKind, Result},
     event::TenantId,
     evidence::Evidence,
-    server::{Access, Lake},
+    server::Lake,
     store::Store,
     telemetry::Clock,
 };
@@ -100,36 +99,25 @@ fn parse_time(given: &str) -> Result<i64, String> {
     parsed.ok_or_else(|| format!("{given:?} is not a number with s, m, h or d, such as 90d"))
 }
 
-/// Where the keys are.
-enum Place {
-    Server(Client),
-    Store(Keys),
-}
-
 pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
     if let Action::Verifier { tenant } = &arguments.action {
         return verifiers(tenant.as_deref(), global, &config).await;
     }
     let clock = Clock::system();
-    let place = match global.client()? {
-        Some(client) => Place::Server(client),
-        None => {
-            let lake = Lake::open(config, Access::Read).await?;
-            Place::Store(Keys::open(lake.store(), lake.control().clone(), &clock).await)
-        }
-    };
+    let of_lake = async |lake: &Lake| Keys::open(lake.store(), lake.control().clone(), &clock).await;
+    let backend = Backend::open(global, config, of_lake).await?;
     match arguments.action {
-        Action::Create(create) => show(&place.create(create, clock.now_millis()).await?)?,
+        Action::Create(create) => show(&backend.create(create, clock.now_millis()).await?)?,
         Action::List { tenant, json } => {
             let tenant = tenant.as_deref().map(TenantId::parse).transpose()?;
-            let keys = place.list(tenant.as_ref()).await?;
-            let listed = if json { as_json(&keys)? } else { as_table(&keys) };
+            let keys = backend.list(tenant.as_ref()).await?;
+            let listed = if json { text::json(&keys)? } else { as_table(&keys) };
             text::write_stdout(listed.as_bytes())?;
         }
-        Action::Rotate { id, grace } => show(&place.rotate(&id, grace).await?)?,
+        Action::Rotate { id, grace } => show(&backend.rotate(&id, grace).await?)?,
         Action::Verifier { .. } => unreachable!("it was shown above"),
         Action::Revoke { id } => {
-            place.revoke(&id).await?;
+            backend.revoke(&id).await?;
             eprintln!("{id} is revoked");
         }
     }
@@ -163,7 +151,7 @@ async fn verifiers(tenant: Option<&str>, global: &Global, config: &Config) -> Re
     Ok(Outcome::Complete)
 }
 
-impl Place {
+impl Backend<Keys> {
     async fn create(&self, create: Create, now_ms: i64) -> Result<Made> {
         let expires_ms = create.expires_in.map(|ms| now_ms.saturating_add(ms));
         match self {
@@ -225,12 +213,6 @@ fn show(made: &Made) -> Result<()> {
 fn scopes(key: &Described) -> String {
     let names: Vec<&str> = key.scopes.iter().map(|scope| scope.name()).collect();
     names.join(",")
-}
-
-fn as_json(value: &impl Serialize) -> Result<String> {
-    let json = serde_json::to_string_pretty(value);
-    json.map(|json| json + "\n")
-        .map_err(|error| Error::with_source(ErrorKind::Internal, "write the keys", error))
 }
 
 fn as_table(keys: &[Described]) -> String {

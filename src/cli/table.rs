@@ -8,16 +8,15 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Global, Outcome, client::Client, text};
+use super::{Global, Outcome, backend::Backend, client::Client, text};
 use crate::{
     auth::{Principal, Tenants},
     config::Config,
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    server::{Access, Lake},
     table::{Days, LiveFile},
 };
 
@@ -63,27 +62,15 @@ enum Format {
     Json,
 }
 
-/// Where the table is.
-enum Place {
-    Server(Client),
-    Store(Tenants),
-}
-
 pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
-    let place = match global.client()? {
-        Some(client) => Place::Server(client),
-        None => {
-            let lake = Lake::open(config, Access::Read).await?;
-            Place::Store(Tenants::new(lake.control().clone(), lake.tables().clone()))
-        }
-    };
+    let tenants = Backend::of_tenants(global, config).await?;
     let shown = match arguments.action {
-        Action::Show { tenant } => as_json(&place.table(&TenantId::parse(&tenant)?).await?)?,
+        Action::Show { tenant } => text::json(&tenants.table(&TenantId::parse(&tenant)?).await?)?,
         Action::Files { tenant, first_day, last_day, format } => {
-            let files = place.files(&TenantId::parse(&tenant)?, Days::new(first_day, last_day)?).await?;
+            let files = tenants.files(&TenantId::parse(&tenant)?, Days::new(first_day, last_day)?).await?;
             match format {
                 Format::Urls => as_lines(&files),
-                Format::Json => as_json(&files)?,
+                Format::Json => text::json(&files)?,
             }
         }
     };
@@ -91,7 +78,7 @@ pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -
     Ok(Outcome::Complete)
 }
 
-impl Place {
+impl Backend<Tenants> {
     async fn table(&self, tenant: &TenantId) -> Result<Value> {
         match self {
             Self::Server(client) => {
@@ -99,7 +86,9 @@ impl Place {
             }
             Self::Store(tenants) => {
                 let table = tenants.table(&Principal::root(), tenant).await?;
-                serde_json::to_value(table).map_err(unwritten)
+                serde_json::to_value(table).map_err(|error| {
+                    Error::with_source(ErrorKind::Internal, "write what is known of the table", error)
+                })
             }
         }
     }
@@ -144,12 +133,4 @@ fn as_lines(files: &[LiveFile]) -> String {
         let _ = writeln!(lines, "{}", file.url);
         lines
     })
-}
-
-fn as_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string_pretty(value).map(|json| json + "\n").map_err(unwritten)
-}
-
-fn unwritten(error: serde_json::Error) -> Error {
-    Error::with_source(ErrorKind::Internal, "write what is known of the table", error)
 }

@@ -7,16 +7,14 @@ use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Global, Outcome, client::Client, text};
+use super::{Global, Outcome, backend::Backend, text};
 use crate::{
     auth::{DescribedTenant, Expected, Patch, Principal, Tenants},
     config::Config,
     error::{Error, ErrorKind, Result},
     event::TenantId,
-    server::{Access, Lake},
 };
 
 const AFTER_HELP: &str = "\
@@ -125,33 +123,21 @@ fn members<const N: usize>(named: [(&str, &Option<Value>); N]) -> Map<String, Va
     given.collect()
 }
 
-/// Where the tenants are.
-enum Place {
-    Server(Client),
-    Store(Tenants),
-}
-
 pub(super) async fn run(arguments: Arguments, global: &Global, config: Config) -> Result<Outcome> {
-    let place = match global.client()? {
-        Some(client) => Place::Server(client),
-        None => {
-            let lake = Lake::open(config, Access::Read).await?;
-            Place::Store(Tenants::new(lake.control().clone(), lake.tables().clone()))
-        }
-    };
+    let tenants = Backend::of_tenants(global, config).await?;
     let shown = match arguments.action {
         Action::List { json } => {
-            let tenants = place.list().await?;
-            if json { as_json(&tenants)? } else { as_table(&tenants) }
+            let listed = tenants.list().await?;
+            if json { text::json(&listed)? } else { as_table(&listed) }
         }
-        Action::Show { id } => as_json(&place.get(&TenantId::parse(&id)?).await?)?,
-        Action::Set(set) => as_json(&place.set(&TenantId::parse(&set.id)?, &set.patch()).await?)?,
+        Action::Show { id } => text::json(&tenants.get(&TenantId::parse(&id)?).await?)?,
+        Action::Set(set) => text::json(&tenants.set(&TenantId::parse(&set.id)?, &set.patch()).await?)?,
     };
     text::write_stdout(shown.as_bytes())?;
     Ok(Outcome::Complete)
 }
 
-impl Place {
+impl Backend<Tenants> {
     /// All of them.
     async fn list(&self) -> Result<Vec<DescribedTenant>> {
         match self {
@@ -179,12 +165,6 @@ impl Place {
             }
         }
     }
-}
-
-fn as_json(value: &impl Serialize) -> Result<String> {
-    let json = serde_json::to_string_pretty(value);
-    json.map(|json| json + "\n")
-        .map_err(|error| Error::with_source(ErrorKind::Internal, "write the tenants", error))
 }
 
 fn as_table(tenants: &[DescribedTenant]) -> String {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// `1234567` as `1,234,567`.
@@ -38,6 +40,13 @@ pub(super) fn bytes(number: u64) -> String {
 /// How many a second, rounded; at least a millisecond is assumed.
 pub(super) fn rate(number: u64, seconds: f64) -> String {
     count((number as f64 / seconds.max(0.001)) as u64)
+}
+
+/// A value as JSON for people, with a line feed.
+pub(super) fn json(value: &impl Serialize) -> Result<String> {
+    let json = serde_json::to_string_pretty(value);
+    json.map(|json| json + "\n")
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot write the answer as JSON", error))
 }
 
 /// Writes to stdout. A reader that has gone (`| head`) is not an error: [`Written::ReaderGone`].

@@ -30,8 +30,6 @@ use crate::{
 
 /// How often files are looked for anew because others changed them.
 const TRIES_MAX: u32 = 64;
-/// Rows of a batch that is only looked at.
-const SURVEY_ROWS: usize = 8_192;
 
 /// One erasure at work.
 pub(super) struct Rewrite<'p> {
@@ -85,8 +83,7 @@ impl<'p> Rewrite<'p> {
     ) -> Result<Option<Found>> {
         let mut found = Found::default();
         let columns = [&[SEQ][..], &sealed::SURVEYED].concat();
-        let options =
-            ReadOptions { columns: Some(columns), batch_rows: Some(SURVEY_ROWS), ..ReadOptions::default() };
+        let options = ReadOptions { columns: Some(columns), ..ReadOptions::default() };
         for file in self.candidates(snapshot).await {
             if stop.is_cancelled() {
                 return Ok(None);

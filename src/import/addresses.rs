@@ -31,6 +31,7 @@ pub(super) fn client(text: &str) -> Option<&str> {
 fn address(entry: &str) -> Option<&str> {
     let entry = match entry.split_once('=') {
         Some((name, value)) if name.eq_ignore_ascii_case("for") => value,
+        // `by=` is the proxy that was asked.
         Some(_) => return None,
         None => entry,
     };
@@ -106,6 +107,8 @@ mod tests {
             ("[\"203.0.113.90\",\"10.0.0.1\"]", Some("203.0.113.90")),
             ("{203.0.113.90,10.0.0.1}", Some("203.0.113.90")),
             ("_hidden", None),
+            ("203.0.113.90;10.0.0.1", Some("203.0.113.90")),
+            ("proto=https;by=10.0.0.1", None),
             ("AWS Internal", None),
             ("ec2.amazonaws.com", None),
             ("203.0.113.90:http", None),

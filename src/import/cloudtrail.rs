@@ -13,6 +13,7 @@
 //! | `sourceIPAddress`, else an address in `serviceEventDetails` (copied); `userAgent`, `requestID` | `context`; of several addresses the first, and the list stays in `metadata` |
 //! | `recipientAccountId` | `workspace.id` |
 //! | `sharedEventID` | `correlation_id` |
+//! | `eventData` of applications' own events | its members, as if they stood beside it; without `eventID` its `UID` is the `id` |
 //! | everything else | `metadata`, under its own name |
 //!
 //! Records that went through a data warehouse are read as well (the private `warehouse` module says how).
@@ -28,11 +29,17 @@
 //! every JSON reader keeps exactly (beyond 2^53) become text. The mapping looks at nothing but the record, so the
 //! same record gives the same event for ever.
 
+mod activity;
 mod arn;
 mod groups;
 mod identity;
+mod kinds;
 mod last_resort;
+mod mentions;
+mod objects;
 mod outcome;
+mod rows;
+mod scope;
 mod targets;
 mod things;
 mod warehouse;
@@ -70,12 +77,21 @@ const TIMES: [&str; 2] = ["eventTime", "p_event_time"];
 /// ```
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
-    let given = warehouse::restore(&mut rest);
+    let mut given = warehouse::restore(&mut rest);
+    if activity::lift(&mut rest) {
+        given.extend(warehouse::restore(&mut rest));
+    }
     let mut event = Map::new();
-    event.insert("id".into(), take_id(&mut rest, "eventID", |id| !id.is_empty()).into());
+    // `UID` is the id that an application gave to its own event.
+    let id_member = if rest.contains_key("eventID") { "eventID" } else { "UID" };
+    event.insert("id".into(), take_id(&mut rest, id_member, |id| !id.is_empty()).into());
     event.insert("occurred_at".into(), take_time(&mut rest, &TIMES)?.into());
     // Targets, outcome and actor look at members of the record that the steps below take away.
-    put(&mut event, "targets", targets::take(&mut rest));
+    let mut targets = targets::take(&mut rest);
+    if activity::is_activity(&rest) {
+        activity::without_aws(&mut targets);
+    }
+    put(&mut event, "targets", targets);
     event.insert("outcome".into(), outcome::take(&mut rest));
     let identity = rest.remove("userIdentity").unwrap_or_default();
     event.insert("actor".into(), identity::actor(identity, identity::Hints::of(&rest)));
@@ -139,6 +155,14 @@ fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
 }
 
 #[cfg(test)]
-mod cases;
+mod identity_cases;
+#[cfg(test)]
+mod name_cases;
+#[cfg(test)]
+mod result_cases;
+#[cfg(test)]
+mod shape_cases;
+#[cfg(test)]
+mod target_cases;
 #[cfg(test)]
 mod tests;

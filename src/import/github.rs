@@ -37,6 +37,7 @@
 mod actor;
 mod changes;
 mod targets;
+mod things;
 
 use serde_json::{Map, Value, json};
 

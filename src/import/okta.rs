@@ -163,10 +163,11 @@ fn take_context(rest: &mut Map<String, Value>) -> Map<String, Value> {
     context
 }
 
-/// The chain begins with the client and goes on with the proxies that the request went through.
+/// The chain begins with the client and goes on with the proxies that the request went through; entries may have no address.
 fn first_of_chain(rest: &Map<String, Value>) -> Option<String> {
-    let first = rest.get("request")?.get("ipChain")?.get(0)?.get("ip")?.as_str()?;
-    addresses::client(first).map(str::to_owned)
+    let chain = rest.get("request")?.get("ipChain")?.as_array()?;
+    let ips = chain.iter().filter_map(|entry| entry.get("ip")?.as_str());
+    ips.filter_map(addresses::client).next().map(str::to_owned)
 }
 
 #[cfg(test)]

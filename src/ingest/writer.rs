@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -20,6 +21,7 @@ use super::{
     ids::{IdHash, Seen, TenantIds},
     pieces::Piece,
     policy::{self, Load},
+    probe::{self, Probe},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -30,12 +32,6 @@ use crate::{
 
 /// A write that takes this long makes the server say that it is not ready.
 const SLOW_WRITE: Duration = Duration::from_secs(5);
-
-/// How long after a refused write it is tried whether the store takes one again, should no events come.
-const PROBE_PAUSE: Duration = Duration::from_secs(1);
-
-/// A probe is as large as the write that was refused, but no larger than this.
-const PROBE_BYTES_MAX: usize = 1024 * 1024;
 
 /// What the writer is asked.
 #[derive(Debug)]
@@ -91,8 +87,8 @@ pub(super) struct Writer {
     stored: BTreeMap<Position, bool>,
     /// Everything up to here is published.
     through: Position,
-    /// After a write that the store refused: when to probe it, and with how many bytes.
-    probe: Option<(Instant, usize)>,
+    /// After a write that the store refused.
+    probe: Option<Probe>,
 }
 
 impl Writer {
@@ -128,7 +124,7 @@ impl Writer {
                         Some(message) => message,
                         None => return,
                     },
-                    () = until(self.probe) => {
+                    () = probe::due(self.probe) => {
                         if let Err(error) = self.probe().await {
                             self.shared.stop_for(&error);
                             return;
@@ -287,14 +283,12 @@ impl Writer {
         }
     }
 
-    /// Tries whether the store takes a segment again: one without events, padded to the size of the one that it refused.
+    /// Tries whether the store takes a segment again.
     async fn probe(&mut self) -> Result<()> {
-        let Some((_, bytes)) = self.probe.take() else { return Ok(()) };
-        let answers = format!("[{}]", " ".repeat(bytes));
-        let writer = self.appender.segment_name();
-        let appended = self.append(Segment { writer, answers, ..Segment::default() }).await?;
-        if let Appended::Durable(position) = appended {
-            self.through = self.through.max(position);
+        let Some(probe) = self.probe.take() else { return Ok(()) };
+        match self.append(probe.segment(self.appender.segment_name())?).await? {
+            Appended::Durable(position) => self.through = self.through.max(position),
+            Appended::Void => self.probe = Some(probe.again()),
         }
         Ok(())
     }
@@ -308,7 +302,7 @@ impl Writer {
                 state.send_if_modified(|state| replace_state(state, &State::Refusing, State::Running));
             }
             Ok(Appended::Void) => {
-                self.probe = Some((Instant::now() + PROBE_PAUSE, bytes.min(PROBE_BYTES_MAX)));
+                self.probe = Some(Probe::after(bytes));
                 state.send_if_modified(|state| replace_state(state, &State::Running, State::Refusing));
             }
             Err(_) => {}
@@ -317,10 +311,9 @@ impl Writer {
 
     async fn append(&mut self, segment: Segment) -> Result<Appended> {
         let started = Instant::now();
-        let bytes = tokio::task::spawn_blocking(move || segment.encode())
-            .await
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "encoding a WAL segment failed", error))?
-            .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot encode a WAL segment", error))?;
+        let bytes = tokio::task::spawn_blocking(move || encode(&segment)).await.map_err(|error| {
+            Error::with_source(ErrorKind::Internal, "encoding a WAL segment failed", error)
+        })??;
         let length = bytes.len();
         let slot = self.appender.next_position();
         let (state, stop) = (self.shared.state.clone(), self.shared.stop.clone());
@@ -457,12 +450,11 @@ impl Writer {
     }
 }
 
-/// Waits for the time of a probe, for ever if there is none.
-async fn until(probe: Option<(Instant, usize)>) {
-    match probe {
-        Some((due, _)) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
+/// The bytes of a segment.
+pub(super) fn encode(segment: &Segment) -> Result<Bytes> {
+    segment
+        .encode()
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "cannot encode a WAL segment", error))
 }
 
 fn replace_state(state: &mut State, from: &State, to: State) -> bool {

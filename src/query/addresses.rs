@@ -4,11 +4,14 @@
 //! block; false where it is not, or is of the other family; null for a null or for what is no address. An IPv4 address
 //! written in IPv6 (`::ffff:203.0.113.7`) is the IPv4 address, and a block of them (`::ffff:203.0.113.0/120`) is the IPv4 block.
 //!
-//! `canonical` says which text an address has, `rule` gives it to what is compared with an address, and `older` to addresses that were
-//! stored before events got it.
+//! `canonical` says which text an address has, `order` which comes first, `gives` what is an address; `rule` and `beside` have them compared so, and `older`
+//! gives the canonical text to addresses that were stored before events got it.
 
+mod beside;
 pub(crate) mod canonical;
+mod gives;
 pub(crate) mod older;
+mod order;
 mod rule;
 
 use std::{fmt, net::IpAddr, sync::Arc};

@@ -2,12 +2,17 @@
 //!
 //! In: a statement that the guard has let through. Out: a statement that means the same, in which columns without a name have the
 //! text that was typed, `SHOW` is a query, and operators, types and functions that the planner lacks, or means otherwise than
-//! PostgreSQL, are said with what it has. Guaranteed: only the form of a question changes, never whose events it sees.
+//! PostgreSQL, are said with what it has; rows and written lists are compared value by value. Guaranteed: only the form of a question changes, never whose events it sees.
 
 mod columns;
+mod conditions;
+mod copies;
 mod functions;
+mod lists;
+mod membership;
 mod operators;
 mod patterns;
+mod rows;
 mod show;
 mod syntax;
 mod tables;
@@ -28,11 +33,12 @@ pub(crate) use columns::Typed;
 pub(crate) use show::listing;
 pub(crate) use syntax::Dialect;
 
+use self::copies::Copies;
 use crate::error::{Error, Result};
 
 /// Says `statement` in the planner's words; `typed` is the text of its columns.
 pub(crate) fn translate(statement: &mut ast::Statement, typed: &Typed) -> Result<()> {
-    match statement.visit(&mut Translation { typed }) {
+    match statement.visit(&mut Translation { typed, copies: Copies::default() }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
@@ -45,6 +51,7 @@ pub(crate) fn typed(tokens: &[TokenWithSpan], sql: &str) -> Typed {
 
 struct Translation<'a> {
     typed: &'a Typed,
+    copies: Copies,
 }
 
 impl VisitorMut for Translation<'_> {
@@ -73,19 +80,37 @@ impl VisitorMut for Translation<'_> {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         self.typed.name(select);
         columns::fold_replaced(select);
-        ControlFlow::Continue(())
+        conditions::of_select(select);
+        went_on(membership::of_select(select))
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
-        let translated = match expression {
-            Expr::Function(_) => functions::translate(expression),
+        went_on(self.translate(expression))
+    }
+}
+
+impl Translation<'_> {
+    fn translate(&mut self, expression: &mut Expr) -> Result<()> {
+        rows::translate(expression, &mut self.copies)?;
+        match expression {
+            Expr::Function(_) => functions::translate(expression, &mut self.copies),
             Expr::Cast { .. } | Expr::TypedString(_) => types::translate(expression),
+            Expr::BinaryOp { op: BinaryOperator::QuestionAnd | BinaryOperator::QuestionPipe, .. } => {
+                operators::has_keys(expression, &mut self.copies)
+            }
+            Expr::AnyOp { .. } | Expr::AllOp { .. } => {
+                lists::translate(expression, &mut self.copies)?;
+                operators::translate(expression)
+            }
             _ => operators::translate(expression),
-        };
-        match translated {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
         }
+    }
+}
+
+fn went_on(translated: Result<()>) -> ControlFlow<Error> {
+    match translated {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
     }
 }
 

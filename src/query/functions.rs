@@ -8,6 +8,7 @@
 mod arithmetic;
 mod date_diff;
 mod encoding;
+mod frame;
 mod hashes;
 mod json_contains;
 pub(crate) mod names;

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 
 use datafusion::{
     catalog::Session,
-    common::{DFSchema, tree_node::TreeNodeRecursion},
+    common::DFSchema,
     config::ConfigOptions,
     error::{DataFusionError, Result},
     execution::{SendableRecordBatchStream, TaskContext},
@@ -20,8 +20,7 @@ use datafusion::{
         expressions::{Column, DynamicFilterPhysicalExpr},
     },
     physical_plan::{
-        ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-        ReplaceChildrenOptions,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
         filter::FilterExec,
         filter_pushdown::{FilterDescription, FilterPushdownPhase},
         projection::{ProjectionExec, ProjectionExpr},
@@ -30,7 +29,7 @@ use datafusion::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{columns, pattern::ActionPattern};
+use super::{columns, own_plan::evaluates_no_expressions, pattern::ActionPattern};
 use crate::event::schema::SEQ;
 
 /// The part of a tenant's events that someone may see: those that fit everything that is set.
@@ -145,12 +144,7 @@ impl ExecutionPlan for Barrier {
         vec![&self.input]
     }
 
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
+    evaluates_no_expressions!();
 
     fn replace_children(
         self: Arc<Self>,
@@ -161,13 +155,6 @@ impl ExecutionPlan for Barrier {
             (Some(input), true) => Ok(Arc::new(Self { input })),
             _ => Err(DataFusionError::Internal("a barrier has one input".to_owned())),
         }
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -48,11 +48,20 @@ fn scalar(name: &str, value: &Value) -> Result<ScalarValue> {
 fn list(name: &str, items: &[Value]) -> Result<ScalarValue> {
     let mut scalars = Vec::with_capacity(items.len());
     let mut item_type = DataType::Null;
+    let has_fraction = items.iter().any(Value::is_f64);
     for item in items {
         if matches!(item, Value::Array(_)) {
             return Err(unusable(name, "an array inside an array"));
         }
-        let value = scalar(name, item)?;
+        let value = match (scalar(name, item)?, item.as_f64()) {
+            // Numbers are of one type in JSON: beside a fraction a whole one is a double, if it is exact as one.
+            (ScalarValue::Int64(Some(whole)), Some(double))
+                if has_fraction && whole.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS =>
+            {
+                ScalarValue::Float64(Some(double))
+            }
+            (value, _) => value,
+        };
         if item_type.is_null() {
             item_type = value.data_type();
         } else if !value.is_null() && value.data_type() != item_type {
@@ -106,6 +115,9 @@ mod tests {
         assert_eq!(scalar("a", &json!(1.5)).unwrap(), ScalarValue::Float64(Some(1.5)));
         assert_eq!(scalar("a", &json!("x")).unwrap(), ScalarValue::from("x"));
         assert!(matches!(scalar("a", &json!(["x", null])).unwrap(), ScalarValue::List(_)));
+        let ScalarValue::List(numbers) = scalar("a", &json!([5, 20.5])).unwrap() else { panic!("no list") };
+        assert_eq!(numbers.value_type(), DataType::Float64);
+        assert!(scalar("a", &json!([9_007_199_254_740_993_i64, 20.5])).is_err());
         assert!(scalar("a", &json!(["x", 1])).is_err());
         assert!(scalar("a", &json!({"x": 1})).is_err());
     }

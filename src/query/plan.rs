@@ -25,7 +25,7 @@ use datafusion::{
 use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_union_to_text_udf};
 use futures::StreamExt;
 
-use super::columns;
+use super::{columns, distinct::distinct_name};
 use crate::event::schema;
 
 /// Plans `statement`; parameters are put in as values, never as text.
@@ -65,7 +65,7 @@ fn stable_columns(schema: &DFSchema) -> Option<Vec<Expr>> {
     let mut changed = false;
     let columns = schema.iter().map(|(qualifier, field)| {
         let column = Expr::Column(Column::from((qualifier, field)));
-        let name = distinct(field.name(), &mut names);
+        let name = distinct_name(field.name(), &mut names);
         let value = if *field.data_type() == *JSON_UNION_DATA_TYPE {
             cast(json_union_to_text_udf().call(vec![column]), DataType::Utf8)
         } else if let Some(data_type) = stable_type(field.data_type()) {
@@ -117,16 +117,6 @@ fn holds_json_value(data_type: &DataType) -> bool {
         DataType::Struct(fields) => fields.iter().any(inside),
         _ => false,
     }
-}
-
-fn distinct(name: &str, taken: &mut HashSet<String>) -> String {
-    let mut candidate = name.to_string();
-    let mut number = 2;
-    while !taken.insert(candidate.clone()) {
-        candidate = format!("{name}_{number}");
-        number += 1;
-    }
-    candidate
 }
 
 /// What a type is turned into for clients; `None` if it stays. Text that is a view stays: it is converted later.

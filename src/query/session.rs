@@ -35,7 +35,9 @@ use super::{
     guard::REFUSED_FUNCTIONS,
     has_target, has_words, information_schema,
     json::{self, JsonValues},
+    lists::{self, Comparisons},
     newest::NewestFirst,
+    qualified::QualifiedKeys,
     settings::Settings,
 };
 
@@ -65,7 +67,7 @@ pub(crate) fn template(
         let names = || std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str));
         !names().any(|name| REFUSED_FUNCTIONS.contains(&name))
     });
-    let mut builder = SessionStateBuilder::new();
+    let mut builder = SessionStateBuilder::new().with_optimizer_rule(Arc::new(QualifiedKeys));
     if settings.pruning {
         // Before DataFusion's own rules, which give the scan a filter that changes while it runs.
         let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(NewestFirst)];
@@ -73,7 +75,8 @@ pub(crate) fn template(
         rules.push(Arc::new(EagerFilters));
         builder = builder.with_physical_optimizer_rules(rules).with_optimizer_rule(Arc::new(FromCounts));
     }
-    let mut analysis: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(JsonValues::new()?)];
+    let mut analysis: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(Comparisons), Arc::new(JsonValues::new()?)];
     if seen == Addresses::Canonical {
         analysis.push(Arc::new(addresses::Addresses));
     }
@@ -95,7 +98,7 @@ pub(crate) fn template(
         addresses::function(),
         addresses::canonical::function(),
     ];
-    for function in own.into_iter().chain(json::functions()?) {
+    for function in own.into_iter().chain(lists::functions()).chain(json::functions()?) {
         state.register_udf(function)?;
     }
     functions::register(&mut state)?;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod answers;
+mod comparisons;
 mod dialect;
 mod differential;
 pub(crate) mod fixture;

@@ -25,7 +25,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 
 use super::{
-    read::{self, ReadOptions},
+    read::{self, BatchRows, ReadOptions},
     snapshot::{DataFile, Snapshot},
 };
 use crate::{
@@ -228,7 +228,11 @@ async fn rows_with(
 }
 
 fn ids_only() -> ReadOptions {
-    ReadOptions { columns: Some(vec![schema::ID]), batch_rows: Some(8_192), ..ReadOptions::default() }
+    ReadOptions {
+        columns: Some(vec![schema::ID]),
+        batch_rows: BatchRows::Of(8_192),
+        ..ReadOptions::default()
+    }
 }
 
 fn id_column(batch: &RecordBatch) -> Result<&ArrayRef> {

@@ -24,6 +24,7 @@ use parquet::{
         arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection},
         async_reader::AsyncFileReader,
     },
+    basic::Type as PhysicalType,
     errors::ParquetError,
     file::metadata::{
         PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, ParquetStatisticsPolicy, RowGroupMetaData,
@@ -61,10 +62,23 @@ pub struct ReadOptions {
     pub columns: Option<Vec<&'static str>>,
     /// The rows wanted, as ascending ranges of row numbers in the file; `None`: all.
     pub rows: Option<Vec<Range<usize>>>,
-    /// Rows of a batch; `None`: as many as make about a mebibyte.
-    pub batch_rows: Option<usize>,
+    /// How many rows a batch has.
+    pub batch_rows: BatchRows,
     /// Text as `Utf8View`, which shares the decoded pages instead of copying them.
     pub text_views: bool,
+}
+
+/// How many rows a batch has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BatchRows {
+    /// As many as make about a mebibyte where the file's rows are largest. The page index says how large they are.
+    #[default]
+    Measured,
+    /// All, if the footer says that they make no more than a mebibyte together, else as [`BatchRows::Measured`]. For files of few rows,
+    /// of which it spares the page index.
+    All,
+    /// So many: for columns whose values are short.
+    Of(usize),
 }
 
 /// Batches of one file, in its order.
@@ -104,19 +118,9 @@ pub async fn open(
     };
     let source = Source::open(store, &key, file).await?;
     let wanted = schema_of(options.text_views);
-    // It says where rows stand, and how much text they hold.
-    let has_use = options.rows.is_some() || options.batch_rows.is_none();
-    let page_index = if has_use { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
-    // Statistics lead to rows; which rows, the caller knows.
-    let reader_options = ArrowReaderOptions::new()
-        .with_offset_index_policy(page_index)
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    let metadata = Source::metadata(source.clone(), reader_options, &wanted).await.map_err(&failed)?;
+    let (metadata, batch_rows) = measured(&source, file, options, &wanted).await.map_err(&failed)?;
     let is_complete = metadata.schema().fields().len() == wanted.fields().len();
     if let (Source::Whole(bytes), None, None) = (&source, &options.columns, &options.rows) {
-        let batch_rows = options.batch_rows.unwrap_or_else(|| batch_rows(metadata.metadata()));
         let memory_bytes = memory_bytes(metadata.metadata(), file);
         let batches = pages::batches(bytes.clone(), metadata.metadata(), metadata.schema(), batch_rows);
         let batches = batches.map_err(&failed)?;
@@ -127,8 +131,7 @@ pub async fn open(
     }
     let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(source, metadata);
     let memory_bytes = memory_bytes(builder.metadata(), file);
-    let rows_of_batch = options.batch_rows.unwrap_or_else(|| batch_rows(builder.metadata()));
-    builder = builder.with_batch_size(rows_of_batch);
+    builder = builder.with_batch_size(batch_rows);
     if let Some(columns) = &options.columns {
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         builder = builder.with_projection(mask);
@@ -141,6 +144,43 @@ pub async fn open(
     let batches = builder.build().map_err(&failed)?.map_err(failed);
     let wanted = projected(wanted, options.columns.as_deref());
     Ok(OpenFile { batches: complete(batches, is_complete, wanted, key), memory_bytes })
+}
+
+/// What the footer and, where it has a use, the page index say of a file, and the rows of its batches.
+async fn measured(
+    source: &Source,
+    file: &DataFile,
+    options: &ReadOptions,
+    wanted: &SchemaRef,
+) -> parquet::errors::Result<(ArrowReaderMetadata, usize)> {
+    let read = async |page_index, sizes| {
+        // Statistics lead to rows; which rows, the caller knows.
+        let options = ArrowReaderOptions::new()
+            .with_offset_index_policy(page_index)
+            .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_size_stats_policy(sizes)
+            .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        Source::metadata(source.clone(), options, wanted).await
+    };
+    const SKIP: ParquetStatisticsPolicy = ParquetStatisticsPolicy::SkipAll;
+    // The page index says where rows stand, and how much text they hold.
+    let of_rows = if options.rows.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+    match options.batch_rows {
+        BatchRows::Of(rows) => return Ok((read(of_rows, SKIP).await?, rows)),
+        // What does not fit as stored is not worth the look.
+        BatchRows::All if file.size_bytes <= limits::READ_BATCH_BYTES_MAX as u64 => {
+            let metadata = read(of_rows, ParquetStatisticsPolicy::KeepAll).await?;
+            let bytes = decoded_bytes(metadata.metadata());
+            if bytes.is_some_and(|bytes| bytes <= limits::READ_BATCH_BYTES_MAX as u64) {
+                let rows = metadata.metadata().file_metadata().num_rows();
+                return Ok((metadata, (rows as usize).max(1)));
+            }
+        }
+        BatchRows::All | BatchRows::Measured => {}
+    }
+    let metadata = read(PageIndexPolicy::Optional, SKIP).await?;
+    let rows = batch_rows(metadata.metadata());
+    Ok((metadata, rows))
 }
 
 /// Batches as they come, or those of a file from before there was a column, with that column.
@@ -296,6 +336,19 @@ pub(super) fn slice(bytes: &Bytes, range: Range<u64>) -> parquet::errors::Result
 fn batch_rows(metadata: &ParquetMetaData) -> usize {
     let rows = limits::READ_BATCH_BYTES_MAX as u64 / row_bytes_max(metadata).max(1);
     rows.clamp(BATCH_ROWS_MIN, limits::READ_BATCH_ROWS_MAX as u64) as usize
+}
+
+/// Bytes that all rows take together; `None` if the footer does not say how much text there is.
+fn decoded_bytes(metadata: &ParquetMetaData) -> Option<u64> {
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let bytes = columns.map(|column| {
+        let text = match column.column_type() {
+            PhysicalType::BYTE_ARRAY => column.unencoded_byte_array_data_bytes()?,
+            _ => 0,
+        };
+        Some(text as u64 + column.num_values() as u64 * VALUE_BYTES)
+    });
+    bytes.sum()
 }
 
 /// Bytes of a row where the file's rows are largest.

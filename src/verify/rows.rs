@@ -32,9 +32,9 @@ use crate::{
     index::TenantIndex,
     limits::{
         EVIDENCE_REQUESTS_MAX, VERIFY_DAMAGED_TILES_MAX, VERIFY_FEW_ROWS, VERIFY_FINDINGS_MAX,
-        VERIFY_ROWS_IN_PLACE, VERIFY_SMALL_FILE_BYTES,
+        VERIFY_ROWS_IN_PLACE,
     },
-    table::{DataFile, ReadOptions, Snapshot, Table, start_micros},
+    table::{BatchRows, DataFile, ReadOptions, Snapshot, Table, start_micros},
 };
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -125,11 +125,7 @@ impl RowCheck {
         let add = |finding: Finding| {
             lock(&self.findings).push(Finding { file: Some(file.path.clone()), ..finding });
         };
-        // Few rows of a small file are one batch: the page index, which says how large the rows of others are, is not looked at.
-        let is_small = file.rows <= VERIFY_FEW_ROWS && file.size_bytes <= VERIFY_SMALL_FILE_BYTES;
-        let batch_rows = is_small.then_some(VERIFY_FEW_ROWS as usize);
-        let options = ReadOptions { batch_rows, text_views: true, ..ReadOptions::default() };
-        let opened = table.read(file, &options).await;
+        let opened = table.read(file, &how_to_read(file)).await;
         let Some(mut batches) = unless_broken(opened, &add, Kind::File)? else { return Ok(0) };
         let mut rows = 0;
         loop {
@@ -311,6 +307,13 @@ impl Batch {
     }
 }
 
+/// Few rows are one batch, unless they are large.
+fn how_to_read(file: &DataFile) -> ReadOptions {
+    let has_few = file.rows <= VERIFY_FEW_ROWS;
+    let batch_rows = if has_few { BatchRows::All } else { BatchRows::Measured };
+    ReadOptions { batch_rows, text_views: true, ..ReadOptions::default() }
+}
+
 /// The rows that `check` counts in the file at `path`. If it panics, as decoders do over some damaged pages, that is a finding about the
 /// file and not the end of all checks.
 async fn survived(
@@ -327,6 +330,35 @@ async fn survived(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{limits::READ_BATCH_BYTES_MAX, table::fixture};
+
+    /// Would catch a small file whose rows all come at once although they are large and only compress well, which would take a hundred
+    /// times the memory that verification is bounded by; and few small rows that are cut into many batches.
+    #[tokio::test]
+    async fn few_rows_come_at_once_unless_they_are_large() {
+        let table = fixture::table(&fixture::memory_store()).await;
+        let rows = VERIFY_FEW_ROWS;
+        let small = fixture::events(0, rows);
+        let mut large = fixture::events(rows, rows);
+        for event in &mut large {
+            event.description = Some(format!("{}{}", "x".repeat(100_000), event.number));
+        }
+        let mut batches = Vec::new();
+        for events in [small, large] {
+            let file = fixture::write(&table, &events).await;
+            assert!(file.size_bytes < 512 * 1024, "it compresses to {} bytes", file.size_bytes);
+            let read: Vec<RecordBatch> =
+                table.read(&file, &how_to_read(&file)).await.unwrap().try_collect().await.unwrap();
+            let text_bytes = |batch: &RecordBatch| -> usize {
+                batch["description"].as_string_view().iter().flatten().map(str::len).sum()
+            };
+            let largest = read.iter().map(text_bytes).max().unwrap();
+            assert!(largest <= READ_BATCH_BYTES_MAX, "{largest} bytes");
+            assert_eq!(read.iter().map(RecordBatch::num_rows).sum::<usize>() as u64, rows);
+            batches.push(read.len());
+        }
+        assert!(batches[0] == 1 && batches[1] > 20, "{batches:?}");
+    }
 
     /// Would catch a damaged page that ends the check of a whole store, instead of being told with its file.
     #[tokio::test]

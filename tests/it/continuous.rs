@@ -31,9 +31,12 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::support::{
-    faulty::{Action, FaultyStore, Gate, Operation},
-    lake::{START_MICROS, append, compact, config, decoded, event, life, open, sql},
+use crate::{
+    older_layout,
+    support::{
+        faulty::{Action, FaultyStore, Gate, Operation},
+        lake::{START_MICROS, append, compact, config, decoded, event, life, open, sql},
+    },
 };
 
 const A_DAY: usize = 20;
@@ -428,7 +431,19 @@ async fn it_rests_goes_on_delivers_again_and_ends() {
 /// Would catch a tenant that comes later and is left out, and one whose files mix with another's.
 #[tokio::test]
 async fn an_operator_has_all_tenants_delivered() {
-    let (faulty, clock) = (FaultyStore::over_memory(), Clock::manual(START_MICROS));
+    all_tenants_are_delivered(FaultyStore::over_memory()).await;
+}
+
+/// Would catch the same in a store from before, of which the folders of tables are named otherwise; those of what is delivered are not.
+#[tokio::test]
+async fn an_operator_has_all_tenants_of_an_older_store_delivered() {
+    let faulty = FaultyStore::over_memory();
+    faulty.inner().put(&older_layout::document(), older_layout::OLDER.into()).await.unwrap();
+    all_tenants_are_delivered(faulty).await;
+}
+
+async fn all_tenants_are_delivered(faulty: FaultyStore) {
+    let clock = Clock::manual(START_MICROS);
     let objects = faulty.inner();
     let lake = open(Arc::new(faulty.clone()), &clock, settings()).await.unwrap();
     fill(&lake, &clock, 1, "early").await;

@@ -15,6 +15,7 @@ use auditlake::{
         TenantId,
         decode::{BodyFormat, DecodeContext, Decoded, decode},
     },
+    paths::TableLayout,
     retention::append_only,
     server::{Access, Lake},
     store::{self, Settings, Store},
@@ -26,10 +27,13 @@ use object_store::{ObjectStoreExt as _, PutPayload, path::Path};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{
-    lake::{START_MICROS, append, compact, config, count, event},
-    locked::{Kind, Locks, ObjectLock},
-    s3::{BUCKET, S3Server},
+use crate::{
+    older_layout,
+    support::{
+        lake::{START_MICROS, append, compact, config, count, event},
+        locked::{Kind, Locks, ObjectLock},
+        s3::{BUCKET, S3Server},
+    },
 };
 
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
@@ -39,6 +43,7 @@ const PREFIX: &str = "some/prefix";
 /// A lake in a bucket with Object Lock.
 struct Locked {
     lake: Lake,
+    layout: TableLayout,
     clock: Clock,
     locks: Locks,
     server: S3Server,
@@ -58,10 +63,24 @@ impl Locked {
 
     async fn open_at(kind: Kind, micros: i64, config: Config) -> Self {
         let clock = Clock::manual(micros);
+        Self::start(kind, clock, config, TableLayout::Plain).await
+    }
+
+    /// A store that is new, or one that was made before.
+    async fn of_layout(kind: Kind, layout: TableLayout) -> Self {
+        Self::start(kind, Clock::manual(START_MICROS), config(), layout).await
+    }
+
+    async fn start(kind: Kind, clock: Clock, config: Config, layout: TableLayout) -> Self {
         let locks = Locks::new(kind, &clock);
         let server = S3Server::start_locking(&locks);
+        if layout == TableLayout::Hive {
+            let store = server.store(PREFIX).await.unwrap();
+            store.put(&older_layout::document(), older_layout::OLDER.into()).await.unwrap();
+        }
         let lake = open(&server, &clock, config).await;
-        Self { lake, clock, locks, server }
+        assert_eq!(lake.tables().layout(), layout);
+        Self { lake, layout, clock, locks, server }
     }
 
     /// The same store in another process.
@@ -94,6 +113,11 @@ impl Locked {
 
     async fn table(&self, name: &str) -> Arc<Table> {
         self.lake.tables().get(&tenant(name)).await.unwrap().unwrap()
+    }
+
+    /// The folder of a tenant's table.
+    fn folder(&self, name: &str) -> String {
+        self.layout.table(&tenant(name)).to_string()
     }
 
     /// What the bucket shows of the store, by key in it.

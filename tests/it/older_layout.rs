@@ -1,5 +1,7 @@
 //! Stores from before tables' folders were named `events/{tenant}`: they go on with `events/tenant={tenant}`, by the same program.
 
+mod life;
+
 use std::sync::Arc;
 
 use auditlake::{event::TenantId, paths::TableLayout, telemetry::Clock};
@@ -15,9 +17,11 @@ use crate::{
         program,
     },
 };
-const OLDER: &str = r#"{"version":1,"tables":"hive"}"#;
 
-fn document() -> Key {
+/// What such a store says of itself.
+pub(crate) const OLDER: &str = r#"{"version":1,"tables":"hive"}"#;
+
+pub(crate) fn document() -> Key {
     Key::from("control/layout.json")
 }
 

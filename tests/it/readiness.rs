@@ -100,6 +100,38 @@ async fn a_server_that_cannot_write_is_not_ready() {
     served.stop().await;
 }
 
+/// Would catch probes that a full disk takes although it refuses events, probes that grow from one to the next while a store takes nothing,
+/// and probes as large as a request can be.
+#[tokio::test]
+async fn a_probe_is_as_large_as_the_write_that_was_refused() {
+    const KIBIBYTE: usize = 1 << 10;
+    let faulty = FaultyStore::over_memory();
+    let served = Served::start(&faulty).await;
+    for (events, expected) in [(40, None), (200, Some(1 << 20))] {
+        let before = faulty.put_sizes(is_segment).len();
+        // The write and two probes fail, each of which has its slot closed; the third probe waits.
+        let gate = Gate::new();
+        for failing in [0, 2, 4] {
+            faulty.plan(Operation::Create, is_segment, failing, Action::FailBefore);
+        }
+        faulty.plan(Operation::Create, is_segment, 6, Action::HoldBefore(gate.clone()));
+        let large: Vec<Value> = (0..events).map(|_| event(None, &"x".repeat(8_000))).collect();
+        assert!(append(&served.ingest, decoded(&large, &Clock::manual(START_MICROS))).await.is_err());
+        gate.arrived().await;
+        let sizes = faulty.put_sizes(is_segment).split_off(before);
+        let [refused, _, first, _, second, _, third] = sizes[..] else { panic!("{sizes:?}") };
+        assert!(refused > events * 8_000);
+        let expected = expected.unwrap_or(refused);
+        for probe in [first, second, third] {
+            assert!(probe.abs_diff(expected) < KIBIBYTE, "{sizes:?}");
+        }
+        assert_eq!((first, second), (second, third));
+        gate.open();
+        assert_eq!(served.ingest.settled().await, State::Running);
+    }
+    served.stop().await;
+}
+
 /// Would catch a read that is refused with words about events that nobody sent.
 #[tokio::test]
 async fn a_read_that_cannot_be_recorded_says_so() {

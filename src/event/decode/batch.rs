@@ -6,7 +6,9 @@
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, Int32Builder, ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondArray},
+    array::{
+        Array, ArrayRef, Int32Builder, ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondArray,
+    },
     datatypes::DataType,
 };
 
@@ -126,6 +128,9 @@ impl BatchBuilder {
     }
 
     /// The batch of all rows, each received at `received_at` (microseconds since 1970).
+    ///
+    /// It takes the memory of what it holds: batches stay in memory until they are committed, and the spare
+    /// room that builders grow by is as much as their content.
     pub(super) fn finish(mut self, received_at: i64) -> RecordBatch {
         let rows = self.occurred_at.len();
         let times = |micros: Vec<i64>| -> ArrayRef {
@@ -141,7 +146,8 @@ impl BatchBuilder {
             "version" => Arc::new(self.version.finish()),
             _ => text.next().expect("text columns are in the schema's order"),
         });
-        let columns: Vec<ArrayRef> = columns.collect();
+        let mut columns: Vec<ArrayRef> = columns.collect();
+        columns.iter_mut().for_each(Array::shrink_to_fit);
         RecordBatch::try_new(schema.clone(), columns)
             .expect("every column has the schema's type and a value a row")
     }

@@ -361,6 +361,18 @@ fn a_broken_body_is_refused_with_its_place() {
 }
 
 /// Would catch a request that outgrows its limits in memory before it is refused.
+/// Would catch columns that keep the spare room of their builders, up to as much as they hold, until the commit.
+#[test]
+fn a_batch_takes_the_memory_of_its_content() {
+    let event = with("/metadata/note", json!("x".repeat(3_000)));
+    let lines = format!("{event}\n").repeat(1_100);
+    let batch = decode(lines.as_bytes(), BodyFormat::Ndjson, &context(None)).unwrap().batch;
+    let content: usize =
+        batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap()).sum();
+    let taken = batch.get_array_memory_size();
+    assert!(taken < content + content / 20, "{taken} bytes for {content}");
+}
+
 #[test]
 fn requests_have_limits() {
     let many = "1,".repeat(10_000);

@@ -1,13 +1,13 @@
-//! Names that an ARN contains, and ARNs that a name makes.
+//! What an ARN says: the other names of its thing, the type, and what the thing is a part of.
 //!
-//! In: `arn:partition:service:region:account:resource`, or the short name of a thing with the account and region of its
-//! record. Out: the other names of the same thing. Guaranteed: a name is a part of the ARN as the service's own API writes it;
-//! an ARN is made only where the syntax leaves no choice (a secret's six random characters do).
+//! In: `arn:partition:service:region:account:resource`. Out: the other names of the same thing. Guaranteed: a name is a part
+//! of the ARN as the service's own API writes it.
 //!
 //! The rule for an ARN is its syntax: the resource is `name`, `type/name` or `type:name`, and after a path (`type/a/b/name`)
 //! the last part is a name as well. [`SLASHED`] lists services whose names have slashes of their own, `names` what else is
 //! written in its own way.
 
+use super::kinds;
 use crate::{
     import::members::fits,
     limits::{REFERENCE_BYTES_MAX, TYPE_BYTES_MAX},
@@ -15,13 +15,16 @@ use crate::{
 
 /// Services in whose names a slash is a letter like any other.
 const SLASHED: [&str; 7] = ["s3", "secretsmanager", "ssm", "logs", "ecr", "dynamodb", "execute-api"];
+/// The type of what is in a bucket.
+pub(super) const OBJECT: &str = "AWS::S3::Object";
 /// Random characters, with their hyphen, at the end of a secret's ARN.
 const SECRET_SUFFIX_BYTES: usize = 7;
 
 /// The parts of an ARN.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arn<'a> {
-    pub(super) service: &'a str,
+    partition: &'a str,
+    service: &'a str,
     region: &'a str,
     account: &'a str,
     resource: &'a str,
@@ -30,10 +33,11 @@ pub(super) struct Arn<'a> {
 impl<'a> Arn<'a> {
     /// `None` if the text is no ARN, or a pattern of ARNs.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':').skip(1);
-        let (service, region, account) = (parts.next()?, parts.next()?, parts.next()?);
-        let resource = parts.next()?;
-        (!service.is_empty() && !resource.is_empty()).then_some(Self { service, region, account, resource })
+        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
+        let (partition, service, region) = (parts.next()?, parts.next()?, parts.next()?);
+        let (account, resource) = (parts.next()?, parts.next()?);
+        let is_arn = !service.is_empty() && !resource.is_empty();
+        is_arn.then_some(Self { partition, service, region, account, resource })
     }
 
     /// `role` and `deploy` of `role/deploy`; no type where the resource is a name only.
@@ -45,6 +49,23 @@ impl<'a> Arn<'a> {
         }
     }
 
+    /// The type of what it names, if the tables have it.
+    fn kind(&self) -> Option<&'static str> {
+        match self.service {
+            "s3" if self.account.is_empty() && self.resource.contains('/') => Some(OBJECT),
+            "s3" if self.resource.contains("/object/") => Some(OBJECT),
+            "s3" if self.account.is_empty() => Some("AWS::S3::Bucket"),
+            "s3" if self.resource.starts_with("accesspoint/") => Some("AWS::S3::AccessPoint"),
+            "dynamodb" if self.resource.contains("/index/") => Some("aws.dynamodb.Index"),
+            "dynamodb" if self.resource.contains("/stream/") => Some("aws.dynamodb.Stream"),
+            "dynamodb" if self.resource.contains("/backup/") => Some("aws.dynamodb.Backup"),
+            "logs" if self.resource.contains(":log-stream:") => Some("AWS::Logs::LogStream"),
+            "sqs" => Some("AWS::SQS::Queue"),
+            "sns" if !self.resource.contains([':', '/']) => Some("AWS::SNS::Topic"),
+            service => kinds::of_arn(service, self.resource),
+        }
+    }
+
     /// Whether a thing of this AWS type can be what the ARN names: `AWS::IAM::Role` and `iam`, `role`.
     pub(super) fn can_be(&self, kind: &str) -> bool {
         let mut parts = kind.split("::").skip(1);
@@ -53,11 +74,89 @@ impl<'a> Arn<'a> {
             return kind.strip_prefix("aws:") == Some(self.service)
                 || service.is_some_and(|(service, _)| service == self.service);
         };
+        if let Some(known) = self.kind() {
+            return kinds::same(known, kind);
+        }
         let (of_arn, _) = self.split();
         let of_arn = super::plain(of_arn);
         let of_kind = super::plain(thing);
         service_is(service, self.service)
             && (of_arn.is_empty() || of_kind.contains(&of_arn) || of_arn.contains(&of_kind))
+    }
+
+    /// Whether two ARNs can be of one thing: the account and region are the same, and what one of them says more than the other
+    /// is a version, an alias, or the random characters of a secret. Services that had shorter ARNs before have both.
+    pub(super) fn is_of_same(&self, other: &Self) -> bool {
+        let longer = |one: &str, other: &str| {
+            let more = one.strip_prefix(other);
+            more.is_some_and(|more| more.is_empty() || more.starts_with(':') || is_secret_suffix(more))
+        };
+        let (one, two) = (self.split(), other.split());
+        let had_shorter = self.service == "ecs"
+            && one.0 == two.0
+            && one.1.rsplit('/').next() == two.1.rsplit('/').next()
+            && one.1.contains('/') != two.1.contains('/');
+        self.service == other.service
+            && self.account == other.account
+            && self.region == other.region
+            && (had_shorter || longer(self.resource, other.resource) || longer(other.resource, self.resource))
+    }
+
+    /// What the thing is a part of, as an ARN: the bucket of an object, the table of an index, the cluster of a service.
+    fn parent(&self) -> Option<String> {
+        let parts = |count: usize| -> Option<Vec<&str>> {
+            let parts: Vec<&str> = self.resource.split('/').collect();
+            (parts.len() >= count).then_some(parts)
+        };
+        let resource = match self.service {
+            "s3" if self.account.is_empty() => self.resource.split_once('/')?.0.to_owned(),
+            "s3" => self.resource.split_once("/object/")?.0.to_owned(),
+            "dynamodb" => parts(4).filter(|parts| parts[0] == "table")?[..2].join("/"),
+            "sns" => self.resource.split_once(':')?.0.to_owned(),
+            "logs" => self.resource.split_once(":log-stream:")?.0.to_owned(),
+            "ecs" if matches!(self.split().0, "service" | "task" | "container-instance") => {
+                format!("cluster/{}", parts(3)?[1])
+            }
+            "eks" if matches!(self.split().0, "nodegroup" | "fargateprofile" | "addon") => {
+                format!("cluster/{}", parts(3)?[1])
+            }
+            "elasticloadbalancing" if self.resource.starts_with("listener") => {
+                format!("loadbalancer/{}", parts(5)?[1..4].join("/"))
+            }
+            _ => return None,
+        };
+        let (partition, service) = (self.partition, self.service);
+        Some(format!("arn:{partition}:{service}:{}:{}:{resource}", self.region, self.account))
+    }
+}
+
+/// `-AbCdEf`
+fn is_secret_suffix(text: &str) -> bool {
+    let random = text.strip_prefix('-').filter(|_| text.len() == SECRET_SUFFIX_BYTES);
+    random.is_some_and(|random| random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// The type of what an ARN names, if the tables have it.
+pub(super) fn known_kind(text: &str) -> Option<&'static str> {
+    Arn::parse(text)?.kind()
+}
+
+/// What the thing that an ARN names is a part of, as an ARN.
+pub(super) fn parent(text: &str) -> Option<String> {
+    Arn::parse(text)?.parent()
+}
+
+/// Whether a text is the ARN of one thing: no pattern, and not of an account as a whole.
+pub(super) fn is_of_thing(text: &str) -> bool {
+    Arn::parse(text)
+        .is_some_and(|arn| arn.resource != "root" && !is_pattern(text, arn.kind() == Some(OBJECT)))
+}
+
+/// Whether a name stands for several things. Keys of objects may have an asterisk in them.
+pub(super) fn is_pattern(name: &str, is_object: bool) -> bool {
+    match is_object {
+        true => name.ends_with('*'),
+        false => name.strip_suffix(":*").unwrap_or(name).contains(['*', '?']),
     }
 }
 
@@ -76,7 +175,8 @@ pub(super) fn names(text: &str) -> Vec<String> {
     let first = rest.split(['/', ':']).next().unwrap_or(rest);
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let mut names = match (arn.service, kind) {
-        ("iam", "") | ("sts", _) | ("sns" | "sqs", "") => owned(&[rest]),
+        ("sqs", "") => vec![rest.to_owned(), queue_url(&arn)],
+        ("iam", "") | ("sts", _) | ("sns", "") => owned(&[rest]),
         ("iam", "oidc-provider") => owned(&[rest]),
         ("iam", _) => owned(&[last]),
         ("secretsmanager", "secret") => match secret_name(rest) {
@@ -86,20 +186,26 @@ pub(super) fn names(text: &str) -> Vec<String> {
         ("ssm", "parameter") if rest.contains('/') => vec![format!("/{rest}")],
         ("ssm", "parameter") => vec![rest.to_owned(), format!("/{rest}")],
         ("logs", "log-group") => log_names(text, rest),
-        ("lambda", "function") if first != rest => {
+        ("lambda", "function" | "layer") if first != rest => {
             let end = text.len() - (rest.len() - first.len());
             owned(&[first, &text[..end]])
         }
         ("cloudformation", "stack") => owned(&[first]),
         ("autoscaling", _) => owned(&[text.rsplit("Name/").next().unwrap_or(rest)]),
         ("elasticloadbalancing", "targetgroup") => owned(&[first]),
-        ("elasticloadbalancing", "loadbalancer") => owned(&[rest.split('/').nth(1).unwrap_or(first)]),
+        ("elasticloadbalancing", "loadbalancer") => match rest.split('/').nth(1) {
+            Some(name) => owned(&[name, rest]),
+            None => owned(&[rest]),
+        },
+        ("route53", "hostedzone") => vec![rest.to_owned(), format!("/hostedzone/{rest}")],
         ("kms", "alias") => owned(&[arn.resource]),
+        ("dynamodb", "table") if last != rest => owned(&[last, rest]),
         (service, _) if SLASHED.contains(&service) || last == rest => owned(&[rest]),
         _ => owned(&[last, rest]),
     };
+    let is_object = arn.kind() == Some(OBJECT);
     names.retain(|name| {
-        name != text && name != "root" && !name.contains('*') && fits(name, REFERENCE_BYTES_MAX)
+        name != text && name != "root" && !is_pattern(name, is_object) && fits(name, REFERENCE_BYTES_MAX)
     });
     names
 }
@@ -109,8 +215,13 @@ fn secret_name(rest: &str) -> Option<&str> {
     let at =
         rest.len().checked_sub(SECRET_SUFFIX_BYTES).filter(|at| *at > 0 && rest.is_char_boundary(*at))?;
     let (name, suffix) = rest.split_at(at);
-    let random = suffix.strip_prefix('-')?;
-    random.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(name)
+    is_secret_suffix(suffix).then_some(name)
+}
+
+/// The URL under which a queue is called.
+fn queue_url(arn: &Arn<'_>) -> String {
+    let end = if arn.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://sqs.{}.{end}/{}/{}", arn.region, arn.account, arn.resource)
 }
 
 /// A log group's ARN has `:*` at its end in some calls and not in others.
@@ -120,141 +231,18 @@ fn log_names(text: &str, rest: &str) -> Vec<String> {
     }
     match rest.strip_suffix(":*") {
         Some(name) => vec![name.to_owned(), text[..text.len() - 2].to_owned()],
-        None => vec![rest.to_owned()],
+        None => vec![rest.to_owned(), format!("{text}:*")],
     }
 }
 
 /// The AWS type of the thing; `aws:{service}` for services not in the table.
 pub(super) fn kind(text: &str) -> String {
-    /// Service, start of the resource, type.
-    const KINDS: [(&str, &str, &str); 22] = [
-        ("ssm", "parameter/", "AWS::SSM::Parameter"),
-        ("ssm", "association/", "AWS::SSM::Association"),
-        ("ssm", "managed-instance-inventory/", "AWS::SSM::ManagedInstanceInventory"),
-        ("ec2", "instance/", "AWS::EC2::Instance"),
-        ("ec2", "subnet/", "AWS::EC2::Subnet"),
-        ("ec2", "vpc/", "AWS::EC2::VPC"),
-        ("iam", "role/", "AWS::IAM::Role"),
-        ("iam", "user/", "AWS::IAM::User"),
-        ("iam", "group/", "AWS::IAM::Group"),
-        ("iam", "policy/", "AWS::IAM::Policy"),
-        ("kms", "key/", "AWS::KMS::Key"),
-        ("kms", "alias/", "AWS::KMS::Alias"),
-        ("lambda", "function:", "AWS::Lambda::Function"),
-        ("dynamodb", "table/", "AWS::DynamoDB::Table"),
-        ("secretsmanager", "secret:", "AWS::SecretsManager::Secret"),
-        ("rds", "db:", "AWS::RDS::DBInstance"),
-        ("rds", "cluster:", "AWS::RDS::DBCluster"),
-        ("rds", "snapshot:", "AWS::RDS::DBSnapshot"),
-        ("logs", "log-group:", "AWS::Logs::LogGroup"),
-        ("cloudtrail", "trail/", "AWS::CloudTrail::Trail"),
-        ("ecr", "repository/", "AWS::ECR::Repository"),
-        ("cloudformation", "stack/", "AWS::CloudFormation::Stack"),
-    ];
     let Some(arn) = Arn::parse(text) else { return "aws:unknown".to_owned() };
-    let known = KINDS.iter().find(|(of, start, _)| *of == arn.service && arn.resource.starts_with(start));
-    match (known, arn.service) {
-        (Some((_, _, kind)), _) => (*kind).to_owned(),
-        (None, "s3") if arn.account.is_empty() && arn.resource.contains('/') => "AWS::S3::Object".to_owned(),
-        (None, "s3") if arn.account.is_empty() => "AWS::S3::Bucket".to_owned(),
-        (None, "sqs") => "AWS::SQS::Queue".to_owned(),
-        (None, "sns") if !arn.resource.contains(':') => "AWS::SNS::Topic".to_owned(),
-        (None, service) => {
-            let kind = format!("aws:{service}");
-            if fits(&kind, TYPE_BYTES_MAX) { kind } else { "aws:unknown".to_owned() }
-        }
+    if let Some(known) = arn.kind() {
+        return known.to_owned();
     }
-}
-
-/// Whose things a record speaks of where it names them by short names.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Scope<'a> {
-    pub(super) region: &'a str,
-    /// Empty if the caller's account is not the one that the record is of.
-    pub(super) account: &'a str,
-}
-
-impl Scope<'_> {
-    fn partition(&self) -> &'static str {
-        match self.region {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        }
-    }
-
-    /// The ARN that a short name makes, where its syntax is certain. IAM's paths are `/` unless the record says otherwise.
-    pub(super) fn arn(&self, kind: &str, name: &str, path: &str) -> Option<String> {
-        let (partition, region, account) = (self.partition(), self.region, self.account);
-        if name.starts_with("arn:") || name.contains(['*', '?']) {
-            return None;
-        }
-        let without_account = match kind {
-            "AWS::S3::Bucket" | "AWS::S3::Object" => Some(format!("arn:{partition}:s3:::{name}")),
-            "AWS::EC2::Image" if !region.is_empty() => {
-                Some(format!("arn:{partition}:ec2:{region}::image/{name}"))
-            }
-            "AWS::EC2::Snapshot" if !region.is_empty() => {
-                Some(format!("arn:{partition}:ec2:{region}::snapshot/{name}"))
-            }
-            _ => None,
-        };
-        if without_account.is_some() || account.is_empty() {
-            return without_account;
-        }
-        let path = if path.starts_with('/') && path.ends_with('/') { path } else { "/" };
-        let global = match kind {
-            "AWS::IAM::Role" => Some("role"),
-            "AWS::IAM::User" => Some("user"),
-            "AWS::IAM::Group" => Some("group"),
-            "AWS::IAM::InstanceProfile" => Some("instance-profile"),
-            _ => None,
-        };
-        if let Some(resource) = global {
-            return Some(format!("arn:{partition}:iam::{account}:{resource}{path}{name}"));
-        }
-        if region.is_empty() {
-            return None;
-        }
-        let one_word = !name.contains([':', '/']);
-        let (service, resource) = match kind {
-            "AWS::KMS::Key" if one_word => ("kms", "key/"),
-            "AWS::KMS::Alias" | "AWS::KMS::Key" if name.starts_with("alias/") => ("kms", ""),
-            "AWS::Lambda::Function" if one_word => ("lambda", "function:"),
-            "AWS::SNS::Topic" if one_word => ("sns", ""),
-            "AWS::SQS::Queue" if one_word => ("sqs", ""),
-            "AWS::DynamoDB::Table" if one_word => ("dynamodb", "table/"),
-            "AWS::RDS::DBInstance" if one_word => ("rds", "db:"),
-            "AWS::RDS::DBCluster" if one_word => ("rds", "cluster:"),
-            "AWS::RDS::DBSnapshot" => ("rds", "snapshot:"),
-            "AWS::Logs::LogGroup" if !name.contains(':') => ("logs", "log-group:"),
-            "AWS::ECR::Repository" => ("ecr", "repository/"),
-            "AWS::SSM::Parameter" if name.starts_with('/') => ("ssm", "parameter"),
-            "AWS::SSM::Parameter" => ("ssm", "parameter/"),
-            "AWS::EC2::Instance" if name.starts_with("i-") => ("ec2", "instance/"),
-            "AWS::EC2::Volume" => ("ec2", "volume/"),
-            "AWS::EC2::SecurityGroup" if name.starts_with("sg-") => ("ec2", "security-group/"),
-            _ => return None,
-        };
-        Some(format!("arn:{partition}:{service}:{region}:{account}:{resource}{name}"))
-    }
-}
-
-/// Name and ARN of a queue from its URL, `https://sqs.{region}.amazonaws.com/{account}/{name}`.
-pub(super) fn queue_names(url: &str) -> Vec<String> {
-    let Some((host, path)) = url.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
-        return Vec::new();
-    };
-    let Some((account, name)) = path.split_once('/') else { return Vec::new() };
-    let mut labels = host.split('.');
-    let region = match (labels.next(), labels.next()) {
-        (Some("sqs"), Some(region)) if region != "amazonaws" => region,
-        (Some(region), Some("queue")) => region,
-        _ => return vec![name.to_owned()],
-    };
-    let scope = Scope { region, account };
-    let arn = scope.arn("AWS::SQS::Queue", name, "");
-    [Some(name.to_owned()), arn].into_iter().flatten().collect()
+    let kind = format!("aws:{}", arn.service);
+    if fits(&kind, TYPE_BYTES_MAX) { kind } else { "aws:unknown".to_owned() }
 }
 
 #[cfg(test)]
@@ -292,7 +280,23 @@ mod tests {
                 &["/aws/lambda/resize", "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/resize"],
             ),
             ("arn:aws:sns:eu-west-1:111122223333:alerts", &["alerts"]),
-            ("arn:aws:sqs:eu-west-1:111122223333:jobs", &["jobs"]),
+            (
+                "arn:aws:sqs:eu-west-1:111122223333:jobs",
+                &["jobs", "https://sqs.eu-west-1.amazonaws.com/111122223333/jobs"],
+            ),
+            (
+                "arn:aws:logs:eu-west-1:111122223333:log-group:app",
+                &["app", "arn:aws:logs:eu-west-1:111122223333:log-group:app:*"],
+            ),
+            ("arn:aws:route53:::hostedzone/Z1", &["Z1", "/hostedzone/Z1"]),
+            (
+                "arn:aws:lambda:eu-west-1:111122223333:layer:tools:3",
+                &["tools", "arn:aws:lambda:eu-west-1:111122223333:layer:tools"],
+            ),
+            (
+                "arn:aws:dynamodb:eu-west-1:111122223333:table/users/index/by-mail",
+                &["by-mail", "users/index/by-mail"],
+            ),
             ("arn:aws:dynamodb:eu-west-1:111122223333:table/users", &["users"]),
             ("arn:aws:rds:eu-west-1:111122223333:db:main", &["main"]),
             ("arn:aws:rds:eu-west-1:111122223333:snapshot:rds:main-2024", &["rds:main-2024"]),
@@ -301,7 +305,10 @@ mod tests {
             ("arn:aws:ecs:eu-west-1:111122223333:service/prod/api", &["api", "prod/api"]),
             ("arn:aws:eks:eu-west-1:111122223333:cluster/prod", &["prod"]),
             ("arn:aws:cloudformation:eu-west-1:111122223333:stack/web/6e1c", &["web"]),
-            ("arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/web/50dc", &["web"]),
+            (
+                "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/web/50dc",
+                &["web", "app/web/50dc"],
+            ),
             ("arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/50dc", &["web"]),
             ("arn:aws:states:eu-west-1:111122223333:stateMachine:orders", &["orders"]),
             ("arn:aws:new-service:eu-west-1:111122223333:thing/x", &["x"]),
@@ -314,39 +321,6 @@ mod tests {
         }
     }
 
-    /// Would catch an ARN of another account, region or partition, and one that is only likely.
-    #[test]
-    fn names_make_arns_where_the_syntax_is_certain() {
-        let scope = Scope { region: "eu-west-1", account: "111122223333" };
-        for (kind, name, path, expected) in [
-            ("AWS::S3::Bucket", "acme-data", "", Some("arn:aws:s3:::acme-data")),
-            ("AWS::IAM::Role", "deploy", "", Some("arn:aws:iam::111122223333:role/deploy")),
-            ("AWS::IAM::User", "ana", "/people/", Some("arn:aws:iam::111122223333:user/people/ana")),
-            ("AWS::KMS::Key", "1234", "", Some("arn:aws:kms:eu-west-1:111122223333:key/1234")),
-            ("AWS::KMS::Key", "alias/main", "", Some("arn:aws:kms:eu-west-1:111122223333:alias/main")),
-            (
-                "AWS::Lambda::Function",
-                "resize",
-                "",
-                Some("arn:aws:lambda:eu-west-1:111122223333:function:resize"),
-            ),
-            ("AWS::Lambda::Function", "111122223333:function:resize", "", None),
-            ("AWS::SSM::Parameter", "/db/x", "", Some("arn:aws:ssm:eu-west-1:111122223333:parameter/db/x")),
-            ("AWS::EC2::Image", "ami-1", "", Some("arn:aws:ec2:eu-west-1::image/ami-1")),
-            ("AWS::SecretsManager::Secret", "prod/db", "", None),
-            ("AWS::IAM::Policy", "inline", "", None),
-        ] {
-            assert_eq!(scope.arn(kind, name, path).as_deref(), expected, "{kind} {name}");
-        }
-        let foreign = Scope { region: "cn-north-1", account: "" };
-        assert_eq!(foreign.arn("AWS::S3::Bucket", "b", "").as_deref(), Some("arn:aws-cn:s3:::b"));
-        assert_eq!(foreign.arn("AWS::IAM::Role", "deploy", ""), None);
-        let queue = ["jobs", "arn:aws:sqs:eu-west-1:111122223333:jobs"];
-        assert_eq!(queue_names("https://sqs.eu-west-1.amazonaws.com/111122223333/jobs"), queue);
-        assert_eq!(queue_names("https://eu-west-1.queue.amazonaws.com/111122223333/jobs"), queue);
-        assert_eq!(queue_names("https://queue.amazonaws.com/111122223333/jobs"), ["jobs"]);
-    }
-
     /// Would catch a role and an instance profile of one name taken for one thing.
     #[test]
     fn an_arn_can_be_things_of_its_own_type_only() {
@@ -357,5 +331,64 @@ mod tests {
         assert!(bucket.can_be("AWS::S3::Bucket"));
         let database = Arn::parse("arn:aws:rds:eu-west-1:1:db:main").unwrap();
         assert!(database.can_be("AWS::RDS::DBInstance") && !database.can_be("AWS::DynamoDB::Table"));
+    }
+
+    /// Would catch two things of one name taken for one, and one thing with and without its version taken for two.
+    #[test]
+    fn arns_of_one_thing_differ_in_versions_only() {
+        let arn = |text: &'static str| Arn::parse(text).unwrap();
+        for (one, other, expected) in [
+            (
+                "arn:aws:lambda:eu-west-1:1:function:resize",
+                "arn:aws:lambda:eu-west-1:1:function:resize:live",
+                true,
+            ),
+            ("arn:aws:logs:eu-west-1:1:log-group:app", "arn:aws:logs:eu-west-1:1:log-group:app:*", true),
+            (
+                "arn:aws:secretsmanager:eu-west-1:1:secret:db",
+                "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf",
+                true,
+            ),
+            ("arn:aws:ecs:eu-west-1:1:service/api", "arn:aws:ecs:eu-west-1:1:service/prod/api", true),
+            ("arn:aws:ecs:eu-west-1:1:service/test/api", "arn:aws:ecs:eu-west-1:1:service/prod/api", false),
+            (
+                "arn:aws:lambda:eu-west-1:1:function:resize",
+                "arn:aws:lambda:eu-west-1:1:function:resize2",
+                false,
+            ),
+            ("arn:aws:iam::1:role/deploy", "arn:aws:iam::2:role/deploy", false),
+            ("arn:aws:iam::1:role/a/deploy", "arn:aws:iam::1:role/b/deploy", false),
+            ("arn:aws:sns:eu-west-1:1:alerts", "arn:aws:sns:eu-west-2:1:alerts", false),
+        ] {
+            assert_eq!(arn(one).is_of_same(&arn(other)), expected, "{one} {other}");
+        }
+    }
+
+    /// Would catch a thing that is not found by what was done to a part of it.
+    #[test]
+    fn parts_have_wholes() {
+        for (arn, expected) in [
+            ("arn:aws:s3:::acme-data/2024/q1.pdf", Some("arn:aws:s3:::acme-data")),
+            (
+                "arn:aws:dynamodb:eu-west-1:1:table/users/index/by-mail",
+                Some("arn:aws:dynamodb:eu-west-1:1:table/users"),
+            ),
+            ("arn:aws:sns:eu-west-1:1:alerts:8a2f", Some("arn:aws:sns:eu-west-1:1:alerts")),
+            ("arn:aws:ecs:eu-west-1:1:service/prod/api", Some("arn:aws:ecs:eu-west-1:1:cluster/prod")),
+            (
+                "arn:aws:elasticloadbalancing:eu-west-1:1:listener/app/web/50dc/f2f7",
+                Some("arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/web/50dc"),
+            ),
+            ("arn:aws:s3:::acme-data", None),
+            ("arn:aws:dynamodb:eu-west-1:1:table/users", None),
+            ("arn:aws:ecs:eu-west-1:1:service/api", None),
+            ("arn:aws:iam::1:role/ci/deploy", None),
+        ] {
+            assert_eq!(parent(arn).as_deref(), expected, "{arn}");
+        }
+        assert!(
+            is_of_thing("arn:aws:logs:eu-west-1:1:log-group:app:*") && !is_of_thing("arn:aws:iam::1:role/*")
+        );
+        assert!(!is_of_thing("arn:aws:iam::1:root") && !is_of_thing("deploy"));
     }
 }

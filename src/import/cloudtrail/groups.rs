@@ -5,14 +5,25 @@
 //! is before `Name`, `Id`, `Identifier`, `Url` or `Arn` is the same word (the object's own name counts as none); a group says
 //! nothing about things whose type its word does not fit.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
-use super::{arn::Arn, plain};
+use super::{arn::Arn, kinds, plain};
 use crate::{import::members::fits, limits::NAME_BYTES_MAX};
 
 /// Deeper objects (policies, filters) name other things.
 const DEPTH_MAX: usize = 4;
 const ENDINGS: [&str; 6] = ["arn", "identifier", "name", "id", "url", "uri"];
+/// Words that mean the same thing as another one.
+const SYNONYMS: [(&str, &str); 4] = [
+    ("dbiresource", "dbinstance"),
+    ("dbclusterresource", "dbcluster"),
+    ("allocation", "eip"),
+    ("key", "keypair"),
+];
+/// Groups are looked through one by one if there are no more.
+const SCANNED_MAX: usize = 16;
 
 struct Group<'a> {
     /// The word before the ending, plain: `role`; for an object's own `name`, `id` and `arn` the object's name, if it has one.
@@ -25,6 +36,8 @@ struct Group<'a> {
 pub(super) struct Groups<'a> {
     groups: Vec<Group<'a>>,
     arns: Vec<&'a str>,
+    /// The groups that a text is in, if there are too many to look through.
+    by_text: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Groups<'a> {
@@ -32,6 +45,17 @@ impl<'a> Groups<'a> {
     pub(super) fn read(&mut self, value: &'a Value) {
         if let Value::Object(members) = value {
             self.read_object(members, "", DEPTH_MAX);
+        }
+    }
+
+    /// To be called when everything is read.
+    pub(super) fn index(&mut self) {
+        if self.groups.len() > SCANNED_MAX {
+            for (at, group) in self.groups.iter().enumerate() {
+                for text in &group.texts {
+                    self.by_text.entry(text).or_default().push(at);
+                }
+            }
         }
     }
 
@@ -57,15 +81,27 @@ impl<'a> Groups<'a> {
     /// Other names of what is called `name`, if its type can be what the group's word says.
     pub(super) fn names_of(&self, kind: &str, name: &str) -> impl Iterator<Item = &'a str> {
         let fits_kind = |word: &str| {
-            let thing = plain(kind.rsplit("::").next().unwrap_or_default());
+            let thing = plain(kinds::noun(kind));
             word.is_empty() || thing.contains(word) || word.contains(&thing)
         };
         let of_kind = |text: &str| Arn::parse(text).is_none_or(|arn| arn.can_be(kind));
-        let groups = self.groups.iter().filter(|group| group.texts.contains(&name) && fits_kind(&group.word));
-        let texts: Vec<&'a str> = groups
-            .flat_map(|group| group.texts.iter().copied())
-            .filter(|text| *text != name && of_kind(text))
-            .collect();
+        let mut texts: Vec<&'a str> = Vec::new();
+        let mut add = |group: &Group<'a>| {
+            if group.texts.contains(&name) && fits_kind(&group.word) {
+                let others = group.texts.iter().copied().filter(|text| *text != name && of_kind(text));
+                others.for_each(|text| {
+                    if !texts.contains(&text) {
+                        texts.push(text);
+                    }
+                });
+            }
+        };
+        if self.by_text.is_empty() {
+            self.groups.iter().for_each(add);
+        } else {
+            let groups = self.by_text.get(name).map_or(&[][..], Vec::as_slice);
+            groups.iter().for_each(|at| add(&self.groups[*at]));
+        }
         texts.into_iter()
     }
 
@@ -101,15 +137,20 @@ impl<'a> Groups<'a> {
 /// The word before the ending of a member's name; `None` if the member does not name anything.
 fn word(member: &str, own: &str) -> Option<String> {
     // Only names that end in one of the letters of the endings can be any of them.
-    if !member.ends_with(['n', 'N', 'r', 'R', 'e', 'E', 'd', 'D', 'l', 'L', 'i', 'I']) {
+    if !member.ends_with(['n', 'N', 'r', 'R', 'e', 'E', 'd', 'D', 'l', 'L', 'i', 'I', 'p', 'P']) {
         return None;
     }
     let member = plain(member);
-    let ending = ENDINGS.iter().find(|ending| member.ends_with(**ending))?;
-    match member.strip_suffix(ending)? {
-        // An address of its own is rather another thing's.
-        "" if matches!(*ending, "url" | "uri") => None,
-        "" => Some(own.to_owned()),
-        word => Some(word.to_owned()),
+    if member == "publicip" {
+        return Some("eip".to_owned());
     }
+    let ending = ENDINGS.iter().find(|ending| member.ends_with(**ending))?;
+    let word = match member.strip_suffix(ending)? {
+        // An address of its own is rather another thing's.
+        "" if matches!(*ending, "url" | "uri") => return None,
+        "" => own,
+        word => word,
+    };
+    let synonym = SYNONYMS.iter().find(|(of, _)| *of == word);
+    Some(synonym.map_or(word, |(_, word)| word).to_owned())
 }

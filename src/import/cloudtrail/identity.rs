@@ -13,6 +13,7 @@
 //! | `AWSAccount` | `account` (of another company or department: its number is all that is known) | |
 //! | `AWSService`, or none but `invokedBy` | `service`, by its host name | |
 //! | none at all, in events of services and insights | `service`: the one that wrote the record (not in sign-ins: who signed in is not known) | |
+//! | another type of an application's own events with `User` or `Identity` in it | `user` | |
 //! | anything else that names somebody | `unknown`, by that name | |
 //! | whatever names nobody | `unknown`, with the id `unknown` | |
 //!
@@ -116,6 +117,12 @@ fn kind(identity: &Map<String, Value>) -> &'static str {
         Some("FederatedUser" | "SAMLUser" | "WebIdentityUser") => "federated_user",
         Some("AWSAccount") => "account",
         Some("AWSService") => "service",
+        // `CustomUserIdentity`: only applications that write their own events say more about a user there.
+        Some(other)
+            if identity.contains_key("details") && (other.contains("User") || other.contains("Identity")) =>
+        {
+            "user"
+        }
         None if text(identity, "invokedBy").is_some() => "service",
         Some(_) | None => UNKNOWN,
     }
@@ -169,7 +176,10 @@ fn name(rest: &mut Map<String, Value>, kind: &str, id: &str, hints: Hints<'_>) -
         let session = id.split_once(':')?.1;
         return (!id.starts_with("arn:") && fits(session, NAME_BYTES_MAX)).then(|| session.to_owned());
     }
-    (kind == "user").then_some(hints.user_name).flatten().map(str::to_owned)
+    let detailed = ["userName", "username", "name", "displayName"];
+    let detailed = detailed.iter().find_map(|member| text_at(rest, &["details", member]));
+    let detailed = detailed.filter(|name| !nobody(name) && fits(name, NAME_BYTES_MAX));
+    (kind == "user").then(|| hints.user_name.or(detailed)).flatten().map(str::to_owned)
 }
 
 fn on_behalf_of(identity: &Map<String, Value>, kind: &str) -> Option<Value> {

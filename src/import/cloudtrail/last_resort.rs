@@ -1,37 +1,14 @@
 //! What a call was about, where nothing that is certain says it.
 //!
-//! In: the parameters and the answer of a call, and its name. Out: targets by members such as `name`, `id` or `cluster`, of the type in
+//! In: the parameters and the answer of a call, and its name. Out: targets by members such as `name`, `id` or `jobName`, of the type in
 //! the table below, else `aws.{service}.{noun}` (`aws.apprunner.Service` of `DeleteService`). Guaranteed: only asked where no
 //! other rule has found a target; lists and searches are about no thing that they name by `name` or `id`.
 
 use serde_json::Value;
 
-use super::{
-    fits,
-    groups::Groups,
-    plain,
-    targets::{kind_of_ec2, visit},
-    things::Things,
-};
+use super::{fits, groups::Groups, kinds, plain, things::Things};
 use crate::limits::{NAME_BYTES_MAX, TYPE_BYTES_MAX};
 
-/// Service, parameter, and the type of what it names.
-const MEMBERS: [(&str, &str, &str); 14] = [
-    ("eks", "clusterName", "AWS::EKS::Cluster"),
-    ("ecs", "cluster", "AWS::ECS::Cluster"),
-    ("ecs", "clusterName", "AWS::ECS::Cluster"),
-    ("redshift", "clusterIdentifier", "AWS::Redshift::Cluster"),
-    ("route53", "hostedZoneId", "AWS::Route53::HostedZone"),
-    ("monitoring", "alarmName", "AWS::CloudWatch::Alarm"),
-    ("monitoring", "alarmNames", "AWS::CloudWatch::Alarm"),
-    ("autoscaling", "autoScalingGroupName", "AWS::AutoScaling::AutoScalingGroup"),
-    ("elasticloadbalancing", "targetGroupArn", "AWS::ElasticLoadBalancingV2::TargetGroup"),
-    ("organizations", "accountId", "AWS::Organizations::Account"),
-    ("iam", "accountAlias", "aws.iam.AccountAlias"),
-    ("events", "rule", "AWS::Events::Rule"),
-    ("ssm", "target", "aws.ssm.ManagedInstance"),
-    ("apigateway", "restApiId", "AWS::ApiGateway::RestApi"),
-];
 /// Service, noun of the event's name, and the type.
 const NOUNS: [(&str, &str, &str); 10] = [
     ("eks", "Cluster", "AWS::EKS::Cluster"),
@@ -61,14 +38,7 @@ pub(super) fn add(
     things: &mut Things,
 ) {
     let Some(members) = parameters.as_object() else { return };
-    for (_, member, kind) in MEMBERS.iter().filter(|(of, ..)| *of == service) {
-        visit(parameters, member, &mut |name| {
-            let kind =
-                if *member == "target" && name.starts_with("i-") { "AWS::EC2::Instance" } else { kind };
-            things.add(kind, name, groups);
-        });
-    }
-    if !things.is_empty() || LOOKING.iter().any(|verb| event_name.starts_with(verb)) {
+    if LOOKING.iter().any(|verb| event_name.starts_with(verb)) {
         return;
     }
     let noun = noun(event_name);
@@ -78,8 +48,8 @@ pub(super) fn add(
         if is_of(&plain(member), &noun) {
             visit(value, "", &mut |name| {
                 // EC2's ids say what they are of.
-                let by_id = if service == "ec2" { kind_of_ec2(name) } else { "aws:ec2" };
-                things.add(if by_id == "aws:ec2" { &kind } else { by_id }, name, groups);
+                let by_id = if service == "ec2" { kinds::of_ec2(name) } else { kinds::EC2 };
+                things.add(if by_id == kinds::EC2 { &kind } else { by_id }, name, groups);
             });
         }
     }
@@ -124,4 +94,19 @@ fn kind(service: &str, noun: &str) -> String {
     let kind = if noun.is_empty() { format!("aws:{service}") } else { format!("aws.{service}.{noun}") };
     let usable = !service.is_empty() && fits(&kind, TYPE_BYTES_MAX.min(NAME_BYTES_MAX));
     if usable { kind } else { "aws:unknown".to_owned() }
+}
+
+/// Calls `found` with each text at `path`, in any array on the way or at its end.
+fn visit(value: &Value, path: &str, found: &mut impl FnMut(&str)) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| visit(item, path, found)),
+        Value::Object(members) if !path.is_empty() => {
+            let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+            if let Some(member) = members.get(first) {
+                visit(member, rest, found);
+            }
+        }
+        Value::String(text) if path.is_empty() && fits(text, NAME_BYTES_MAX) => found(text),
+        _ => {}
+    }
 }

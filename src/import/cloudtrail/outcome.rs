@@ -7,7 +7,7 @@
 //! | `errorCode` | `denied` for lack of permission, else `failure`; as a status code what HTTP means by it (`200` is a success); `0` is no error |
 //! | `errorMessage` without a code | `failure` |
 //! | `serviceEventDetails` | the event's own name (`{"CredentialVerification": "Failure"}`), `result`, `status`, `state`, `statusCode`, `success`, …, and error codes, at any depth and in lists |
-//! | `responseElements` | of sign-ins and events of services the same; of API calls `_return`, the event's own name, `status`, `statusCode`, error codes, and lists and numbers of what failed (`unknown`: some of it was done), also in an object `…Response` around them, or one that is the event's name and `Result`. `status: "REJECTED"` and the like are states of a thing and no results |
+//! | `responseElements` | of sign-ins and events of services the same; of API calls `_return`, the event's own name, and lists and numbers of what failed (`unknown`: some of it was done); of calls that change something also `status`, `statusCode`, `success`, error codes and reasons of failure; also in an object `…Response` around them, or one that is the event's name and `Result` or `Status`. `status: "REJECTED"` and the like are states of a thing and no results, and so is any status that a call only reads |
 //! | `additionalEventData` | the same at its top level, and in its `responseParameters` (sign-ins of Cognito) |
 //!
 //! Where nothing tells it: an API call or an action in the console is a `success`, since AWS writes an error code for all
@@ -83,6 +83,9 @@ const PARTS: [&str; 3] = ["failed", "unprocessed", "unsuccessful"];
 const PARTS_ENDINGS: [&str; 4] = ["errors", "failures", "errorentries", "errorlist"];
 /// Words that a `status` in an answer says of a thing (`RejectGrant` makes a grant `REJECTED`), [`plain`].
 const STATES: [&str; 6] = ["rejected", "reject", "blocked", "expired", "aborted", "abandoned"];
+/// How calls begin that only read.
+const READING: [&str; 9] =
+    ["Describe", "Get", "List", "BatchGet", "Lookup", "Search", "Head", "Query", "Scan"];
 /// Results lie no deeper in details.
 const DEPTH_MAX: usize = 4;
 
@@ -119,13 +122,14 @@ fn ending(rest: &Map<String, Value>, code: &str, message: &str) -> Option<Ending
     // Records had no type before version 1.02; all were calls.
     let is_call =
         matches!(kind, Some("AwsApiCall" | "AwsConsoleAction")) || (kind.is_none() && !event.is_empty());
+    let reads = only_reads(rest, is_call);
     let found = [
         of_error(code),
         // What went well has no message.
         (code.is_empty() && !message.is_empty()).then_some(Ending::Failure),
         rest.get("serviceEventDetails").and_then(|details| of_details(details, &event, DEPTH_MAX)),
         rest.get("responseElements").and_then(|answer| match answer {
-            Value::Object(members) if is_call => of_answer(members, &event),
+            Value::Object(members) if is_call => of_answer(members, &event, reads),
             // `{"ConsoleLogin": "Failure"}`: whatever the member is called, it is the answer.
             Value::Object(members) if kind == Some("AwsConsoleSignIn") => {
                 members.values().filter_map(results::of).max()
@@ -207,32 +211,74 @@ fn error_object(name: &str, value: &Value) -> Option<Ending> {
     code.and_then(|(_, code)| of_error(&code_text(Some(code)))).or(Some(Ending::Failure))
 }
 
+/// Whether a call changes nothing: then its answer describes things, which may have failed long before.
+fn only_reads(rest: &Map<String, Value>, is_call: bool) -> bool {
+    match rest.get("readOnly") {
+        Some(Value::Bool(reads)) => *reads,
+        Some(Value::String(text)) if matches!(text.as_str(), "true" | "false") => text == "true",
+        // Records had no such member before version 1.01.
+        _ => {
+            let name = rest.get("eventName").and_then(Value::as_str).unwrap_or_default();
+            is_call && READING.iter().any(|verb| name.starts_with(verb))
+        }
+    }
+}
+
 /// What the answer to a call tells about it. The state of a thing that it describes is no result of the call.
-fn of_answer(members: &Map<String, Value>, event: &str) -> Option<Ending> {
+fn of_answer(members: &Map<String, Value>, event: &str, reads: bool) -> Option<Ending> {
     let found = members.iter().filter_map(|(member, value)| {
         let name = plain(member);
-        if let Some(error) = error_object(&name, value) {
+        let of_call = match name.as_str() {
+            _ if tells_parts(&name) && !value.is_boolean() => {
+                return has_parts(value).then_some(Ending::Partial);
+            }
+            "return" | "returnvalue" => return worse(value),
+            "responsemetadata" => return of_answer(value.as_object()?, "", reads),
+            _ if value.is_object() && is_wrapper(&name, event) => {
+                return of_answer(value.as_object()?, event, reads);
+            }
+            _ if !event.is_empty() && name == event => return results::of(value),
+            name => name,
+        };
+        if reads {
+            return None;
+        }
+        if let Some(error) = error_object(of_call, value) {
             return Some(error);
         }
-        match name.as_str() {
-            _ if tells_parts(&name) => has_parts(value).then_some(Ending::Partial),
-            _ if value.is_object() && is_wrapper(&name, event) => of_answer(value.as_object()?, event),
-            "status" if value.as_str().is_some_and(|text| STATES.contains(&plain(text).as_str())) => None,
-            "errorcode" | "error" => of_error(&code_text(Some(value))),
-            "return" | "success" | "statuscode" | "httpstatuscode" | "status" | "result" => {
-                results::of(value).filter(|ending| *ending != Ending::Success)
+        match of_call {
+            _ if value.is_object() && is_status_of(of_call, event) => {
+                let state = |name: &str| matches!(plain(name).as_str(), "state" | "status" | "failurereason");
+                let told = value.as_object()?.iter().filter(|(name, _)| state(name));
+                told.filter_map(|(_, value)| worse(value)).max()
             }
-            "responsemetadata" => of_answer(value.as_object()?, ""),
-            _ if !event.is_empty() && name == event => results::of(value),
+            "status" if value.as_str().is_some_and(|text| STATES.contains(&plain(text).as_str())) => None,
+            "errorcode" | "error" | "failurecode" | "failurereason" => of_error(&code_text(Some(value))),
+            "errormessage" | "failuremessage" => {
+                value.as_str().filter(|text| !text.is_empty()).map(|_| Ending::Failure)
+            }
+            "failed" => (value == &Value::Bool(true)).then_some(Ending::Failure),
+            "success" | "succeeded" | "successful" | "issuccess" | "issuccessful" | "statuscode"
+            | "httpstatuscode" | "status" | "result" => worse(value),
             _ => None,
         }
     });
     found.max()
 }
 
+/// A result that is no success: a call that says it of a part of itself may have failed in another.
+fn worse(value: &Value) -> Option<Ending> {
+    results::of(value).filter(|ending| *ending != Ending::Success)
+}
+
 /// `CreateFlowLogsResponse`; what else is a result may be what the call was asked for.
 fn is_wrapper(name: &str, event: &str) -> bool {
     name.ends_with("response") || (!event.is_empty() && name.strip_prefix(event) == Some("result"))
+}
+
+/// `createAccountStatus` of `CreateAccount`: how the call goes, as an object.
+fn is_status_of(name: &str, event: &str) -> bool {
+    !event.is_empty() && name.strip_prefix(event) == Some("status")
 }
 
 fn tells_parts(name: &str) -> bool {

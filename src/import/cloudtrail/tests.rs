@@ -1,7 +1,10 @@
 //! Tests of the mapping of CloudTrail records: over records of our own making, and over the real files of an
 //! attack exercise where they lie beside the repository.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::*;
 use crate::{
@@ -65,6 +68,42 @@ pub(super) fn assert_nothing_lost(record: &Value) {
         let is_time = record["eventTime"] == leaf.as_str();
         assert!(in_action || in_reason || is_time, "{leaf:?} of {record} is lost in {event}");
     }
+}
+
+/// The events of a file of a case, in its order.
+pub(super) fn case(path: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases").join(path);
+    let mut text = std::fs::read(&path).unwrap();
+    if path.extension().is_some_and(|ending| ending == "gz") {
+        let mut plain = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(text.as_slice()), &mut plain)
+            .unwrap();
+        text = plain;
+    }
+    let values: Vec<Value> =
+        serde_json::Deserializer::from_slice(&text).into_iter().map(|value| value.unwrap()).collect();
+    let records = values.into_iter().flat_map(|mut value| match value["Records"].take() {
+        Value::Array(records) => records,
+        _ => vec![value],
+    });
+    let map = |record: Value| {
+        assert_nothing_lost(&record);
+        event(record).unwrap().into()
+    };
+    records.map(map).collect()
+}
+
+pub(super) fn result(event: &Value) -> &str {
+    event["outcome"]["result"].as_str().unwrap()
+}
+
+/// Whether the event is found by a target's id or another name.
+pub(super) fn found_by(event: &Value, name: &str) -> bool {
+    let targets = event["targets"].as_array().map_or(&[][..], Vec::as_slice);
+    let has = |value: &Value| value == name;
+    targets.iter().any(|target| {
+        has(&target["id"]) || target["aliases"].as_array().is_some_and(|aliases| aliases.iter().any(has))
+    })
 }
 
 fn real_files() -> Option<PathBuf> {

@@ -12,7 +12,7 @@ use crate::import::{
 };
 
 /// The members of a record, in CloudTrail's spelling.
-pub(in crate::import) const MEMBERS: [&str; 31] = [
+pub(in crate::import) const MEMBERS: [&str; 32] = [
     "addendum",
     "additionalEventData",
     "apiVersion",
@@ -22,6 +22,7 @@ pub(in crate::import) const MEMBERS: [&str; 31] = [
     "errorMessage",
     "eventCategory",
     "eventContext",
+    "eventData",
     "eventID",
     "eventName",
     "eventSource",

@@ -6,8 +6,7 @@
 //! | `repositories_added_names`, `repositories_removed_names`, `repository_names` (copied) | `repo`, by name | the number at the same place of `repositories_added`, `repositories_removed`, `repository_ids` (copied) |
 //! | `team` | `team`, by `organisation/name`; `team_id` is its metadata | `team_id`; in `team.rename` `old_name` |
 //! | `target_login`, `blocked_user` | `user`, by login | |
-//! | `hook_id`, `ruleset_id`, `workflow_id`, `workflow_run_id`, `runner_id`, `runner_group_id`, `project_id`, `pull_request_id`, `environment_name`, `deploy_key_fingerprint` | by that, with the name where the log has one | the name |
-//! | `oauth_application_id` of `oauth…` actions, `integration` of `integration…` actions | `oauth_application`, `integration` | `oauth_application_name`, `integration_id` |
+//! | `hook_id`, `ruleset_id`, `workflow_id`, `runner_id`, `key` of a secret, `fingerprint` of a key, … | what the private `things` module says, by that, with the name where the log has one | the name, and what else the log calls it |
 //! | `user`, `user_id` | `user`, by the number if there is one (its actor's, if that is the user), else by login | the login |
 //! | `business` of `business…` and `enterprise…` actions, or if nothing else is named | `business` | `business_id` |
 //! | `org` of `org…` actions, or if nothing else is named (copied) | `org` | `org_id` |
@@ -19,59 +18,15 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use super::things::{self, Thing};
 use crate::{
     import::{
-        members::{fits, put, take_reference, take_text},
+        members::{fits, put, take_reference, take_text, text_at},
         names::put_aliases,
     },
     limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX},
 };
 
-/// A thing by the member that identifies it.
-struct Thing {
-    kind: &'static str,
-    id: &'static str,
-    /// The member that names it, if that is another one.
-    name: &'static str,
-    /// A member that is kept with it, and another name of it.
-    number: &'static str,
-    /// A member that is another name of it and stays where it is.
-    other: &'static str,
-    /// How its actions begin, if the member says something else in others.
-    only: &'static str,
-}
-
-const fn thing(kind: &'static str, id: &'static str) -> Thing {
-    Thing { kind, id, name: "", number: "", other: "", only: "" }
-}
-
-const THINGS: [Thing; 17] = [
-    Thing { number: "repo_id", other: "repository_id", ..thing("repo", "repo") },
-    Thing { number: "repository_id", ..thing("repo", "repository") },
-    Thing { number: "team_id", ..thing("team", "team") },
-    thing("user", "target_login"),
-    thing("user", "blocked_user"),
-    thing("hook", "hook_id"),
-    Thing { name: "ruleset_name", ..thing("ruleset", "ruleset_id") },
-    thing("workflow", "workflow_id"),
-    thing("workflow_run", "workflow_run_id"),
-    Thing { name: "runner_name", ..thing("runner", "runner_id") },
-    Thing { name: "runner_group_name", ..thing("runner_group", "runner_group_id") },
-    Thing { name: "project_name", ..thing("project", "project_id") },
-    Thing {
-        name: "pull_request_title",
-        other: "pull_request_url",
-        ..thing("pull_request", "pull_request_id")
-    },
-    thing("environment", "environment_name"),
-    thing("deploy_key", "deploy_key_fingerprint"),
-    Thing {
-        name: "oauth_application_name",
-        only: "oauth",
-        ..thing("oauth_application", "oauth_application_id")
-    },
-    Thing { only: "integration", other: "integration_id", ..thing("integration", "integration") },
-];
 /// Lists of repositories that an action is about: of their names, and of their numbers.
 const REPOSITORIES: [(&str, &str); 3] = [
     ("repositories_added_names", "repositories_added"),
@@ -89,20 +44,25 @@ pub(super) fn take(
     org: Option<&str>,
 ) -> Vec<Value> {
     let mut targets: Vec<Value> = Vec::new();
-    for thing in &THINGS {
-        let repeated = thing.id == "repository" && targets.iter().any(|target| target["type"] == "repo");
-        if action.starts_with(thing.only) && !repeated {
-            targets.extend(take_thing(rest, thing, action));
+    let mut needs_org = true;
+    for thing in things::of(action, rest) {
+        let repeated = thing.again && targets.iter().any(|target| target["type"] == thing.kind);
+        if !repeated && let Some(target) = take_thing(rest, thing, action) {
+            needs_org &= thing.needs_org;
+            targets.push(target);
         }
     }
+    let named = targets.len();
     add_repositories(rest, &mut targets);
     targets.extend(take_user(rest, actor));
+    needs_org &= targets.len() == named;
     let about_business = action.starts_with("business") || action.starts_with("enterprise");
-    if about_business || (targets.is_empty() && org.is_none()) {
+    if about_business || (needs_org && org.is_none()) {
         let business = take_text(rest, "business", REFERENCE_BYTES_MAX);
+        needs_org &= business.is_none();
         targets.extend(business.map(|id| account("business", &id, rest.get("business_id"))));
     }
-    if action.starts_with("org") || targets.is_empty() {
+    if action.starts_with("org") || needs_org {
         targets.extend(org.map(|id| account("org", id, rest.get("org_id"))));
     }
     // A stable sort: only what the action is about changes its place.
@@ -115,18 +75,32 @@ fn is_about(action: &str, kind: &str) -> bool {
 }
 
 fn take_thing(rest: &mut Map<String, Value>, thing: &Thing, action: &str) -> Option<Value> {
-    let id = take_reference(rest, thing.id, REFERENCE_BYTES_MAX)?;
-    let earlier = earlier_names(rest, thing.kind, &id, action);
+    let id = thing.ids.iter().find_map(|member| take_reference(rest, member, REFERENCE_BYTES_MAX))?;
+    let mut others = earlier_names(rest, thing.kind, &id, action);
+    let members = thing.ids.iter().chain(thing.others).chain([&thing.number]);
+    others.splice(0..0, members.filter_map(|member| rest.get(*member).and_then(reference)));
+    match thing.kind {
+        "protected_branch" | "branch" => others.extend(other_branch(&id)),
+        "hook" => others.extend(text_at(rest, &["config", "url"]).map(str::to_owned)),
+        _ => {}
+    }
     let mut target = Map::from_iter([("type".to_owned(), thing.kind.into()), ("id".to_owned(), id.into())]);
     let name = take_text(rest, thing.name, NAME_BYTES_MAX);
-    let others = [thing.number, thing.other].map(|member| rest.get(member).and_then(reference));
-    let others = others.iter().flatten();
-    put_aliases(&mut target, name.iter().chain(others).chain(&earlier).map(String::as_str));
+    put_aliases(&mut target, name.iter().chain(&others).map(String::as_str));
     put(&mut target, "name", name);
     if let Some(number) = rest.remove(thing.number) {
         target.insert("metadata".into(), json!({thing.number: number}));
     }
     Some(target.into())
+}
+
+/// `refs/heads/main` of `main`, and the other way round: pushes have the one and settings the other.
+fn other_branch(name: &str) -> Option<String> {
+    match name.strip_prefix("refs/heads/") {
+        Some(short) => Some(short.to_owned()),
+        None if name.starts_with("refs/") => None,
+        None => Some(format!("refs/heads/{name}")),
+    }
 }
 
 /// What a thing was called until this event: `old_name` of `repo.rename`, which has no owner, also with the owner.

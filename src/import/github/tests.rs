@@ -334,3 +334,166 @@ fn status_codes_with_a_decimal_point_are_status_codes() {
         assert_eq!(event["outcome"]["result"], expected, "{code}");
     }
 }
+
+/// Would catch a thing of GitHub's that an event is about and that has no target, or is found by one of its names only.
+#[test]
+fn things_of_all_actions_are_targets() {
+    for (members, kind, names) in [
+        (
+            json!({"action": "protected_branch.update_admin_enforced", "name": "main", "repo": "acme/a"}),
+            "protected_branch",
+            vec!["main", "refs/heads/main"],
+        ),
+        (
+            json!({"action": "protected_branch.policy_override", "branch": "refs/heads/main", "repo": "acme/a"}),
+            "protected_branch",
+            vec!["main", "refs/heads/main"],
+        ),
+        (
+            json!({"action": "repo.rename_branch", "old_branch": "master", "new_branch": "main"}),
+            "branch",
+            vec!["main", "master", "refs/heads/main"],
+        ),
+        (json!({"action": "org.update_actions_secret", "key": "TOKEN"}), "secret", vec!["TOKEN"]),
+        (
+            json!({"action": "repo.create_integration_secret", "key": "TOKEN", "integration": "dependabot"}),
+            "secret",
+            vec!["TOKEN"],
+        ),
+        (
+            json!({"action": "environment.remove_actions_secret", "key": "TOKEN", "environment_name": "prod"}),
+            "environment",
+            vec!["prod"],
+        ),
+        (
+            json!({"action": "enterprise.create_actions_variable", "key": "REGION"}),
+            "variable",
+            vec!["REGION"],
+        ),
+        (
+            json!({"action": "public_key.create", "title": "laptop", "key": "ssh-ed25519 AAAA", "fingerprint": "SHA256:x"}),
+            "public_key",
+            vec!["SHA256:x", "laptop", "ssh-ed25519 AAAA"],
+        ),
+        (json!({"action": "gpg_key.create", "key_id": "ABCD"}), "gpg_key", vec!["ABCD"]),
+        (
+            json!({"action": "codespaces.connect", "name": "ana-x1", "owner": "ana", "repo": "acme/a"}),
+            "codespace",
+            vec!["ana-x1"],
+        ),
+        (
+            json!({"action": "environment.create", "name": "prod", "repo": "acme/a"}),
+            "environment",
+            vec!["prod"],
+        ),
+        (
+            json!({"action": "workflows.completed_workflow_run", "name": "ci", "workflow_id": 4, "workflow_run_id": 5}),
+            "workflow",
+            vec!["4", "ci"],
+        ),
+        (
+            json!({"action": "workflows.completed_workflow_run", "name": "ci", "workflow_id": 4, "workflow_run_id": 5}),
+            "workflow_run",
+            vec!["5"],
+        ),
+        (
+            json!({"action": "hook.create", "hook_id": 3, "config": {"url": "https://ci.example", "secret": "x"}}),
+            "hook",
+            vec!["3", "https://ci.example"],
+        ),
+        (
+            json!({"action": "org.runner_group_created", "runner_group_id": 5, "name": "gpu"}),
+            "runner_group",
+            vec!["5", "gpu"],
+        ),
+        (json!({"action": "enterprise.runner_group_removed", "name": "gpu"}), "runner_group", vec!["gpu"]),
+        (
+            json!({"action": "org.register_self_hosted_runner", "runner_id": 6, "runner_name": "r1"}),
+            "runner",
+            vec!["6", "r1"],
+        ),
+        (
+            json!({"action": "enterprise_team.create", "enterprise_team": "ops", "enterprise_team_id": 7}),
+            "enterprise_team",
+            vec!["ops", "7"],
+        ),
+        (
+            json!({"action": "org.oauth_app_access_approved", "oauth_application": "ci", "oauth_application_id": 4}),
+            "oauth_application",
+            vec!["ci", "4"],
+        ),
+        (
+            json!({"action": "marketplace_listing.approve", "marketplace_listing": "ci", "integration": "ci-app"}),
+            "integration",
+            vec!["ci-app"],
+        ),
+        (
+            json!({"action": "packages.package_version_published", "package": "api", "version": "1.0"}),
+            "package",
+            vec!["api"],
+        ),
+        (
+            json!({"action": "release.create", "tag_name": "v2", "name": "Two", "repo": "acme/a"}),
+            "release",
+            vec!["v2", "Two"],
+        ),
+        (
+            json!({"action": "milestone.destroy", "milestone_id": 8, "title": "v2", "repo": "acme/a"}),
+            "milestone",
+            vec!["8", "v2"],
+        ),
+        (
+            json!({"action": "discussion_post.destroy", "number": 3, "title": "Hi", "team": "acme/ops"}),
+            "discussion",
+            vec!["3", "Hi"],
+        ),
+        (
+            json!({"action": "external_group.link", "external_group": "ops", "external_group_id": 9, "scim_group_id": "s-1"}),
+            "external_group",
+            vec!["ops", "9", "s-1"],
+        ),
+        (
+            json!({"action": "external_identity.deprovision", "user": "ben", "external_identity_nameid": "ben@acme.example"}),
+            "external_identity",
+            vec!["ben@acme.example"],
+        ),
+        (
+            json!({"action": "external_identity.provision", "scim_user_id": "s-2", "external_identity_username": "ben"}),
+            "external_identity",
+            vec!["s-2", "ben"],
+        ),
+        (
+            json!({"action": "personal_access_token.access_revoked", "user_programmatic_access_id": 6, "user_programmatic_access_name": "ci"}),
+            "personal_access_token",
+            vec!["6", "ci"],
+        ),
+        (
+            json!({"action": "ip_allow_list_entry.create", "ip_allow_list_entry": "203.0.113.0/24"}),
+            "ip_allow_list_entry",
+            vec!["203.0.113.0/24"],
+        ),
+        (
+            json!({"action": "secret_scanning_alert.resolve", "number": 12, "repo": "acme/a"}),
+            "alert",
+            vec!["12"],
+        ),
+    ] {
+        let event = mapped(members.clone());
+        let all = event["targets"].as_array().unwrap();
+        let of_kind: Vec<&Value> = all.iter().filter(|target| target["type"] == kind).collect();
+        assert_eq!(of_kind.len(), 1, "{kind} of {members} in {all:?}");
+        for name in names {
+            let has = |value: &Value| value == name;
+            let aliases = of_kind[0]["aliases"].as_array().map_or(&[][..], Vec::as_slice);
+            assert!(has(&of_kind[0]["id"]) || aliases.iter().any(has), "{name} of {members} in {all:?}");
+        }
+    }
+    // An organisation's setting has the organisation beside it, as before.
+    let domain = mapped(json!({"action": "organization_domain.verify", "domain_name": "acme.example"}));
+    assert_eq!(domain["targets"].as_array().unwrap().len(), 2);
+    // The application by which somebody came in is not what was done something to.
+    let push = mapped(
+        json!({"action": "git.push", "repo": "acme/a", "oauth_application_id": 4, "name": "x", "key": "y"}),
+    );
+    assert_eq!(push["targets"], json!([{"type": "repo", "id": "acme/a"}]));
+}

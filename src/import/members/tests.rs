@@ -15,6 +15,16 @@ fn object(value: Value) -> Map<String, Value> {
     of(value).unwrap()
 }
 
+/// Would catch a control character that is taken for a part of an id, in ASCII and beyond.
+#[test]
+fn ids_have_no_control_characters() {
+    for letter in (0..0x300).filter_map(char::from_u32) {
+        let text = format!("a{letter}b");
+        assert_eq!(fits(&text, 10), !letter.is_control(), "{text:?}");
+    }
+    assert!(!fits("", 10) && !fits("12345678901", 10) && fits("1234567890", 10));
+}
+
 /// Would catch a documented name that is not restored, one that is taken from a member that has it, and a member lost.
 #[test]
 fn names_get_their_documented_spelling() {

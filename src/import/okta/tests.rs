@@ -164,11 +164,12 @@ fn what_does_not_fit_stays_in_the_metadata() {
     let event = mapped(json!({
         "client": {"ipAddress": "redacted", "userAgent": {"rawUserAgent": long},
                    "geographicalContext": {"country": "Atlantis"}},
-        "displayMessage": 7, "outcome": "odd", "transaction": {"id": ["x"]}, "target": {"id": "1"},
+        "displayMessage": 7, "outcome": "odd", "transaction": {"id": ["x"]}, "target": "odd",
         "securityContext": {"asNumber": u64::MAX},
     }));
     assert_eq!(event.get("context"), None);
     assert_eq!(event.get("targets"), None);
+    assert_eq!(event["metadata"]["target"], "odd");
     assert_eq!(event["outcome"], json!({"result": "unknown"}));
     assert_eq!(event["metadata"]["securityContext"]["asNumber"], u64::MAX.to_string());
     let targets: Vec<Value> = (0..100).map(|number| json!({"type": "User", "id": number})).collect();
@@ -241,6 +242,44 @@ fn targets_are_found_by_every_name() {
         mapped(json!({"target": [user, {"id": "0oa1", "alternateId": "unknown", "displayName": "unknown"}]}));
     assert_eq!(event["targets"][0]["aliases"], json!(["ben@acme.example", "Ben Ray"]));
     assert_eq!(event["targets"][1].get("aliases"), None);
+}
+
+/// Would catch a target that is none because it has no type or stands without a list, and one found by half of its names.
+#[test]
+fn targets_of_any_form_are_targets() {
+    let single = mapped(json!({"target": {"id": "00u2", "type": "User", "alternateId": "ben@acme.example"}}));
+    assert_eq!(single["targets"][0]["aliases"], json!(["ben@acme.example"]));
+    assert_eq!(mapped(json!({"target": null})).get("targets"), None);
+    let nothing = mapped(json!({"target": {"note": "x"}}));
+    assert_eq!((nothing.get("targets"), &nothing["metadata"]["target"]), (None, &json!({"note": "x"})));
+    let untyped = mapped(json!({"target": [
+        {"id": "00u1a2b3c4d5e6f7g8h9", "type": "unknown", "displayName": "Ben"}, {"id": "0oa1a2b3c4d5e6f7g8h9"}, {"id": "0ua1a2b3c4d5e6f7g8h9", "type": null},
+        {"id": "00gophers", "type": "unknown"},
+    ]}));
+    let kinds: Vec<&Value> =
+        untyped["targets"].as_array().unwrap().iter().map(|target| &target["type"]).collect();
+    assert_eq!(kinds, ["User", "AppInstance", "AppUser", "unknown"]);
+    assert_eq!(untyped["targets"][0]["metadata"], json!({"type": "unknown"}));
+    let detailed = mapped(json!({"target": [{"id": "0ua1", "type": "AppUser", "detailEntry": {
+        "login": "ben@corp.example", "Label": "Payroll", "signOnModeType": "SAML_2_0", "appInstanceId": "0oa1", "name": 7}}]}));
+    assert_eq!(detailed["targets"][0]["aliases"], json!(["Payroll", "ben@corp.example"]));
+}
+
+/// Would catch an address that is not seen because the first entry of the chain has none.
+#[test]
+fn the_chain_is_searched_for_an_address() {
+    for (chain, expected) in [
+        (json!([null, {"ip": "203.0.113.7"}]), Some("203.0.113.7")),
+        (
+            json!([{"version": "V4"}, {"ip": null}, {"ip": "unknown"}, {"ip": "2001:db8::1"}]),
+            Some("2001:db8::1"),
+        ),
+        (json!([]), None),
+        (json!("odd"), None),
+    ] {
+        let event = mapped(json!({"request": {"ipChain": chain}}));
+        assert_eq!(event["context"]["ip_address"].as_str(), expected, "{chain}");
+    }
 }
 
 /// Would catch an event of the sample that the decoder does not take.

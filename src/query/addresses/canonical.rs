@@ -1,6 +1,6 @@
 //! The one text of an address.
 //!
-//! In: text. Out: the canonical text of the address that it is: IPv4 with dots, also where it was written in IPv6
+//! In: text, or lists of texts. Out: the canonical text of the address that it is: IPv4 with dots, also where it was written in IPv6
 //! (`::ffff:203.0.113.7`), IPv6 as RFC 5952 says; other text as it is. Guaranteed: two texts of one address become the same text, and
 //! two addresses never do.
 //!
@@ -10,9 +10,9 @@
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, AsArray, StringViewArray},
+    array::{ArrayRef, AsArray, ListArray, StringViewArray},
     compute::cast,
-    datatypes::DataType,
+    datatypes::{DataType, Field},
 };
 use datafusion::{
     common::{exec_err, plan_err},
@@ -102,19 +102,35 @@ impl ScalarUDFImpl for CanonicalAddress {
         &self.signature
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8View)
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(match types {
+            [list @ DataType::List(_)] => list.clone(),
+            _ => DataType::Utf8View,
+        })
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let texts = || DataType::List(Arc::new(Field::new("element", DataType::Utf8View, true)));
         match types {
             [given] if given.is_string() || given.is_null() => Ok(vec![DataType::Utf8View]),
+            [DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)]
+                if item.data_type().is_string() =>
+            {
+                Ok(vec![texts()])
+            }
             _ => plan_err!("{NAME} takes a text, as in {NAME}(metadata->>'peer')"),
         }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         match args.args.as_slice() {
+            [list] if matches!(list.data_type(), DataType::List(_)) => {
+                let list = list.to_array(args.number_rows)?;
+                let (field, offsets, texts, nulls) = list.as_list::<i32>().clone().into_parts();
+                let texts = self.texts.canonical(&cast(&texts, &DataType::Utf8View)?);
+                let list = ListArray::try_new(field, offsets, texts, nulls)?;
+                Ok(ColumnarValue::Array(Arc::new(list)))
+            }
             [ColumnarValue::Scalar(text)] => {
                 let canonical = text.try_as_str().flatten().map(|text| canonical(text).into_owned());
                 Ok(ColumnarValue::Scalar(ScalarValue::Utf8View(canonical)))

@@ -14,7 +14,7 @@ use datafusion::sql::sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Whitespace},
 };
 
-use super::super::refusal::folded;
+use super::super::{distinct::distinct_name, refusal::folded};
 
 /// The text of each column, by where its `SELECT` stands.
 #[derive(Debug, Default)]
@@ -120,7 +120,7 @@ impl Typed {
                         let name = name.map(|name| last_part(&name).to_string());
                         let shown = columns.map(|columns| columns[position].clone());
                         let shown = name.or(shown).unwrap_or_else(|| expression.to_string());
-                        let alias = Ident::with_quote('"', distinct(&shown, &mut taken));
+                        let alias = Ident::with_quote('"', distinct_name(&shown, &mut taken));
                         *item = SelectItem::ExprWithAlias { expr: super::take(expression), alias };
                     }
                 },
@@ -186,16 +186,6 @@ fn is_taken(name: &str, taken: &HashSet<String>) -> bool {
 
 fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
-}
-
-fn distinct(name: &str, taken: &mut HashSet<String>) -> String {
-    let mut candidate = name.to_string();
-    let mut number = 2;
-    while !taken.insert(candidate.clone()) {
-        candidate = format!("{name}_{number}");
-        number += 1;
-    }
-    candidate
 }
 
 impl Open {

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{
     super::refusal::{refused, text_of},
-    binary, call, cast, number,
+    Copies, binary, call, cast, number,
     operators::{field_of, instants, regex},
     patterns, text,
     types::MICROSECONDS,
@@ -66,7 +66,7 @@ const BUCKET_ORIGIN: &str = "2000-01-03T00:00:00";
 const MONTHS_ORIGIN: &str = "2000-01-01T00:00:00";
 
 /// Says a call in other words, if it needs them.
-pub(super) fn translate(expression: &mut Expr) -> Result<()> {
+pub(super) fn translate(expression: &mut Expr, copies: &mut Copies) -> Result<()> {
     let Expr::Function(function) = expression else { return Ok(()) };
     let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return Ok(()) };
     let name = name.value.to_lowercase();
@@ -79,13 +79,13 @@ pub(super) fn translate(expression: &mut Expr) -> Result<()> {
         return Ok(());
     }
     if let Some(by) = by_greatest(&name) {
-        return greatest(function, by);
+        return greatest(function, by, copies);
     }
     if matches!(name.as_str(), "count_if" | "countif") {
         return count_if(function);
     }
     let Some(args) = plain(function) else { return Ok(()) };
-    if let Some(translated) = of_arguments(&name, args)? {
+    if let Some(translated) = of_arguments(&name, args, copies)? {
         *expression = translated;
     }
     Ok(())
@@ -111,9 +111,9 @@ fn plain(function: &mut Function) -> Option<Vec<&mut Expr>> {
     expressions.collect()
 }
 
-fn of_arguments(name: &str, mut args: Vec<&mut Expr>) -> Result<Option<Expr>> {
+fn of_arguments(name: &str, mut args: Vec<&mut Expr>, copies: &mut Copies) -> Result<Option<Expr>> {
     Ok(Some(match (name, args.len()) {
-        ("date_part" | "datepart" | "date_trunc", 2 | 3) => return of_time(name, args),
+        ("date_part" | "datepart" | "date_trunc", 2 | 3) => return of_time(name, args, copies),
         ("time_bucket", 2) => {
             let unit = args[0].to_string().to_lowercase();
             let months = ["mon", "quarter", "year", "decade"].iter().any(|months| unit.contains(months));
@@ -191,7 +191,7 @@ fn steps_of(json: Expr, path: &mut Vec<Expr>) -> Expr {
 }
 
 /// `date_part('isodow', t)`, and `date_trunc('day', t, 'Europe/Berlin')`: days of a place.
-fn of_time(name: &str, mut args: Vec<&mut Expr>) -> Result<Option<Expr>> {
+fn of_time(name: &str, mut args: Vec<&mut Expr>, copies: &mut Copies) -> Result<Option<Expr>> {
     let field = text_of(args[0]).map(str::to_lowercase);
     if name != "date_trunc" {
         let Some(field) = field else { return Ok(None) };
@@ -212,7 +212,7 @@ fn of_time(name: &str, mut args: Vec<&mut Expr>) -> Result<Option<Expr>> {
     }
     let zone = super::take(args[2]);
     let instant = cast(super::take(args[1]), instants());
-    let clock = call("timezone", vec![zone.clone(), instant]);
+    let clock = call("timezone", vec![copies.of(&zone)?, instant]);
     let cut = call("date_trunc", vec![super::take(args[0]), clock]);
     Ok(Some(call("timezone", vec![zone, cut])))
 }
@@ -272,7 +272,7 @@ fn by_greatest(name: &str) -> Option<bool> {
 }
 
 /// `arg_max(a, b)` as `first_value(a ORDER BY b DESC) FILTER (WHERE a IS NOT NULL AND b IS NOT NULL)`.
-fn greatest(function: &mut Function, is_greatest: bool) -> Result<()> {
+fn greatest(function: &mut Function, is_greatest: bool, copies: &mut Copies) -> Result<()> {
     let wrong =
         || refused("arg_max and arg_min take a value and what to compare by, as in arg_max(id, occurred_at)");
     let FunctionArguments::List(list) = &mut function.args else { return Err(wrong()) };
@@ -288,8 +288,9 @@ fn greatest(function: &mut Function, is_greatest: bool) -> Result<()> {
     if !list.clauses.is_empty() || list.duplicate_treatment.is_some() || function.over.is_some() {
         return Err(wrong());
     }
-    let is_there = |expression: &Expr| Expr::IsNotNull(Box::new(expression.clone()));
-    let mut filter = binary(is_there(&value), BinaryOperator::And, is_there(&by));
+    let mut is_there =
+        |expression: &Expr| -> Result<Expr> { Ok(Expr::IsNotNull(Box::new(copies.of(expression)?))) };
+    let mut filter = binary(is_there(&value)?, BinaryOperator::And, is_there(&by)?);
     if let Some(given) = function.filter.take() {
         filter = binary(Expr::Nested(given), BinaryOperator::And, filter);
     }

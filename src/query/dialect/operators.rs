@@ -7,9 +7,9 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{
     super::refusal::{refused, text_of},
-    binary, call, cast,
+    Copies, binary, call, cast,
     functions::part,
-    number, patterns, take, text,
+    number, patterns, rows, take, text,
     types::MICROSECONDS,
 };
 use crate::error::Result;
@@ -64,12 +64,6 @@ pub(super) fn translate(expression: &mut Expr) -> Result<()> {
         Expr::Value(ValueWithSpan { value: Value::UnicodeStringLiteral(letters), .. }) => {
             *expression = text(std::mem::take(letters));
         }
-        Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } if text_of(right).is_some() => {
-            let items = text_of(right)
-                .and_then(items)
-                .ok_or_else(|| refused("ANY of a text; write ANY (ARRAY['a', 'b'])"))?;
-            **right = Expr::Array(Array { elem: items.into_iter().map(text).collect(), named: true });
-        }
         // The engine's own ANY and ALL of a subquery are not to be trusted.
         Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. }
             if matches!(**right, Expr::Subquery(_)) =>
@@ -105,8 +99,6 @@ fn operation(expression: &mut Expr) -> Result<()> {
         BinaryOperator::PGOverlap => call("array_has_any", vec![take(left), take(right)]),
         BinaryOperator::HashArrow => path(take(left), right, BinaryOperator::Arrow)?,
         BinaryOperator::HashLongArrow => path(take(left), right, BinaryOperator::LongArrow)?,
-        BinaryOperator::QuestionAnd => any_key(left, right, BinaryOperator::And)?,
-        BinaryOperator::QuestionPipe => any_key(left, right, BinaryOperator::Or)?,
         _ => return Ok(()),
     };
     *expression = translated;
@@ -169,16 +161,20 @@ fn path(json: Expr, path: &Expr, last: BinaryOperator) -> Result<Expr> {
     Ok(value)
 }
 
-/// `metadata ?| ARRAY['a', 'b']` as `metadata ? 'a' OR metadata ? 'b'`.
-fn any_key(json: &mut Expr, keys: &Expr, operator: BinaryOperator) -> Result<Expr> {
-    let keys = steps(keys)
+/// `metadata ?| ARRAY['a', 'b']` as `metadata ? 'a' OR metadata ? 'b'`; `?&` with `AND`.
+pub(super) fn has_keys(expression: &mut Expr, copies: &mut Copies) -> Result<()> {
+    let Expr::BinaryOp { left, op, right } = expression else { return Ok(()) };
+    let joined_by = match op {
+        BinaryOperator::QuestionAnd => BinaryOperator::And,
+        _ => BinaryOperator::Or,
+    };
+    let keys = steps(right)
         .filter(|keys| !keys.is_empty())
         .ok_or_else(|| refused("?| and ?& take constant keys, as in metadata ?| ARRAY['plan', 'tier']"))?;
-    let json = take(json);
-    let has = |key| binary(json.clone(), BinaryOperator::Question, text(key));
-    let mut keys = keys.into_iter();
-    let first = has(keys.next().unwrap_or_default());
-    Ok(keys.fold(first, |any, key| binary(any, operator.clone(), has(key))))
+    let has = |key| Ok(binary(copies.of(left)?, BinaryOperator::Question, text(key)));
+    let all = keys.into_iter().map(has).collect::<Result<Vec<_>>>()?;
+    *expression = Expr::Nested(Box::new(rows::joined(all, &joined_by)));
+    Ok(())
 }
 
 /// The texts of `ARRAY['a', 'b']` or of `'{a,b}'`.

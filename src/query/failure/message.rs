@@ -46,7 +46,7 @@ const TYPES: [(&str, &str); 20] = [
 const WINDOW_FUNCTIONS: [&str; 8] =
     ["rank", "dense_rank", "percent_rank", "cume_dist", "row_number", "ntile", "lag", "lead"];
 /// How complaints of the engine begin that name its own things, and what to write instead.
-const INSTEAD: [(&str, &str); 9] = [
+const INSTEAD: [(&str, &str); 11] = [
     (
         "Cannot access field at argument",
         "col.member and col['member'] do not read JSON; write ->, as in metadata->'amount', or ->> for the text",
@@ -71,8 +71,16 @@ const INSTEAD: [(&str, &str); 9] = [
         "a subquery that stands for a value has one column; for several write a join, or WHERE EXISTS (SELECT 1 … WHERE b.x = a.x AND b.y = a.y)",
     ),
     (
+        "Cannot create filter with non-boolean predicate",
+        "a condition is true or false; write version <> 0, or (metadata->'flag')::boolean for a JSON value under another name",
+    ),
+    (
+        "Source table contains ",
+        "AS t (a, b) has as many names as the table has columns, and (a, b) IN (SELECT …) as many values as the subquery has columns",
+    ),
+    (
         "Only identifiers and literals are supported in tuples",
-        "(a, b) takes columns and constants only; write a > x OR a = x AND b > y",
+        "(a, b) takes columns and constants only where it is a value; write row(lower(a), b)",
     ),
 ];
 const LIST: &str = "a list is not compared with a value; write array_has(target_ids, 'd_1')";

@@ -14,8 +14,7 @@ use datafusion::{
     common::{DFSchema, config::ConfigOptions, exec_datafusion_err, plan_err, tree_node::Transformed},
     error::Result,
     logical_expr::{
-        BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF,
-        ScalarUDFImpl, Signature, Volatility, cast,
+        BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, cast,
         expr::ScalarFunction,
         expr_rewriter::FunctionRewrite,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
@@ -24,7 +23,10 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 const DAY_NANOS: i64 = 86_400_000_000_000;
 
@@ -110,22 +112,17 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 }
 
 fn named(name: &'static str) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(Operation { name, signature: Signature::user_defined(Volatility::Immutable) }))
+    udf(Operation { name })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Operation {
     name: &'static str,
-    signature: Signature,
 }
 
-impl ScalarUDFImpl for Operation {
-    fn name(&self) -> &str {
+impl Function for Operation {
+    fn name(&self) -> &'static str {
         self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
@@ -144,7 +141,7 @@ impl ScalarUDFImpl for Operation {
         Ok(vec![wider.clone(), wider.clone()])
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let data_type = args.return_field.data_type().clone();
         let left = text::column(&args, 0, &data_type)?;
         if self.name.starts_with("interval") {

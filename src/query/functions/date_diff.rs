@@ -12,10 +12,13 @@ use chrono::{Datelike, NaiveDateTime};
 use datafusion::{
     common::{exec_err, plan_err},
     error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF},
 };
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 /// 1970-01-01 was a Thursday; weeks start on Monday.
@@ -23,29 +26,15 @@ const DAYS_TO_MONDAY: i64 = 3;
 
 /// The function, for registration.
 pub(super) fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(DateDiff {
-        signature: Signature::user_defined(Volatility::Immutable),
-        aliases: vec!["datediff".to_string()],
-    }))
+    Arc::new(udf(DateDiff).as_ref().clone().with_aliases(["datediff"]))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct DateDiff {
-    signature: Signature,
-    aliases: Vec<String>,
-}
+struct DateDiff;
 
-impl ScalarUDFImpl for DateDiff {
-    fn name(&self) -> &str {
+impl Function for DateDiff {
+    fn name(&self) -> &'static str {
         "date_diff"
-    }
-
-    fn aliases(&self) -> &[String] {
-        &self.aliases
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -62,7 +51,7 @@ impl ScalarUDFImpl for DateDiff {
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let Some(unit) = text::constant(&args, 0, "the unit of date_diff")? else {
             return Ok(text::answer(Arc::new(Int64Array::new_null(args.number_rows))));
         };

@@ -11,32 +11,28 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use datafusion::{
     common::{exec_datafusion_err, exec_err, plan_err},
     error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF},
 };
 
-use super::{hashes::hexadecimal, text};
+use super::{
+    frame::{Function, udf},
+    hashes::hexadecimal,
+    text,
+};
 
 /// Both functions, for registration.
 pub(super) fn functions() -> [Arc<ScalarUDF>; 2] {
-    ["encode", "decode"].map(|name| {
-        let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(ScalarUDF::from(Encoding { name, signature }))
-    })
+    ["encode", "decode"].map(|name| udf(Encoding { name }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Encoding {
     name: &'static str,
-    signature: Signature,
 }
 
-impl ScalarUDFImpl for Encoding {
-    fn name(&self) -> &str {
+impl Function for Encoding {
+    fn name(&self) -> &'static str {
         self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -54,7 +50,7 @@ impl ScalarUDFImpl for Encoding {
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let form = text::constant(&args, 1, &format!("the form of {}", self.name))?.unwrap_or_default();
         let form = form.to_lowercase();
         if !["hex", "base64"].contains(&form.as_str()) {

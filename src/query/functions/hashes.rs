@@ -12,36 +12,31 @@ use arrow::{
 use datafusion::{
     common::{exec_err, plan_err},
     error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF},
 };
 use md5::{Digest as _, Md5};
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 /// The functions, for registration.
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let names = ["md5", "sha224", "sha256", "sha384", "sha512", "digest"];
-    let function = |name| {
-        let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(ScalarUDF::from(Hash { name, signature }))
-    };
+    let function = |name| udf(Hash { name });
     names.into_iter().map(function).collect()
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Hash {
     name: &'static str,
-    signature: Signature,
 }
 
-impl ScalarUDFImpl for Hash {
-    fn name(&self) -> &str {
+impl Function for Hash {
+    fn name(&self) -> &'static str {
         self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -67,7 +62,7 @@ impl ScalarUDFImpl for Hash {
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let method = match self.name {
             "digest" => text::constant(&args, 1, "the method of digest")?.unwrap_or_default().to_lowercase(),
             name => name.to_string(),

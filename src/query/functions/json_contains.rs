@@ -13,9 +13,9 @@ use arrow::{
 use datafusion::{
     common::{DFSchema, exec_datafusion_err, plan_err},
     error::Result,
+    functions_nested::expr_fn::array_has_all,
     logical_expr::{
-        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-        Volatility, cast,
+        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, cast,
         expr::ScalarFunction,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
     },
@@ -24,54 +24,83 @@ use datafusion::{
 use datafusion_functions_json::udfs::json_union_to_text_udf;
 use serde_json::Value;
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 /// The function, for registration.
 pub(super) fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(JsonHolds { signature: Signature::user_defined(Volatility::Immutable) }))
+    udf(JsonHolds)
 }
 
-/// Plans `@>` and `<@` between texts as the function; between lists they stay what they are.
+/// Plans `@>` and `<@` between texts as the function; between lists they are what the engine has for them.
 #[derive(Debug)]
 pub(super) struct Planner;
 
 impl ExprPlanner for Planner {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        let is_text = |side: &Expr| {
-            let data_type = side.get_type(schema);
-            data_type.is_ok_and(|data_type| data_type.is_string() || matches!(data_type, DataType::Union(..)))
-        };
-        if !matches!(expr.op, BinaryOperator::AtArrow | BinaryOperator::ArrowAt)
-            || !is_text(&expr.left)
-            || !is_text(&expr.right)
-        {
+        if !matches!(expr.op, BinaryOperator::AtArrow | BinaryOperator::ArrowAt) {
             return Ok(PlannerResult::Original(expr));
         }
-        let as_text = |side: Expr| match side.get_type(schema) {
-            Ok(DataType::Union(..)) => cast(json_union_to_text_udf().call(vec![side]), DataType::Utf8),
-            _ => side,
+        let RawBinaryExpr { op, left, right } = expr;
+        let (whole, part) = if op == BinaryOperator::AtArrow { (left, right) } else { (right, left) };
+        let planned = match (Side::of(&whole, schema), Side::of(&part, schema)) {
+            // A parameter is of the type of what it stands beside.
+            (Side::Json, Side::Json | Side::Unknown) | (Side::Unknown, Side::Json) => {
+                let args = vec![as_text(whole, schema), as_text(part, schema)];
+                Expr::ScalarFunction(ScalarFunction::new_udf(function(), args))
+            }
+            (Side::List, Side::Unknown) | (Side::Unknown, Side::List) => array_has_all(whole, part),
+            (Side::Unknown, Side::Unknown) => {
+                return plan_err!(
+                    "@> and <@ with a parameter on both sides; cast one: $a::text for JSON, $a::text[] for a list"
+                );
+            }
+            _ => {
+                let (left, right) = if op == BinaryOperator::AtArrow { (whole, part) } else { (part, whole) };
+                return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+            }
         };
-        let (left, right) = (as_text(expr.left), as_text(expr.right));
-        let args = match expr.op {
-            BinaryOperator::AtArrow => vec![left, right],
-            _ => vec![right, left],
-        };
-        Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(function(), args))))
+        Ok(PlannerResult::Planned(planned))
+    }
+}
+
+/// What stands on one side of `@>`.
+#[derive(Clone, Copy)]
+enum Side {
+    Json,
+    List,
+    /// A parameter, or NULL.
+    Unknown,
+    Other,
+}
+
+impl Side {
+    fn of(side: &Expr, schema: &DFSchema) -> Self {
+        match side.get_type(schema) {
+            Ok(data_type) if data_type.is_string() || matches!(data_type, DataType::Union(..)) => Self::Json,
+            Ok(DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..)) => Self::List,
+            Ok(data_type) if data_type.is_null() => Self::Unknown,
+            Err(_) if matches!(side, Expr::Placeholder(_)) => Self::Unknown,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn as_text(side: Expr, schema: &DFSchema) -> Expr {
+    match side.get_type(schema) {
+        Ok(DataType::Union(..)) => cast(json_union_to_text_udf().call(vec![side]), DataType::Utf8),
+        _ => side,
     }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct JsonHolds {
-    signature: Signature,
-}
+struct JsonHolds;
 
-impl ScalarUDFImpl for JsonHolds {
-    fn name(&self) -> &str {
+impl Function for JsonHolds {
+    fn name(&self) -> &'static str {
         "json_holds"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -83,11 +112,13 @@ impl ScalarUDFImpl for JsonHolds {
             [whole, part] if [whole, part].iter().all(|given| given.is_string() || given.is_null()) => {
                 Ok(vec![DataType::Utf8; 2])
             }
-            _ => plan_err!("@> compares two JSON texts; write col ->> 'member' on its left side"),
+            _ => plan_err!(
+                "@> takes two JSON texts, as in metadata @> '{{\"plan\": \"pro\"}}', or two lists; a parameter is JSON text"
+            ),
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = match &args.args[1] {
             ColumnarValue::Scalar(part) => part.try_as_str().flatten().map(parsed).transpose()?,
             ColumnarValue::Array(_) => None,

@@ -15,10 +15,11 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta};
 use datafusion::{
     common::{exec_datafusion_err, exec_err, plan_err},
     error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF},
 };
 
 use super::{
+    frame::{Function, udf},
     pattern::{self, Item, Kind},
     text, to_char,
 };
@@ -28,16 +29,12 @@ const SHORT_NAME: usize = 3;
 
 /// Both functions, for registration.
 pub(super) fn functions() -> [Arc<ScalarUDF>; 2] {
-    ["to_timestamp", "to_date"].map(|name| {
-        let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(ScalarUDF::from(ParseTime { name, signature }))
-    })
+    ["to_timestamp", "to_date"].map(|name| udf(ParseTime { name }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ParseTime {
     name: &'static str,
-    signature: Signature,
 }
 
 impl ParseTime {
@@ -46,13 +43,9 @@ impl ParseTime {
     }
 }
 
-impl ScalarUDFImpl for ParseTime {
-    fn name(&self) -> &str {
+impl Function for ParseTime {
+    fn name(&self) -> &'static str {
         self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -71,7 +64,7 @@ impl ScalarUDFImpl for ParseTime {
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let answers = args.return_field.data_type().clone();
         if args.args.len() == 1 {
             return match args.arg_fields[0].data_type() {

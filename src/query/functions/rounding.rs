@@ -19,14 +19,16 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-        Volatility,
+        ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF,
         expr::{Cast, ScalarFunction, TryCast},
         expr_rewriter::FunctionRewrite,
     },
 };
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 /// Puts the function into casts.
 #[derive(Debug)]
@@ -110,22 +112,17 @@ pub(super) fn function() -> Arc<ScalarUDF> {
 }
 
 fn named(name: &'static str) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(Round { name, signature: Signature::user_defined(Volatility::Immutable) }))
+    udf(Round { name })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Round {
     name: &'static str,
-    signature: Signature,
 }
 
-impl ScalarUDFImpl for Round {
-    fn name(&self) -> &str {
+impl Function for Round {
+    fn name(&self) -> &'static str {
         self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
@@ -140,7 +137,7 @@ impl ScalarUDFImpl for Round {
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let answers = args.return_field.data_type().clone();
         if let DataType::Decimal128(precision, scale) = answers {
             let decimals = text::column(&args, 0, &answers)?;

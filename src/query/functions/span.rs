@@ -14,11 +14,14 @@ use datafusion::{
     error::Result,
     logical_expr::{
         BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF,
-        ScalarUDFImpl, Signature, Volatility, expr::Between, expr_rewriter::FunctionRewrite,
+        expr::Between, expr_rewriter::FunctionRewrite,
     },
 };
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 const MONTH_DAYS: i64 = 30;
@@ -71,21 +74,15 @@ fn is_comparison(operator: Operator) -> bool {
 
 /// The function, for registration.
 pub(super) fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(Length { signature: Signature::user_defined(Volatility::Immutable) }))
+    udf(Length)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Length {
-    signature: Signature,
-}
+struct Length;
 
-impl ScalarUDFImpl for Length {
-    fn name(&self) -> &str {
+impl Function for Length {
+    fn name(&self) -> &'static str {
         "interval_microseconds"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -101,7 +98,7 @@ impl ScalarUDFImpl for Length {
         }
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let spans = text::column(&args, 0, &DataType::Interval(IntervalUnit::MonthDayNano))?;
         let lengths = spans.as_primitive::<IntervalMonthDayNanoType>().iter().map(|span| {
             let Some(span) = span else { return Ok(None) };

@@ -14,10 +14,13 @@ use chrono::{LocalResult, NaiveDateTime, Offset, TimeDelta, TimeZone};
 use datafusion::{
     common::{exec_datafusion_err, plan_err},
     error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF},
 };
 
-use super::text;
+use super::{
+    frame::{Function, udf},
+    text,
+};
 
 /// Clocks are put forward by a day at most.
 const GAP_MINUTES_MAX: i64 = 24 * 60 + 30;
@@ -26,21 +29,15 @@ const GAP_STEP_MINUTES: i64 = 15;
 
 /// The function, for registration.
 pub(super) fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(Timezone { signature: Signature::user_defined(Volatility::Immutable) }))
+    udf(Timezone)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Timezone {
-    signature: Signature,
-}
+struct Timezone;
 
-impl ScalarUDFImpl for Timezone {
-    fn name(&self) -> &str {
+impl Function for Timezone {
+    fn name(&self) -> &'static str {
         "timezone"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
@@ -69,7 +66,7 @@ impl ScalarUDFImpl for Timezone {
         Ok(vec![DataType::Utf8, time])
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let answers = args.return_field.data_type().clone();
         let Some(name) = text::constant(&args, 0, "the zone of AT TIME ZONE")? else {
             return Ok(text::answer(arrow::array::new_null_array(&answers, args.number_rows)));

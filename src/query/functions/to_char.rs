@@ -12,10 +12,11 @@ use chrono::{Datelike, NaiveDateTime, Timelike};
 use datafusion::{
     common::plan_err,
     error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF},
 };
 
 use super::{
+    frame::{Function, udf},
     pattern::{self, Case, Field, Item, Kind},
     text,
 };
@@ -43,7 +44,7 @@ const JULIAN_DAYS_BEFORE: i64 = 1_721_425;
 
 /// The function, for registration.
 pub(super) fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(ToChar { signature: Signature::user_defined(Volatility::Immutable) }))
+    udf(ToChar)
 }
 
 /// Names of months.
@@ -57,17 +58,11 @@ pub(super) fn days() -> &'static [&'static str] {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct ToChar {
-    signature: Signature,
-}
+struct ToChar;
 
-impl ScalarUDFImpl for ToChar {
-    fn name(&self) -> &str {
+impl Function for ToChar {
+    fn name(&self) -> &'static str {
         "to_char"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -96,7 +91,7 @@ impl ScalarUDFImpl for ToChar {
         Ok(vec![time, DataType::Utf8])
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let is_instant = matches!(args.arg_fields[0].data_type(), DataType::Timestamp(_, Some(_)));
         let pattern =
             text::constant(&args, 1, "the pattern of to_char")?.filter(|pattern| !pattern.is_empty());

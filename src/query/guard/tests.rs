@@ -248,3 +248,31 @@ fn words_in_any_order_never_panic() {
     let passed = thread.unwrap().join().expect("the guard must not panic");
     assert!(passed > 100, "only {passed} texts were SQL: the test tests little");
 }
+
+/// Would catch a statement that becomes many times as long as its text, because each part of it is written several times, and each of those parts again.
+#[test]
+fn what_is_written_twice_is_bounded() {
+    let twice = |levels: usize, wrap: &dyn Fn(String) -> String| {
+        let text = (0..levels).fold("version".to_owned(), |inner, _| wrap(inner));
+        check(&format!("SELECT {text} AS a FROM events"))
+    };
+    type Wrap = fn(String) -> String;
+    let wraps: [Wrap; 4] = [
+        |inner| format!("(metadata->({inner})) ?| ARRAY['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']"),
+        |inner| format!("CASE WHEN ({inner}, 1, 2) < (1, 2, 3) THEN 1 END"),
+        |inner| format!("(({inner}, 1) BETWEEN (1, 2) AND (3, 4))"),
+        |inner| format!("({inner}) < ALL (ARRAY[1, 2, 3, 4, 5, 6, 7, 8])"),
+    ];
+    for wrap in wraps {
+        assert!(twice(1, &wrap).is_ok(), "{}", wrap("version".to_owned()));
+        let error = twice(8, &wrap).expect_err(&wrap("…".to_owned()));
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    }
+    // Pairs that fit, and those that are too many together.
+    let pairs = |count: usize| {
+        let pairs: Vec<String> = (0..count).map(|number| format!("({number}, 'e{number}')")).collect();
+        check(&format!("SELECT id FROM events WHERE (version, id) IN ({})", pairs.join(", ")))
+    };
+    assert!(pairs(300).is_ok());
+    assert_eq!(pairs(1_500).unwrap_err().kind(), ErrorKind::Limit);
+}

@@ -33,6 +33,8 @@ const OF_NUMBERS: [&str; 12] = [
     "approx_percentile_cont",
     "approx_median",
 ];
+/// Which take JSON values as truth values.
+const OF_BOOLEANS: [&str; 2] = ["bool_and", "bool_or"];
 /// The optimizer makes calls of these by itself, for `DISTINCT ON`, after statements were analysed.
 const OF_THE_OPTIMIZER: [&str; 2] = ["first_value", "last_value"];
 /// Of [`OF_NUMBERS`], those that texts have, too.
@@ -58,6 +60,11 @@ pub(super) fn planned(function: &AggregateUDF) -> Option<&Arc<AggregateUDF>> {
 /// Whether an aggregate of this name takes the numbers that JSON values are.
 pub(super) fn is_of_numbers(name: &str) -> bool {
     OF_NUMBERS.contains(&name)
+}
+
+/// Whether an aggregate of this name takes the truth values that JSON values are.
+pub(super) fn is_of_booleans(name: &str) -> bool {
+    OF_BOOLEANS.contains(&name)
 }
 
 /// Whether an aggregate of this name takes the numbers that texts say.
@@ -115,9 +122,14 @@ impl AggregateUDFImpl for Planned {
             is_of_numbers(name) && *given == *JSON_UNION_DATA_TYPE
                 || is_of_numbers_only(name) && given.is_string()
         };
-        let as_number = |given: &DataType| if is_number(given) { DataType::Float64 } else { given.clone() };
+        let is_truth = |given: &DataType| is_of_booleans(name) && *given == *JSON_UNION_DATA_TYPE;
+        let plain = |given: &DataType| match () {
+            () if is_number(given) => DataType::Float64,
+            () if is_truth(given) => DataType::Boolean,
+            () => given.clone(),
+        };
         let fields: Vec<FieldRef> =
-            types.iter().map(|given| Arc::new(Field::new("value", as_number(given), true))).collect();
+            types.iter().map(|given| Arc::new(Field::new("value", plain(given), true))).collect();
         let coerced = fields_with_udf(&fields, self.inner.as_ref())?;
         Ok(coerced.iter().map(|field| field.data_type().clone()).collect())
     }

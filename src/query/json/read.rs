@@ -13,6 +13,7 @@ use super::{
     },
     functions,
 };
+use crate::query::lists::{COMPARE_ALL, COMPARE_ANY};
 use arrow::datatypes::DataType;
 use datafusion::{
     common::{Column, DFSchema, plan_err, tree_node::Transformed},
@@ -27,6 +28,7 @@ use datafusion::{
         lit, or,
     },
 };
+use datafusion_functions_json::JSON_UNION_DATA_TYPE;
 
 /// Functions that give one of their arguments.
 const ONE_OF: [&str; 6] = ["greatest", "least", "nullif", "coalesce", "nvl", "nvl2"];
@@ -48,6 +50,18 @@ pub(super) fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Exp
         Expr::Not(inner) if json(&inner) => Transformed::yes(Expr::Not(Box::new(as_boolean(*inner)))),
         Expr::IsTrue(inner) if json(&inner) => Transformed::yes(Expr::IsTrue(Box::new(as_boolean(*inner)))),
         Expr::IsFalse(inner) if json(&inner) => Transformed::yes(Expr::IsFalse(Box::new(as_boolean(*inner)))),
+        Expr::IsNotTrue(inner) if json(&inner) => {
+            Transformed::yes(Expr::IsNotTrue(Box::new(as_boolean(*inner))))
+        }
+        Expr::IsNotFalse(inner) if json(&inner) => {
+            Transformed::yes(Expr::IsNotFalse(Box::new(as_boolean(*inner))))
+        }
+        Expr::IsUnknown(inner) if json(&inner) => {
+            Transformed::yes(Expr::IsUnknown(Box::new(as_boolean(*inner))))
+        }
+        Expr::IsNotUnknown(inner) if json(&inner) => {
+            Transformed::yes(Expr::IsNotUnknown(Box::new(as_boolean(*inner))))
+        }
         Expr::IsNull(inner) if json(&inner) => Transformed::yes(Expr::IsNull(Box::new(as_text(*inner)))),
         Expr::IsNotNull(inner) if json(&inner) => {
             Transformed::yes(Expr::IsNotNull(Box::new(as_text(*inner))))
@@ -72,20 +86,23 @@ pub(super) fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Exp
         }
         Expr::InSubquery(of) => in_subquery(of, schema)?,
         Expr::Case(case) => branches(case, schema),
-        Expr::ScalarFunction(call) => function(call, schema),
+        Expr::ScalarFunction(call) => function(call, schema)?,
         other => Transformed::no(other),
     })
 }
 
 /// A call of a function over JSON values.
-fn function(mut call: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
+fn function(mut call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     // `json_number(json_get(a, 'b'), 'c')`, as operators are planned one by one.
     if functions::is_of_json(call.name())
         && let Some(inner) = call.args.first().and_then(json_get).filter(|_| call.args.len() > 1)
     {
         let path = call.args.iter().skip(1);
         call.args = inner.args.iter().chain(path).cloned().collect();
-        return Transformed::yes(Expr::ScalarFunction(call));
+        return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+    }
+    if [COMPARE_ANY, COMPARE_ALL].contains(&call.name()) {
+        return beside_list(call, schema);
     }
     let is_of_values = ONE_OF.contains(&call.name());
     let read = match call.args.as_slice() {
@@ -96,9 +113,50 @@ fn function(mut call: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
         values if is_of_values => alike(&values.iter().collect::<Vec<_>>(), schema),
         _ => None,
     };
-    match read {
+    if IN_LISTS.contains(&call.name()) {
+        call.args.first().map_or(Ok(()), |list| no_list_of_json(list, schema))?;
+    }
+    Ok(match read {
         Some(args) => Transformed::yes(Expr::ScalarFunction(ScalarFunction { args, ..call })),
         None => Transformed::no(Expr::ScalarFunction(call)),
+    })
+}
+
+/// `metadata->'n' = ANY (list)` and `metadata->>'n' < ALL (list)`: the value as what the list has.
+fn beside_list(mut call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let [_, value, list] = call.args.as_mut_slice() else {
+        return Ok(Transformed::no(Expr::ScalarFunction(call)));
+    };
+    no_list_of_json(list, schema)?;
+    let Some(item) = list.get_type(schema).ok().and_then(|list| item_type(&list).cloned()) else {
+        return Ok(Transformed::no(Expr::ScalarFunction(call)));
+    };
+    let read = if is_json(value, schema) {
+        Some(as_type(value.clone(), &item))
+    } else if item.is_numeric() && is_number_as_text(value, schema) {
+        Some(text_as_number(value.clone()))
+    } else {
+        (is_text_of_json(value) && is_read_from_text(&item)).then(|| text_as_type(value.clone(), &item))
+    };
+    Ok(match read {
+        Some(read) => {
+            *value = read;
+            Transformed::yes(Expr::ScalarFunction(call))
+        }
+        None if item.is_numeric() && value.get_type(schema)?.is_string() => {
+            return plan_err!("a list of {item} is not compared with text; cast one of them");
+        }
+        None => Transformed::no(Expr::ScalarFunction(call)),
+    })
+}
+
+fn no_list_of_json(list: &Expr, schema: &DFSchema) -> Result<()> {
+    let item = list.get_type(schema).ok().and_then(|list| item_type(&list).cloned());
+    match item {
+        Some(item) if item == *JSON_UNION_DATA_TYPE => plan_err!(
+            "a list of JSON values is not compared with a value; take them as text with ->>, or cast them: (metadata->'n')::double precision"
+        ),
+        _ => Ok(()),
     }
 }
 
@@ -127,6 +185,39 @@ fn alike(values: &[&Expr], schema: &DFSchema) -> Option<Vec<Expr>> {
 }
 
 fn branches(case: Case, schema: &DFSchema) -> Transformed<Expr> {
+    let (case, changed) = conditions(case, schema);
+    let branches = results(case, schema);
+    if changed { Transformed::yes(branches.data) } else { branches }
+}
+
+/// The conditions of a `CASE`: a JSON value is a truth value, and `CASE a WHEN b` compares as `a = b` does.
+fn conditions(mut case: Case, schema: &DFSchema) -> (Case, bool) {
+    let mut changed = false;
+    match case.expr.take() {
+        Some(value) => {
+            let of_when = |when: &Expr| comparison(&value, Operator::Eq, when, schema);
+            let plain: Vec<_> = case.when_then_expr.iter().map(|(when, _)| of_when(when)).collect();
+            if plain.iter().all(Option::is_none) {
+                case.expr = Some(value);
+                return (case, false);
+            }
+            changed = true;
+            for ((when, _), plain) in case.when_then_expr.iter_mut().zip(plain) {
+                let as_it_is = || value.as_ref().clone().eq(when.as_ref().clone());
+                **when = plain.unwrap_or_else(as_it_is);
+            }
+        }
+        None => {
+            for (when, _) in case.when_then_expr.iter_mut().filter(|(when, _)| is_json(when, schema)) {
+                **when = as_boolean(std::mem::take(when));
+                changed = true;
+            }
+        }
+    }
+    (case, changed)
+}
+
+fn results(case: Case, schema: &DFSchema) -> Transformed<Expr> {
     let results = case.when_then_expr.iter().map(|(_, then)| then.as_ref());
     let results: Vec<&Expr> = results.chain(case.else_expr.as_deref()).collect();
     let Some(results) = alike(&results, schema) else { return Transformed::no(Expr::Case(case)) };
@@ -271,6 +362,7 @@ fn arguments(args: Vec<Expr>, function: &str, schema: &DFSchema) -> Result<Vec<E
     let of_texts = aggregates::is_of_numbers_only(function);
     let read = |value: Expr| match is_json(&value, schema) {
         true if aggregates::is_of_numbers(function) => Ok(as_number(value)),
+        true if aggregates::is_of_booleans(function) => Ok(as_boolean(value)),
         // Only whether they are equal matters.
         true if ["count", "approx_distinct"].contains(&function) => Ok(as_sort_key(value)),
         false if of_texts && is_text_of_json(&value) => Ok(text_as_number(value)),

@@ -18,7 +18,7 @@ use arrow::{
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::{Column, DFSchema, Statistics, stats::Precision, tree_node::TreeNodeRecursion},
+    common::{Column, DFSchema, Statistics, stats::Precision},
     datasource::{TableType, provider_as_source},
     error::{DataFusionError, Result},
     execution::{
@@ -26,10 +26,10 @@ use datafusion::{
         memory_pool::{MemoryConsumer, MemoryReservation},
     },
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
-    physical_expr::{EquivalenceProperties, PhysicalExpr},
+    physical_expr::EquivalenceProperties,
     physical_plan::{
-        ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-        ReplaceChildrenOptions, execute_stream,
+        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions,
+        execute_stream,
         execution_plan::{Boundedness, EmissionType, reset_plan_states},
         statistics::{StatisticsArgs, StatisticsContext},
         stream::RecordBatchStreamAdapter,
@@ -37,7 +37,10 @@ use datafusion::{
 };
 use futures::{StreamExt, stream};
 
-use crate::limits::{SUBQUERY_BYTES_MAX, SUBQUERY_ROWS_MAX};
+use crate::{
+    limits::{SUBQUERY_BYTES_MAX, SUBQUERY_ROWS_MAX},
+    query::own_plan::evaluates_no_expressions,
+};
 
 /// Rows of a part of a query, as a table that the rest can name.
 pub(super) struct Collected {
@@ -266,12 +269,7 @@ impl ExecutionPlan for CollectedExec {
         Vec::new()
     }
 
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
+    evaluates_no_expressions!();
 
     fn replace_children(
         self: Arc<Self>,
@@ -279,13 +277,6 @@ impl ExecutionPlan for CollectedExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(self)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -5,19 +5,20 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::{
     catalog::memory::MemorySourceConfig,
-    common::tree_node::TreeNodeRecursion,
     error::Result as PlanResult,
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{Explain, LogicalPlan},
-    physical_expr::PhysicalExpr,
     physical_plan::{
-        ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-        ReplaceChildrenOptions, explain::ExplainExec,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+        explain::ExplainExec,
     },
 };
 
 use super::{Subqueries, find::replaceable};
-use crate::{error::Result, query::failure::failure};
+use crate::{
+    error::Result,
+    query::{failure::failure, own_plan::evaluates_no_expressions},
+};
 
 /// The name of the row.
 const NOTE: &str = "run_first";
@@ -92,12 +93,7 @@ impl ExecutionPlan for WithFirst {
         std::iter::once(&self.input).chain(&self.first).collect()
     }
 
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
-    ) -> PlanResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
+    evaluates_no_expressions!();
 
     fn replace_children(
         self: Arc<Self>,
@@ -107,13 +103,6 @@ impl ExecutionPlan for WithFirst {
         let mut children = children.into_iter();
         let input = children.next().unwrap_or_else(|| Arc::clone(&self.input));
         Ok(Arc::new(Self { input, first: children.collect() }))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {

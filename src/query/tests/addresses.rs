@@ -191,6 +191,37 @@ async fn an_address_is_found_by_each_of_its_spellings() {
                     (format!("in_network(ip_address, '{}')", spellings(address)[1]), &expected),
                     (format!("ip_address = ANY (ARRAY['{}'])", spellings(address)[1]), &expected),
                     (format!("ip_address = ANY (SELECT '{}')", spellings(address)[1]), &expected),
+                    (format!("ip_address <> ALL (ARRAY[{any}])"), &others),
+                    (format!("(ip_address, 1) IN (('{}', 1), ('x', 1))", spellings(address)[1]), &expected),
+                    (format!("(1, ip_address) IN (SELECT 1, '{}')", spellings(address)[1]), &expected),
+                    (format!("'{}' IN (action, ip_address)", spellings(address)[1]), &expected),
+                    (
+                        format!(
+                            "ip_address IS NOT NULL AND nullif(ip_address, '{}') IS NULL",
+                            spellings(address)[1]
+                        ),
+                        &expected,
+                    ),
+                    (
+                        format!("ip_address >= '{0}' AND ip_address <= '{0}'", spellings(address)[1]),
+                        &expected,
+                    ),
+                    (format!("ip_address < '{0}' OR ip_address > '{0}'", spellings(address)[1]), &others),
+                    (
+                        format!(
+                            "ip_address IN (SELECT ip_address FROM events INTERSECT SELECT '{}')",
+                            spellings(address)[1]
+                        ),
+                        &expected,
+                    ),
+                    (
+                        format!(
+                            "id IN (SELECT e.i FROM (SELECT id AS i, ip_address AS a FROM events) e
+                              WHERE EXISTS (SELECT 1 FROM (SELECT '{}' AS b) o WHERE o.b = e.a))",
+                            spellings(address)[1]
+                        ),
+                        &expected,
+                    ),
                     (format!("CASE ip_address WHEN '{}' THEN true END", spellings(address)[1]), &expected),
                     (format!("ip_address IN (SELECT '{}')", spellings(address)[1]), &expected),
                     (
@@ -244,7 +275,8 @@ async fn compare_counts(engine: &Engine, told: &Told, what: &str) {
         assert_eq!(found, counts, "{what}: {sql}");
     }
     let mut sorted: Vec<&str> = told.addresses.values().flatten().copied().collect();
-    sorted.sort_unstable();
+    // IPv4 before IPv6, each by its number.
+    sorted.sort_unstable_by_key(|address| address.parse::<IpAddr>().unwrap());
     let found = rows(engine, "SELECT ip_address AS a FROM events ORDER BY ip_address LIMIT 5").await;
     let found: Vec<&str> = found.iter().filter_map(|row| row["a"].as_str()).collect();
     assert_eq!(found, sorted[..sorted.len().min(5)], "{what}");

@@ -8,7 +8,11 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
 
 use super::fixture::*;
-use crate::query::{Engine, Pushdown, Settings, addresses::canonical::mapped, columns, has_words, scan};
+use crate::query::{
+    Engine, Pushdown, Settings,
+    addresses::{self, canonical::mapped},
+    columns, has_words, scan,
+};
 
 const COLUMNS: &str = "tenant_id, id, day, occurred_at, ip_address, version, metadata, target_ids";
 pub(super) const TENANTS: [&str; 3] = ["acme", "bolt", "coda"];
@@ -201,6 +205,8 @@ pub(super) async fn plain(rows: Vec<RecordBatch>) -> SessionContext {
     );
     datafusion_functions_json::register_all(&mut context).unwrap();
     context.register_udf(has_words::function().as_ref().clone());
+    // Addresses have an order of their own.
+    context.add_analyzer_rule(Arc::new(addresses::Addresses));
     let rows = if rows.is_empty() { vec![RecordBatch::new_empty(columns::table_columns())] } else { rows };
     let table = MemTable::try_new(columns::table_columns(), vec![rows]).unwrap();
     context.register_table("events", Arc::new(table)).unwrap();

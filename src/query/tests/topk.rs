@@ -116,7 +116,9 @@ async fn the_first_events_are_those_of_a_sort() {
         ];
         for _ in 0..40 {
             let predicate = random_predicate(&mut random, 3);
-            if predicate.contains("seq") {
+            // A page asks for addresses and blocks of them, and not for a range of their texts, as the plain rows would take it.
+            let has_range = ["ip_address <", "ip_address >"].iter().any(|range| predicate.contains(range));
+            if predicate.contains("seq") || has_range {
                 continue;
             }
             let (rows, oldest_first) = (random.random_range(1..30), random.random_bool(0.5));

@@ -30,7 +30,7 @@ curl() { command curl --noproxy '*' --max-time 60 "$@" -w '%{stderr}\nstatus %{h
 /// One command of a block, and the lines below it.
 #[derive(Debug, Default)]
 pub(super) struct Pasted {
-    command: String,
+    pub(super) command: String,
     /// The number of its first line in the README.
     pub(super) line: usize,
     pub(super) answer: String,

@@ -5,12 +5,17 @@
 //! `s3:ListBucket`, and perhaps to who has it on a condition.
 //! Guaranteed: what a policy of AWS with `s3:ListBucket` on a condition of `s3:prefix` and `s3:GetObject` on a resource allows, and no more.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fs::Metadata,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use s3s::{
-    S3Result,
+    S3Request, S3Result,
     access::{S3Access, S3AccessContext},
     auth::SimpleAuth,
+    dto::{GetObjectInput, HeadObjectInput, Range},
     s3_error,
 };
 use url::form_urlencoded;
@@ -24,8 +29,12 @@ pub(crate) const READERS_ACCESS_KEY: &str = "readers-access-key";
 pub(crate) const READERS_SECRET_KEY: &str = "readers-secret-key";
 
 /// What the reader may read, and what it was refused.
-#[derive(Clone, Default)]
-pub(crate) struct Access(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub(crate) struct Access {
+    state: Arc<Mutex<State>>,
+    /// Where s3s-fs keeps the buckets.
+    folder: PathBuf,
+}
 
 #[derive(Default)]
 struct State {
@@ -34,6 +43,10 @@ struct State {
 }
 
 impl Access {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { state: Arc::default(), folder: folder.to_owned() }
+    }
+
     /// The keys of all.
     pub(crate) fn keys() -> SimpleAuth {
         let mut keys = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
@@ -52,8 +65,16 @@ impl Access {
         self.with(|state| state.refused.clone())
     }
 
+    /// The file of an object; `None` if there is none.
+    fn stored(&self, bucket: &str, key: &str) -> S3Result<Option<Metadata>> {
+        match self.folder.join(bucket).join(key).metadata() {
+            Ok(file) if file.is_dir() => Err(s3_error!(NoSuchKey)),
+            other => Ok(other.ok()),
+        }
+    }
+
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -75,6 +96,23 @@ impl S3Access for Access {
             }
             _ => Err(s3_error!(AccessDenied)),
         }
+    }
+
+    /// Of the last bytes of an object that has no more than so many, S3 gives all; s3s-fs would answer with an error. A folder is no
+    /// object of S3.
+    async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
+        let input = &mut request.input;
+        let Some(object) = self.stored(&input.bucket, &input.key)? else { return Ok(()) };
+        if let Some(Range::Suffix { length }) = input.range
+            && object.len() <= length
+        {
+            input.range = Some(Range::Int { first: 0, last: None });
+        }
+        Ok(())
+    }
+
+    async fn head_object(&self, request: &mut S3Request<HeadObjectInput>) -> S3Result<()> {
+        self.stored(&request.input.bucket, &request.input.key).map(drop)
     }
 }
 

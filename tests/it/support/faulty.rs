@@ -104,6 +104,8 @@ struct State {
     random: Option<(ChaCha8Rng, f64)>,
     ignores_conditions: bool,
     log: Vec<(Operation, Path)>,
+    /// Bytes of what was put as a whole, in that order.
+    puts: Vec<(Path, usize)>,
 }
 
 type Predicate = Box<dyn Fn(&str) -> bool + Send>;
@@ -171,6 +173,13 @@ impl FaultyStore {
         asked.count()
     }
 
+    /// The sizes of what was put as a whole to paths that match, failed ones included, in that order.
+    pub(crate) fn put_sizes(&self, matches: impl Fn(&str) -> bool) -> Vec<usize> {
+        let state = self.state();
+        let puts = state.puts.iter().filter(|(path, _)| matches(path.as_ref()));
+        puts.map(|(_, bytes)| *bytes).collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -235,8 +244,12 @@ fn injected(operation: Operation, path: &Path, what: &str) -> Error {
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
         let operation = if options.mode == PutMode::Create { Operation::Create } else { Operation::Put };
-        if self.state().ignores_conditions {
-            options.mode = PutMode::Overwrite;
+        {
+            let mut state = self.state();
+            state.puts.push((path.clone(), payload.content_length()));
+            if state.ignores_conditions {
+                options.mode = PutMode::Overwrite;
+            }
         }
         self.run(operation, path, self.inner.put_opts(path, payload, options)).await
     }

@@ -88,7 +88,7 @@ impl S3Server {
 
     fn serve(mut builder: S3ServiceBuilder, data: TempDir) -> Self {
         std::fs::create_dir(data.path().join(BUCKET)).unwrap();
-        let access = Access::default();
+        let access = Access::new(data.path());
         builder.set_auth(Access::keys());
         builder.set_access(access.clone());
         let sts = sts::Sts::default();
