@@ -132,7 +132,7 @@ fn is_passed_over(member: &str) -> bool {
         let bytes = member.as_bytes();
         bytes.len() >= start.len() && bytes[..start.len()].eq_ignore_ascii_case(start.as_bytes())
     };
-    STARTS.iter().any(|start| starts(&start))
+    STARTS.iter().any(|start| starts(start))
         || member.ends_with("olicy")
         || member.ends_with("olicyDocument")
 }
