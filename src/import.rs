@@ -9,7 +9,8 @@
 //! importing twice changes nothing. `docs/import.md` is the user's side of this.
 //!
 //! The way of the bytes: `folder` finds the files, `input` opens them, `values` cuts them into JSON values, `records`
-//! finds the records in these, by `envelope`, `json` parses them, a module a format maps them, `reader` gathers the events.
+//! finds the records in these, by `envelope` and `recognize`, `json` parses them, a module a format maps them, `reader` gathers
+//! the events. Where a text is broken, `resync` and `salvage` find the records that are whole.
 
 mod addresses;
 pub mod cloudtrail;
@@ -24,10 +25,15 @@ mod input;
 mod json;
 mod members;
 mod names;
+mod native;
 pub mod okta;
 mod reader;
+mod recognize;
 mod records;
 mod results;
+mod resync;
+mod salvage;
+mod texts;
 mod times;
 mod values;
 

@@ -34,7 +34,8 @@ Formats:
 
 All but native need --tenant. What a record has no column for goes to the event's metadata.
 Envelopes of transports are opened for every format: EventBridge, event hooks, Splunk HEC,
-CloudWatch Logs, Firehose, Kinesis, SNS, SQS, pages of APIs; docs/import.md lists them.
+CloudWatch Logs, Firehose, Kinesis, SNS, SQS, log shippers, pages of APIs; docs/import.md
+lists them. A broken record, line or comma is refused by name and costs no other record.
 Files may be packed with gzip or zstd. From a folder, all files that begin as JSON does are
 taken, whatever their names; those that are left out are named. An event that is there already
 is not stored again; a native one without an id always counts as new.

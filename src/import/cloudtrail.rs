@@ -77,10 +77,9 @@ const TIMES: [&str; 2] = ["eventTime", "p_event_time"];
 /// ```
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
-    warehouse::restore_names(&mut rest);
-    let texts = warehouse::parse_texts(&mut rest);
+    let mut given = warehouse::restore(&mut rest);
     if activity::lift(&mut rest) {
-        warehouse::restore_names(&mut rest);
+        given.extend(warehouse::restore(&mut rest));
     }
     let mut event = Map::new();
     // `UID` is the id that an application gave to its own event.
@@ -102,7 +101,7 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     }
     put(&mut event, "correlation_id", take_text(&mut rest, "sharedEventID", limits::TRACE_ID_BYTES_MAX));
     put(&mut event, "context", take_context(&mut rest));
-    rest.extend(texts);
+    rest.extend(given);
     put(&mut event, "metadata", rest);
     event.values_mut().for_each(make_exact);
     Ok(event)

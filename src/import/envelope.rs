@@ -6,34 +6,24 @@
 //! wrong with it. What the envelope itself says (times of delivery, names of queues) is not kept, so that one record is one
 //! event, whichever way it came.
 //!
-//! | envelope | told by | records |
-//! |---|---|---|
-//! | log file, page of an API, batch of a transport | an array of objects in one of [`LISTS`] | its elements |
-//! | event hook (Okta) | `data` with an array `events` | its elements |
-//! | Elasticsearch | `hits.hits`, `_source` beside `_index`, `event.original` | as they say |
-//! | EventBridge | `detail-type` | `detail` |
-//! | CloudEvents | `specversion` | `data`, `data_base64` |
-//! | Splunk HEC | nothing but [`HEC`] | `event`, an object or JSON text |
-//! | Splunk search results | `result` beside [`SEARCH`], `_raw` | `result`, `_raw` |
-//! | CloudWatch Logs subscription | `logEvents`; `awslogs.data` packed | `message` of each |
-//! | CloudWatch Logs, log shippers | `message` beside one of [`LOG_LINE`] | JSON text |
-//! | Firehose, Kinesis, Pub/Sub | `data` with nothing but [`STREAM`]; `kinesis`, `message` around it | base64, packed or not |
-//! | SNS | `Message` beside `TopicArn`, `MessageId` or `Type`; `Sns` around it | JSON text |
-//! | SQS | `Body` or `body` beside one of [`QUEUE`] | JSON text |
-//! | `aws cloudtrail lookup-events` | `CloudTrailEvent` | JSON text |
+//! What tells each of them is in `docs/import.md`. Transports are told by members that they alone have; log shippers and tables
+//! by the one member that holds JSON, or a record of the format for certain. Where two do, none is opened: the refusal names both.
+
+mod shippers;
 
 use std::{borrow::Cow, io::Read};
 
 use base64::{Engine as _, engine::general_purpose};
 
 use super::{
+    Source,
     json::{self, Member},
     members::is_spelling,
 };
 use crate::limits::IMPORT_UNPACKED_BYTES_MAX;
 
 /// Members that hold the records of a file, page or batch.
-pub(super) const LISTS: [&str; 14] = [
+pub(super) const LISTS: [&str; 18] = [
     "Records",
     "records",
     "Events",
@@ -48,23 +38,14 @@ pub(super) const LISTS: [&str; 14] = [
     "logs",
     "value",
     "hits",
+    "streams",
+    "resourceLogs",
+    "scopeLogs",
+    "logRecords",
 ];
 /// All members that Splunk's HTTP event collector takes.
 const HEC: [&str; 8] = ["time", "host", "source", "sourcetype", "index", "fields", "event", "channel"];
 const SEARCH: [&str; 4] = ["preview", "offset", "lastrow", "init_offset"];
-const LOG_LINE: [&str; 11] = [
-    "timestamp",
-    "ingestionTime",
-    "@timestamp",
-    "logStreamName",
-    "eventId",
-    "@log",
-    "@logStream",
-    "id",
-    "agent",
-    "ecs",
-    "log",
-];
 const STREAM: [&str; 24] = [
     "data",
     "Data",
@@ -91,7 +72,7 @@ const STREAM: [&str; 24] = [
     "metadata",
     "timestamp",
 ];
-const QUEUE: [&str; 8] = [
+const QUEUE: [&str; 12] = [
     "MessageId",
     "messageId",
     "ReceiptHandle",
@@ -100,6 +81,23 @@ const QUEUE: [&str; 8] = [
     "md5OfBody",
     "eventSourceARN",
     "Attributes",
+    // Captures of Azure's Event Hubs.
+    "EnqueuedTimeUtc",
+    "SystemProperties",
+    "SequenceNumber",
+    "Offset",
+];
+/// Members of an action line of Elasticsearch's bulk format.
+const BULK: [&str; 9] = [
+    "_index",
+    "_type",
+    "_id",
+    "routing",
+    "version",
+    "version_type",
+    "if_seq_no",
+    "if_primary_term",
+    "require_alias",
 ];
 /// What an envelope is that holds no record at all.
 pub(super) const EMPTY_LIST: &str = "an empty list";
@@ -173,12 +171,22 @@ impl<'t> Members<'t> {
         names.join(", ")
     }
 
+    /// The members that hold lists of objects; if there is none, the first one that holds a list of texts.
+    fn lists(&self) -> Vec<&'static str> {
+        let begins = |name: &str, marks: [char; 2]| {
+            self.elements(name)
+                .is_some_and(|elements| elements.first().is_some_and(|first| first.starts_with(marks)))
+        };
+        let of_objects: Vec<&str> = LISTS.into_iter().filter(|name| begins(name, ['{', '['])).collect();
+        if !of_objects.is_empty() {
+            return of_objects;
+        }
+        LISTS.into_iter().find(|name| begins(name, ['"', '"'])).into_iter().collect()
+    }
+
     /// The first member that holds a list of records.
     pub(super) fn list_name(&self) -> Option<&'static str> {
-        // A list of words or numbers is not what holds records.
-        let holds_records =
-            |elements: Vec<&str>| elements.first().is_some_and(|first| first.starts_with(['{', '"', '[']));
-        LISTS.into_iter().find(|name| self.elements(name).is_some_and(holds_records))
+        self.lists().first().copied()
     }
 
     /// The elements of a member, or of the member inside it that has them.
@@ -186,15 +194,25 @@ impl<'t> Members<'t> {
         if let Some(value) = self.array(name) {
             return json::elements(value).ok();
         }
-        let inner_name = match name {
-            "data" => "events",
-            "hits" => "hits",
+        let inner = || Members::of(self.object(name)?);
+        let list = match name {
+            "hits" => inner()?.array("hits")?,
+            // What a query of Loki gives.
+            "data" if inner().is_some_and(|inner| inner.has("resultType")) => inner()?.array("result")?,
+            // A record may have a member of that name as well, and it has others.
+            "data" => inner().filter(|inner| inner.has_only(&["events"]))?.array("events")?,
             _ => return None,
         };
-        let inner = Members::of(self.object(name)?)?;
-        // A record may have a member of that name as well, and it has others.
-        (name != "data" || inner.has_only(&["events"]))
-            .then(|| json::elements(inner.array(inner_name)?).ok())?
+        json::elements(list).ok()
+    }
+
+    /// The elements of a member that is an array.
+    fn elements_of(&self, name: &str) -> Option<Vec<&'t str>> {
+        json::elements(self.array(name)?).ok()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &'t str)> {
+        self.0.iter().map(|member| (&*member.name, member.value))
     }
 
     fn has_empty_list(&self) -> bool {
@@ -210,13 +228,20 @@ impl<'t> Members<'t> {
     }
 }
 
-/// What is inside the object of these members, if it is an envelope. Errors: it is one, and cannot be opened; why.
-pub(super) fn open<'t>(members: &Members<'t>) -> Result<Option<Content<'t>>, String> {
+impl<'t> From<Vec<Member<'t>>> for Members<'t> {
+    fn from(members: Vec<Member<'t>>) -> Self {
+        Self(members)
+    }
+}
+
+/// What is inside the object of these members, if it is an envelope of records of `source`. Errors: it is one, and cannot be
+/// opened; why.
+pub(super) fn open<'t>(members: &Members<'t>, source: Source) -> Result<Option<Content<'t>>, String> {
     if let Some(what) = without_events(members) {
         return Ok(Some(Content::NoEvents(what)));
     }
-    // What one transport alone has is surer than a list of a common name.
-    let inside = object_inside(members).or_else(|| list(members)).map(Ok).or_else(|| text_inside(members));
+    // What one transport alone has is surer than a list of a common name, and that is surer than what a shipper adds.
+    let inside = transport(members).or_else(|| list(members)).or_else(|| shippers::open(members, source));
     let Some(content) = inside else {
         return Ok(members.has_empty_list().then_some(Content::NoEvents(EMPTY_LIST)));
     };
@@ -249,6 +274,13 @@ fn without_events(members: &Members<'_>) -> Option<&'static str> {
     if says("Event", "s3:TestEvent") {
         return Some("a test message of S3");
     }
+    let is_bulk_action = |name: &str| {
+        let action = members.object(name).and_then(Members::of);
+        members.has_only(&[name]) && action.is_some_and(|action| action.has_only(&BULK))
+    };
+    if ["index", "create"].into_iter().any(is_bulk_action) {
+        return Some("an action line of Elasticsearch's bulk format");
+    }
     if members.has("s3Bucket") && members.has("s3ObjectKey") && members.has_only(&["s3Bucket", "s3ObjectKey"])
     {
         return Some("a notification of a log file, without its events");
@@ -256,64 +288,60 @@ fn without_events(members: &Members<'_>) -> Option<&'static str> {
     None
 }
 
-fn list<'t>(members: &Members<'t>) -> Option<Content<'t>> {
-    members.elements(members.list_name()?).map(Content::Values)
+fn list<'t>(members: &Members<'t>) -> Option<Result<Content<'t>, String>> {
+    match members.lists()[..] {
+        [] => None,
+        [name] => members.elements(name).map(|elements| Ok(Content::Values(elements))),
+        [first, second, ..] => Some(Err(not_certain(first, second))),
+    }
 }
 
-/// A record, or a further envelope, that an object holds as an object.
-fn object_inside<'t>(members: &Members<'t>) -> Option<Content<'t>> {
-    let inside = if members.has("detail-type") {
-        members.object("detail")
-    } else if members.has("specversion") {
-        members.object("data")
-    } else if members.has("event") && members.has_only(&HEC) {
-        members.object("event")
-    } else if members.has_any(&SEARCH) {
-        members.object("result")
-    } else if members.has("_index") {
-        members.object("_source")
-    } else if members.has("subscription") {
-        members.object("message")
-    } else {
-        let around = ["awslogs", "kinesis", "Sns"];
-        around.into_iter().find_map(|name| members.object(name))
-    };
-    inside.map(|value| Content::Values(vec![value]))
+/// Why an object with two possible records, or lists of records, is not opened.
+fn not_certain(first: &str, second: &str) -> String {
+    format!("its members {first:?} and {second:?} may both hold what is to be read: take one of them out")
 }
 
-/// A record, or a further envelope, that an object holds as text.
-fn text_inside<'t>(members: &Members<'t>) -> Option<Result<Content<'t>, String>> {
-    let (name, text) = if members.has("event") && members.has_only(&HEC) {
-        ("event", members.text("event")?)
-    } else if members.has("CloudTrailEvent") {
-        ("CloudTrailEvent", members.text("CloudTrailEvent")?)
-    } else if members.has("Message") && members.has_any(&["TopicArn", "MessageId", "Type"]) {
-        ("Message", members.text("Message")?)
-    } else if members.has_any(&QUEUE) && members.has_any(&["Body", "body"]) {
-        ("Body", members.text("Body").or_else(|| members.text("body"))?)
-    } else if members.has("specversion") && members.has("data_base64") {
-        ("data_base64", members.text("data_base64")?)
-    } else if members.has_any(&["data", "Data"]) && (members.has_only(&STREAM) || members.has("specversion"))
-    {
-        ("data", members.text("data").or_else(|| members.text("Data"))?)
-    } else if members.has("_raw") {
-        ("_raw", members.text("_raw")?)
-    } else if let Some(event) = members.object("event").and_then(Members::of) {
-        ("event/original", event.text("original")?)
-    } else if members.has_any(&LOG_LINE) {
-        ("message", members.text("message")?)
-    } else {
-        return None;
-    };
-    Some(
-        unpack(&text)
-            .map(Content::Text)
-            .map_err(|reason| format!("the text in its member {name:?} {reason}")),
-    )
+/// A record, or a further envelope, that an object holds as its transport documents.
+fn transport<'t>(members: &Members<'t>) -> Option<Result<Content<'t>, String>> {
+    let (name, value) = transported(members)?;
+    match value.as_bytes().first()? {
+        b'{' => Some(Ok(Content::Values(vec![value]))),
+        b'[' => Some(Ok(Content::Values(json::elements(value).ok()?))),
+        b'"' => Some(text_of(name, &json::string(value)?)),
+        _ => None,
+    }
+}
+
+/// The member that a transport puts a record into, and its value.
+fn transported<'t>(members: &Members<'t>) -> Option<(&'static str, &'t str)> {
+    let told: [(bool, &[&'static str]); 10] = [
+        (members.has("detail-type"), &["detail"]),
+        (members.has("specversion"), &["data", "data_base64"]),
+        (members.has("event") && members.has_only(&HEC), &["event"]),
+        (members.has_any(&SEARCH), &["result"]),
+        (members.has("_index"), &["_source"]),
+        (members.has("subscription"), &["message"]),
+        (members.has("CloudTrailEvent"), &["CloudTrailEvent"]),
+        (members.has_any(&["TopicArn", "MessageId", "Type"]), &["Message"]),
+        (members.has_any(&QUEUE), &["Body", "body"]),
+        (members.has_only(&STREAM), &["data", "Data"]),
+    ];
+    let names = told.iter().filter(|(is_told, _)| *is_told).flat_map(|(_, names)| names.iter());
+    let around = ["awslogs", "kinesis", "Sns"];
+    let objects = around.into_iter().filter_map(|name| Some((name, members.object(name)?)));
+    names
+        .filter_map(|name| Some((*name, members.get(name).filter(|value| *value != "null")?)))
+        .chain(objects)
+        .next()
+}
+
+/// What the text of a member holds.
+fn text_of<'t>(name: &str, text: &str) -> Result<Content<'t>, String> {
+    unpack(text).map(Content::Text).map_err(|reason| format!("the text in its member {name:?} {reason}"))
 }
 
 /// The JSON that a text is, or that it becomes when it is read as base64 and decompressed.
-fn unpack(text: &str) -> Result<Vec<u8>, String> {
+pub(super) fn unpack(text: &str) -> Result<Vec<u8>, String> {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     if begins_json(trimmed.as_bytes()) {
         return Ok(trimmed.as_bytes().to_vec());

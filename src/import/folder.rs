@@ -17,14 +17,20 @@ use crate::error::{Error, ErrorKind, Result};
 const ENDINGS: [&str; 3] = [".json", ".ndjson", ".jsonl"];
 const COMPRESSED_ENDINGS: [&str; 3] = ["", ".gz", ".zst"];
 /// What other formats begin with.
-const FORMATS: [(&[u8], &str); 7] = [
-    (b"PK", "it is a zip archive"),
+const FORMATS: [(&[u8], &str); 13] = [
+    (b"PK\x03\x04", "it is a zip archive"),
+    (b"PK\x05\x06", "it is a zip archive"),
+    (b"7z\xbc\xaf", "it is a 7z archive"),
+    (b"\x04\x22\x4d\x18", "it is packed with lz4"),
+    (b"\xff\x06\x00\x00sNaPpY", "it is packed with snappy"),
     (b"PAR1", "it is a Parquet file"),
     (b"Obj\x01", "it is an Avro file"),
     (b"ORC", "it is an ORC file"),
     (b"BZh", "it is packed with bzip2"),
     (b"\xfd7zXZ", "it is packed with xz"),
-    (b"<", "it is XML or HTML"),
+    (b"<?xml", "it is XML"),
+    (b"<html", "it is HTML"),
+    (b"<!DOCTYPE", "it is HTML"),
 ];
 /// In a tar archive, where the word stands that says so.
 const TAR: (usize, &[u8]) = (257, b"ustar");
@@ -119,7 +125,7 @@ fn find_in_folder(folder: &Path, found: &mut Found) -> io::Result<()> {
         } else if is_events_name(&name) || Input::File(path.clone()).without_events().is_some() {
             None
         } else {
-            other_format(&path)
+            why_left_out(&path)
         };
         match reason {
             Some(reason) => found.left_out.push(LeftOut { path, reason }),
@@ -138,26 +144,30 @@ fn is_events_name(lowercase: &str) -> bool {
 }
 
 /// Why a file is not read; `None` if it begins as JSON does, is empty, or cannot be read, which reading it will tell.
-fn other_format(path: &Path) -> Option<&'static str> {
+fn why_left_out(path: &Path) -> Option<&'static str> {
     let mut reader = input::open_file(path).ok()?;
     let first = reader.fill_buf().ok()?;
     if begins_as_json(first) {
         return None;
     }
-    let known = FORMATS.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, reason)| *reason);
+    Some(other_format(first).unwrap_or("it does not begin as JSON does"))
+}
+
+/// What begins with these bytes, if it is none of what is read.
+pub(super) fn other_format(first: &[u8]) -> Option<&'static str> {
+    let known = FORMATS.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, what)| *what);
     let is_tar = first.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1));
-    Some(known.unwrap_or(if is_tar { "it is a tar archive" } else { "it does not begin as JSON does" }))
+    known.or(is_tar.then_some("it is a tar archive"))
 }
 
 /// Whether bytes begin as a file of objects does, or are too few to say.
-fn begins_as_json(first: &[u8]) -> bool {
-    // Text in UTF-16 may well be JSON; reading it says what to do.
-    if first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) {
-        return true;
+pub(super) fn begins_as_json(first: &[u8]) -> bool {
+    let is_skipped = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0x1e | 0);
+    let mut text = first;
+    while let Some(rest) = text.strip_prefix(b"\xef\xbb\xbf") {
+        text = rest;
     }
-    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
-    let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x1e;
-    let mut letters = text.iter().copied().filter(|byte| !is_space(byte));
+    let mut letters = text.iter().copied().filter(|byte| !is_skipped(byte));
     let (first, second) = (letters.next(), letters.next());
     match first {
         None => true,
@@ -198,7 +208,7 @@ mod tests {
             ("b/list.txt", b"[\n {\"a\":1}]"),
             ("empty", b""),
             ("broken.gz", &packed[..12]),
-            ("utf16", b"\xff\xfe{\0"),
+            ("utf16", b"\xff\xfe{\0}\0"),
             (".hidden.json", b"{}"),
             ("LICENSE", b"MIT License"),
             ("server.log", b"[2026-10-05] {started}"),
@@ -236,7 +246,7 @@ mod tests {
             ".git: its name begins with a dot",
             ".hidden.json: its name begins with a dot",
             "LICENSE: it does not begin as JSON does",
-            "page: it is XML or HTML",
+            "page: it is HTML",
             "server.log: it does not begin as JSON does",
             "template: it does not begin as JSON does",
             "x.csv.gz: it does not begin as JSON does",

@@ -26,7 +26,8 @@
 //! [streaming](https://docs.github.com/en/enterprise-cloud@latest/admin/monitoring-activity-in-your-enterprise/reviewing-audit-logs-for-your-enterprise/streaming-the-audit-log-for-your-enterprise),
 //! [events by token](https://docs.github.com/en/enterprise-cloud@latest/organizations/keeping-your-organization-secure/managing-security-settings-for-your-organization/identifying-audit-log-events-performed-by-an-access-token).
 //! Logs that went through a data warehouse are read as well: `at_sign_timestamp` is `@timestamp`, times may be text
-//! without an offset (they are UTC), and `p_event_time` stands in for them. The CSV export is not read.
+//! without an offset (they are UTC), `p_event_time` stands in for them, and objects may be JSON in a text, which then stays in
+//! `metadata` as it was given. The CSV export is not read.
 //!
 //! Guaranteed: each value of the record is found in the event, in the field above or, where it does not fit
 //! there, in `metadata` under its own name. Members that are `null` are left out; numbers that are ids, and integers
@@ -47,6 +48,7 @@ use super::{
         take_time, text_at,
     },
     results::{self, Ending},
+    texts::{self, Object, object},
 };
 use crate::limits;
 
@@ -86,6 +88,21 @@ const MEMBERS: [&str; 30] = [
     "user_agent",
     "user_id",
 ];
+/// Members that are objects or lists, which data warehouses may give as text.
+const OBJECTS: [Object; 12] = [
+    object("actor_location"),
+    object("config"),
+    object("config_was"),
+    object("data"),
+    object("events"),
+    object("events_were"),
+    object("repositories_added"),
+    object("repositories_added_names"),
+    object("repositories_removed"),
+    object("repositories_removed_names"),
+    object("repository_ids"),
+    object("repository_names"),
+];
 const UNKNOWN: &str = "unknown";
 /// Members that tell how it ended, whatever the action is called.
 const RESULTS: [&str; 3] = ["conclusion", "status_code", "audit_log_stream_result"];
@@ -109,6 +126,7 @@ const ENDED_RUN: &str = "workflows.completed_workflow_run";
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
     restore_names(&mut rest, &MEMBERS);
+    let given = texts::parse(&mut rest, &OBJECTS);
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "_document_id", is_document_id).into());
     lift_data(&mut rest);
@@ -124,6 +142,7 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     event.insert("action".into(), action.into());
     put(&mut event, "changes", changes::take(&mut rest));
     put(&mut event, "context", take_context(&mut rest));
+    rest.extend(given);
     put(&mut event, "metadata", rest);
     event.values_mut().for_each(make_exact);
     Ok(event)

@@ -1,7 +1,10 @@
 //! Where the bytes come from: how an input is opened and decompressed.
 //!
-//! In: a file or standard input. Out: a reader of plain bytes. The compression is told by the first bytes, not by a
-//! name, and may be there more than once: Firehose packs what CloudWatch Logs packed before.
+//! In: a file or standard input. Out: a reader of plain bytes, in UTF-8. The compression is told by the first bytes, not by
+//! a name, and may be there more than once: Firehose packs what CloudWatch Logs packed before. So is UTF-16, which is what
+//! `>` writes in Windows PowerShell.
+
+mod utf16;
 
 use std::{
     fmt, fs,
@@ -92,7 +95,11 @@ fn decompress(mut reader: Box<dyn BufRead + Send>) -> io::Result<Box<dyn BufRead
             break;
         }
     }
-    Ok(reader)
+    let first = reader.fill_buf()?;
+    Ok(match utf16::order_of(first) {
+        Some(order) => Box::new(BufReader::new(utf16::Decoder::new(reader, order))),
+        None => reader,
+    })
 }
 
 struct Counted {

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, map::Entry};
 
-pub(super) use self::members::{Member, elements, list_start, members, string};
+pub(super) use self::members::{Member, elements, leading_members, list_start, members, string};
 use super::decimal;
 use crate::limits::{IMPORT_DEPTH_MAX, IMPORT_PROBLEMS_MAX};
 

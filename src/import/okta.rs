@@ -23,7 +23,8 @@
 //!
 //! Source: the schema `LogEvent` of the [System Log API](https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/).
 //! Logs that went through a data warehouse are read as well: names of members in another spelling get Okta's back, times
-//! may come without an offset (they are UTC), and `p_event_time` stands in for `published`.
+//! may come without an offset (they are UTC), `p_event_time` stands in for `published`, and objects may be JSON in a text,
+//! which then stays in `metadata` as it was given.
 //!
 //! Guaranteed: each value of the record is found in the event, in the field above or, where it does not fit
 //! there, in `metadata` under its own name. `unknown`, Okta's word for what it does not know, is no session and no
@@ -43,6 +44,7 @@ use super::{
         text_at,
     },
     results::{self, Ending},
+    texts::{self, Object, nested, object},
 };
 use crate::limits;
 
@@ -66,6 +68,19 @@ pub(super) const MEMBERS: [&str; 17] = [
     "uuid",
     "version",
 ];
+/// Members that are objects or lists, which data warehouses may give as text.
+const OBJECTS: [Object; 10] = [
+    nested("actor", &[object("detailEntry")]),
+    nested("authenticationContext", &[object("issuer")]),
+    nested("client", &[nested("geographicalContext", &[object("geolocation")]), object("userAgent")]),
+    nested("debugContext", &[object("debugData")]),
+    object("device"),
+    object("outcome"),
+    nested("request", &[nested("ipChain", &[object("geographicalContext")])]),
+    object("securityContext"),
+    nested("target", &[nested("changeDetails", &[object("from"), object("to")]), object("detailEntry")]),
+    nested("transaction", &[object("detail")]),
+];
 /// Stands where Okta does not know an id or a name.
 const UNKNOWN: &str = "unknown";
 
@@ -87,6 +102,7 @@ const UNKNOWN: &str = "unknown";
 pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     let mut rest = of(record)?;
     restore_names(&mut rest, &MEMBERS);
+    let given = texts::parse(&mut rest, &OBJECTS);
     let mut event = Map::new();
     event.insert("id".into(), take_id(&mut rest, "uuid", is_uuid).into());
     event.insert("occurred_at".into(), take_time(&mut rest, &["published", "p_event_time"])?.into());
@@ -99,6 +115,7 @@ pub fn event(record: Value) -> Result<Map<String, Value>, NotARecord> {
     event.insert("outcome".into(), take_outcome(&mut rest));
     put(&mut event, "description", take_text(&mut rest, "displayMessage", limits::DESCRIPTION_BYTES_MAX));
     put(&mut event, "context", take_context(&mut rest));
+    rest.extend(given);
     put(&mut event, "metadata", rest);
     event.values_mut().for_each(make_exact);
     Ok(event)

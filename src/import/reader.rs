@@ -69,8 +69,10 @@ pub struct Batch {
 pub struct Refusal {
     /// The file's name.
     pub input: Arc<str>,
-    /// The record; `None` if it is the file, or the rest of it.
+    /// The record; `None` if it is the file, the rest of it, or what stands between two records.
     pub origin: Option<Origin>,
+    /// The line at which it is wrong, from 1; `None` if it is the whole file.
+    pub line: Option<u64>,
     /// The record's own id, if it has one.
     pub id: Option<String>,
     /// The member that is wrong, as a JSON pointer into the record, if it is one.
@@ -231,11 +233,11 @@ impl Reader {
         }
         match input.open(&self.bytes_read) {
             Ok(bytes) => {
-                let values = Values::new(bytes);
+                let values = Values::new(bytes, self.source);
                 let (without_events, first_without) = (0, None);
                 self.open = Some(Open { name, values, index: 0, without_events, first_without });
             }
-            Err(error) => self.refuse_input(name, ValuesError::Read(error)),
+            Err(error) => self.refuse_input(name, ValuesError::Open(error)),
         }
     }
 
@@ -243,14 +245,18 @@ impl Reader {
     fn read_value(&mut self, mut open: Open) {
         let Open { name, values, index, without_events, first_without } = &mut open;
         match values.next_value() {
-            Ok(Some((text, line))) => {
+            Ok(Some(cut)) => {
                 let (source, start) = (self.source, self.batch.body.len());
                 let mut gathering =
                     Gathering { reader: self, name, start, index, without_events, first_without };
-                records::read(source, text, line, &mut gathering);
+                records::read(source, cut, &mut gathering);
                 self.open = Some(open);
             }
             Ok(None) => self.close(open),
+            Err(error) if !error.is_final() => {
+                self.refuse_part(open.name.clone(), &error);
+                self.open = Some(open);
+            }
             Err(error) => {
                 let name = open.name.clone();
                 self.note_values(open);
@@ -317,14 +323,21 @@ impl Reader {
     fn refuse_record(&mut self, origin: Origin, problem: Problem) {
         self.counts.refused += 1;
         let Problem { id, pointer, reason } = problem;
-        let refusal = Refusal { input: origin.input.clone(), origin: Some(origin), id, pointer, reason };
+        let (input, line) = (origin.input.clone(), Some(origin.line));
+        let refusal = Refusal { input, origin: Some(origin), line, id, pointer, reason };
         self.ready.push_back(Step::Refused(refusal));
     }
 
     fn refuse_input(&mut self, input: Arc<str>, error: ValuesError) {
         self.counts.inputs_refused += 1;
-        let reason = error.to_string();
-        self.ready.push_back(Step::Refused(Refusal { input, origin: None, id: None, pointer: None, reason }));
+        self.refuse_part(input, &error);
+    }
+
+    /// Tells of what is wrong with an input beside its records.
+    fn refuse_part(&mut self, input: Arc<str>, error: &ValuesError) {
+        let (line, reason) = (error.line(), error.to_string());
+        let refusal = Refusal { input, origin: None, line, id: None, pointer: None, reason };
+        self.ready.push_back(Step::Refused(refusal));
     }
 
     fn note_without_events(&mut self, input: Arc<str>, text: String) {

@@ -11,8 +11,9 @@ use super::{
     envelope::{self, Content, EMPTY_LIST, Members},
     github,
     json::{self, Oddities, Parsed},
-    okta,
-    values::Values,
+    native::{begins_native, with_time},
+    okta, salvage,
+    values::{Cut, Values},
 };
 use crate::limits::IMPORT_ENVELOPES_MAX;
 
@@ -41,59 +42,55 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    fn of(reason: impl Into<String>) -> Self {
+    pub(super) fn of(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), ..Self::default() }
     }
 }
 
-impl Source {
-    /// The member that holds a record's id.
-    fn id_member(self) -> &'static str {
-        match self {
-            Source::Native => "id",
-            Source::Cloudtrail => "eventID",
-            Source::Okta => "uuid",
-            Source::Github => "_document_id",
-        }
-    }
-
-    /// Whether an object is a record, as far as its members tell: then it is no envelope, whatever it has besides.
-    fn is_record(self, has: impl Fn(&str) -> bool) -> bool {
-        match self {
-            Source::Native => has("action") || has("actor") || has("occurred_at") || has("organization_id"),
-            // What Kinesis and S3 tell about records has the same members, and one that no record has.
-            Source::Cloudtrail => {
-                let is_told = has("kinesis") || has("s3");
-                !is_told && (has("eventID") || (has("eventTime") && (has("eventName") || has("eventSource"))))
-            }
-            Source::Okta => {
-                has("uuid") || has("published") || (has("eventType") && (has("actor") || has("outcome")))
-            }
-            Source::Github => has("action") || has("_document_id"),
-        }
-    }
+/// Tells `outlet` of everything in a part of a stream.
+pub(super) fn read(source: Source, cut: Cut<'_>, outlet: &mut impl Outlet) {
+    read_cut(source, cut, 0, outlet);
 }
 
-/// Tells `outlet` of everything in `text`, which begins at `line`.
-pub(super) fn read(source: Source, text: &[u8], line: u64, outlet: &mut impl Outlet) {
-    read_inside(source, text, line, 0, outlet);
+/// `envelopes`: how many there are around the part.
+fn read_cut(source: Source, cut: Cut<'_>, envelopes: usize, outlet: &mut impl Outlet) {
+    let Cut { text, line, broken } = cut;
+    // Native events are not parsed here, so it is to be said where there is something else.
+    if broken && source == Source::Native && salvage::read(source, text, line, envelopes, outlet) {
+        return;
+    }
+    read_inside(source, text, line, envelopes, outlet);
 }
 
-/// `envelopes`: how many there are around the text.
-fn read_inside(source: Source, text: &[u8], line: u64, envelopes: usize, outlet: &mut impl Outlet) {
+/// The same for the text of one value.
+pub(super) fn read_inside(
+    source: Source,
+    text: &[u8],
+    line: u64,
+    envelopes: usize,
+    outlet: &mut impl Outlet,
+) {
     if source == Source::Native {
         if begins_native(text) {
             return pass_on(text, line, outlet);
         }
         let (unicode, _) = json::unicode(text);
-        if !open(source, &unicode, line, envelopes, outlet) {
+        if open(source, &unicode, line, envelopes, outlet) {
+            return;
+        }
+        // A page with a broken event in it; what is none is for the decoder to refuse.
+        let is_broken = unicode.starts_with(['{', '[']) && Members::of(&unicode).is_none();
+        if !is_broken || !salvage::read(source, text, line, envelopes, outlet) {
             pass_on(text, line, outlet);
         }
         return;
     }
     let parsed = match json::parse(text) {
         Ok(parsed) => parsed,
-        Err(error) => return outlet.refused(line, Problem::of(error.to_string())),
+        Err(_) => {
+            salvage::read(source, text, line, envelopes, outlet);
+            return;
+        }
     };
     let is_record = match &parsed.value {
         Value::Object(members) => source.is_record(|name| members.contains_key(name)),
@@ -105,36 +102,6 @@ fn read_inside(source: Source, text: &[u8], line: u64, envelopes: usize, outlet:
     }
 }
 
-/// Whether a text begins as native events do and envelopes do not, which saves looking at its members.
-fn begins_native(text: &[u8]) -> bool {
-    const FIRST: [&[u8]; 7] = [
-        b"tenant_id\"",
-        b"action\"",
-        b"occurred_at\"",
-        b"actor\"",
-        b"targets\"",
-        b"context\"",
-        b"organization_id\"",
-    ];
-    let key_of = |text: &'_ [u8], mark: u8| -> Option<usize> {
-        let rest = text.strip_prefix(&[mark])?.trim_ascii_start();
-        rest.starts_with(b"\"").then(|| text.len() - rest.len() + 1)
-    };
-    let is_first = |key: &[u8]| FIRST.iter().any(|name| key.starts_with(name));
-    let Some(key) = key_of(text, b'{').map(|at| &text[at..]) else { return false };
-    if is_first(key) {
-        return true;
-    }
-    // Transports have ids as well; a native event goes on with something of its own.
-    let Some(rest) = key.strip_prefix(b"id\"") else { return false };
-    let Some(id) = key_of(rest.trim_ascii_start(), b':').map(|at| &rest.trim_ascii_start()[at..]) else {
-        return false;
-    };
-    let Some(end) = memchr::memchr2(b'"', b'\\', id).filter(|end| id[*end] == b'"') else { return false };
-    let behind = id[end + 1..].trim_ascii_start();
-    key_of(behind, b',').is_some_and(|at| is_first(&behind[at..]))
-}
-
 /// Tells what is inside the envelope that `text` is; `false` if it is none.
 fn open(source: Source, text: &str, line: u64, envelopes: usize, outlet: &mut impl Outlet) -> bool {
     let content = match text.as_bytes().first() {
@@ -143,7 +110,7 @@ fn open(source: Source, text: &str, line: u64, envelopes: usize, outlet: &mut im
             if source.is_record(|name| members.has(name)) {
                 return false;
             }
-            match envelope::open(&members) {
+            match envelope::open(&members, source) {
                 // A table's row may have an empty list in a column of such a name.
                 Ok(Some(Content::NoEvents(EMPTY_LIST)))
                     if source.is_record(|name| members.has_spelling(name)) =>
@@ -162,11 +129,9 @@ fn open(source: Source, text: &str, line: u64, envelopes: usize, outlet: &mut im
             Ok(elements) => Content::Values(elements),
             Err(_) => return false,
         },
-        Some(b'"') => match json::string(text) {
-            Some(inner) if inner.trim_start().starts_with(['{', '[']) => {
-                Content::Text(inner.into_owned().into_bytes())
-            }
-            _ => return false,
+        Some(b'"') => match json::string(text).and_then(|inner| envelope::unpack(&inner).ok()) {
+            Some(inner) => Content::Text(inner),
+            None => return false,
         },
         _ => return false,
     };
@@ -195,23 +160,27 @@ fn open(source: Source, text: &str, line: u64, envelopes: usize, outlet: &mut im
 
 /// Tells what is in a text that an envelope holds as a string or packed.
 fn read_text(source: Source, text: Vec<u8>, line: u64, envelopes: usize, outlet: &mut impl Outlet) {
-    let mut values = Values::of_text(text);
+    let mut values = Values::of_text(text, source);
     let mut found = false;
     loop {
         match values.next_value() {
-            Ok(Some((value, _))) => read_inside(source, value, line, envelopes, outlet),
+            Ok(Some(cut)) => read_cut(source, Cut { line, ..cut }, envelopes, outlet),
             Ok(None) if found => return,
             Ok(None) => return outlet.without_events(line, EMPTY_LIST),
             Err(error) => {
-                return outlet.refused(line, Problem::of(format!("the text inside its envelope: {error}")));
+                outlet.refused(line, Problem::of(format!("the text inside its envelope: {error}")));
+                if error.is_final() {
+                    return;
+                }
             }
         }
         found = true;
     }
 }
 
-/// A native event goes to its decoder as it is.
+/// A native event goes to its decoder as it is, but for its time.
 fn pass_on(text: &[u8], line: u64, outlet: &mut impl Outlet) {
+    let text = &*with_time(text);
     let body = outlet.body();
     if memchr::memchr2(b'\n', b'\r', text).is_some() {
         // A line feed cannot be part of a JSON string, so it is white space.
@@ -273,12 +242,16 @@ fn explained(source: Source, problem: Problem, text: &[u8]) -> Problem {
 }
 
 fn id_of(source: Source, value: &Value) -> Option<String> {
+    value.get(source.id_member())?.as_str().map(shown)
+}
+
+/// As much of an id as is shown.
+pub(super) fn shown(id: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 128;
-    let id = value.get(source.id_member())?.as_str()?;
-    Some(id.chars().take(SHOWN_CHARS_MAX).collect())
+    id.chars().take(SHOWN_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
 mod fidelity;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,16 +3,25 @@
 //! In: NDJSON, values one after another with or without line breaks between them, values over several lines, JSON text
 //! sequences (RFC 7464), arrays, CloudTrail's `{"Records": […]}`, and any object that holds an array of objects and is too
 //! long for a record. Out: the text of each value and the line it starts at. Guaranteed: the parts are cut at the
-//! right places in every valid text; an invalid text gives an error that says where, or wrong parts that the parser
-//! behind refuses, never a silent skip. A broken value costs what stands before the next line that begins like a value.
+//! right places in every valid text; an invalid text gives an error that says where, or parts that the parser behind
+//! refuses, never a silent skip.
+//!
+//! A broken value between others costs what stands before the next line that begins like a value. A broken element of an
+//! array costs what stands before the next whole record ([`resync`](super::resync) says what that is). A comma that is
+//! missing between two elements costs none of them.
 
+mod broken;
+mod errors;
 mod scan;
 
 use std::io::{self, Read};
 
+pub(super) use self::errors::ValuesError;
 use self::scan::{Progress, Scan};
 use super::{
+    Source,
     envelope::{LISTS, Members},
+    folder::other_format,
     json,
 };
 use crate::limits::{IMPORT_RECORD_BYTES_MAX, IMPORT_VALUE_BYTES_MAX};
@@ -23,23 +32,17 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Stands before each value of a JSON text sequence.
 const RECORD_SEPARATOR: u8 = 0x1e;
 
-/// Why the rest of a stream cannot be cut into values.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ValuesError {
-    #[error("cannot be read: {0}")]
-    Read(#[from] io::Error),
-    #[error("line {0}: does not start with '{{' or '[', so it is not JSON events")]
-    NotJson(u64),
-    #[error("is text in UTF-16: convert it to UTF-8")]
-    Utf16,
-    #[error("line {0}: the value that starts here is longer than {IMPORT_VALUE_BYTES_MAX} bytes")]
-    TooLong(u64),
-    #[error("line {0}: the file ends inside a value or array (is it cut off?)")]
-    CutOff(u64),
-    #[error("line {line}: {found:?} where {expected} should be")]
-    Unexpected { line: u64, found: char, expected: &'static str },
-    #[error("line {line}: the object has {name:?} besides the list of records that was read")]
-    SecondList { line: u64, name: &'static str },
+/// So many bytes tell every other format that is told by its first bytes.
+const FORMAT_BYTES: usize = 512;
+
+/// A part of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut<'t> {
+    pub(super) text: &'t [u8],
+    /// 1-based number of the line at which it starts.
+    pub(super) line: u64,
+    /// Whether the text is no value for certain, but what stands in a place of one.
+    pub(super) broken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,33 +58,45 @@ enum Shape {
 /// The values of one stream.
 pub(super) struct Values {
     input: Box<dyn Read + Send>,
+    /// What its records are, to find the next one behind a broken one.
+    source: Source,
     buffer: Vec<u8>,
     /// Start of what is not yet given out.
     start: usize,
     ended: bool,
+    /// Why the stream ended before its end.
+    read_error: Option<io::Error>,
+    /// What to tell before the next value.
+    pending: Option<ValuesError>,
     /// 1-based number of the line of `start`.
     line: u64,
     shape: Shape,
     /// Whether something was there that is not white space.
     began: bool,
+    /// Whether something was broken between values: closing brackets that are left of it are not told of once more.
+    lost_brackets: bool,
 }
 
 impl Values {
-    pub(super) fn new(input: Box<dyn Read + Send>) -> Self {
+    pub(super) fn new(input: Box<dyn Read + Send>, source: Source) -> Self {
         Self {
             input,
+            source,
             buffer: Vec::new(),
             start: 0,
             ended: false,
+            read_error: None,
+            pending: None,
             line: 1,
             shape: Shape::Between,
             began: false,
+            lost_brackets: false,
         }
     }
 
     /// The values of a text that is in memory.
-    pub(super) fn of_text(buffer: Vec<u8>) -> Self {
-        Self { buffer, ended: true, ..Self::new(Box::new(io::empty())) }
+    pub(super) fn of_text(buffer: Vec<u8>, source: Source) -> Self {
+        Self { buffer, ended: true, ..Self::new(Box::new(io::empty()), source) }
     }
 
     /// Whether there was anything but white space so far.
@@ -89,19 +104,23 @@ impl Values {
         self.began
     }
 
-    /// The next value's text and line; `None` at the end. After an error there is nothing more to get.
-    pub(super) fn next_value(&mut self) -> Result<Option<(&[u8], u64)>, ValuesError> {
+    /// The next value, or what stands in its place; `None` at the end. Behind an error that is
+    /// [final](ValuesError::is_final) there is nothing more to get.
+    pub(super) fn next_value(&mut self) -> Result<Option<Cut<'_>>, ValuesError> {
         loop {
-            let Some(first) = self.skip_space()? else {
-                return match self.shape {
-                    Shape::Array | Shape::Envelope => Err(ValuesError::CutOff(self.line)),
-                    Shape::Between => Ok(None),
-                };
-            };
+            if let Some(error) = self.pending.take() {
+                return Err(error);
+            }
+            let Some(first) = self.skip_space()? else { return self.end() };
             let began = std::mem::replace(&mut self.began, true);
             match (self.shape, first) {
                 (Shape::Array | Shape::Envelope, b']') => self.leave_array()?,
-                (Shape::Array | Shape::Envelope, _) => return self.take_element().map(Some),
+                (_, b',') if began => self.advance(1),
+                (Shape::Between, b']' | b'}') if self.lost_brackets => self.advance(1),
+                (Shape::Array | Shape::Envelope, first) if begins_value(first) => {
+                    return self.take_element();
+                }
+                (Shape::Array | Shape::Envelope, _) => return self.take_broken_element(false),
                 (Shape::Between, b'[') => {
                     self.advance(1);
                     self.shape = Shape::Array;
@@ -110,28 +129,50 @@ impl Values {
                     if let Some(length) = self.records_bytes()? {
                         self.advance(length);
                         self.shape = Shape::Envelope;
-                    } else if let Some(end) = self.find_end_between()? {
-                        return Ok(Some(self.take(end)));
+                    } else if let Some((length, broken)) = self.value_bytes()? {
+                        return Ok(Some(self.take(length, broken)));
                     }
                 }
-                // Values with commas between them, as in an array whose brackets somebody took away.
-                (Shape::Between, b',') if began => self.advance(1),
-                (Shape::Between, b'"') if began || self.is_json_in_text()? => {
-                    if let Some(end) = self.find_end_between()? {
-                        return Ok(Some(self.take(end)));
+                (Shape::Between, b'"') if self.is_json_in_text()? => {
+                    if let Some((length, broken)) = self.value_bytes()? {
+                        return Ok(Some(self.take(length, broken)));
                     }
                 }
-                (Shape::Between, _) if began => {
-                    let end = self.find_broken_end()?;
-                    return Ok(Some(self.take(end)));
+                (Shape::Between, _) => {
+                    let line = self.line;
+                    if !began && let Some(what) = self.other_format()? {
+                        return Err(ValuesError::OtherFormat(what));
+                    }
+                    let length = match self.broken_bytes() {
+                        Err(ValuesError::LongLine(_)) if !began => return Err(ValuesError::NotJson(line)),
+                        length => length?,
+                    };
+                    // A file in which nothing at all is JSON is one thing to say and not many.
+                    if !began && self.start + length == self.buffer.len() {
+                        return Err(ValuesError::NotJson(line));
+                    }
+                    return Ok(Some(self.take(length, true)));
                 }
-                (Shape::Between, 0xfe | 0xff) => return Err(ValuesError::Utf16),
-                (Shape::Between, _) => return Err(ValuesError::NotJson(self.line)),
             }
         }
     }
 
-    /// Whether a stream that begins with a quotation mark is JSON in JSON strings, and not a table with quoted columns.
+    /// What there is to say where the stream ends.
+    fn end(&mut self) -> Result<Option<Cut<'_>>, ValuesError> {
+        match (self.read_error.take(), self.shape) {
+            (Some(error), _) => Err(ValuesError::Read(self.line, error)),
+            (None, Shape::Between) => Ok(None),
+            (None, Shape::Array | Shape::Envelope) => Err(ValuesError::CutOff(self.line)),
+        }
+    }
+
+    /// What a stream that does not begin as JSON does is instead, if that is known.
+    fn other_format(&mut self) -> Result<Option<&'static str>, ValuesError> {
+        while self.buffer.len() - self.start < FORMAT_BYTES && self.fill()? {}
+        Ok(other_format(&self.buffer[self.start..]))
+    }
+
+    /// Whether a string is JSON in a JSON string, and not the first column of a table or a key that lost its object.
     fn is_json_in_text(&mut self) -> Result<bool, ValuesError> {
         while self.buffer.len() < self.start + 2 && self.fill()? {}
         Ok(self.buffer.get(self.start + 1).is_some_and(|byte| matches!(byte, b'{' | b'[')))
@@ -162,16 +203,14 @@ impl Values {
     /// Steps over the end of the array, and of the object around it.
     fn leave_array(&mut self) -> Result<(), ValuesError> {
         self.advance(1);
-        if self.shape == Shape::Envelope {
-            self.leave_object()?;
+        match std::mem::replace(&mut self.shape, Shape::Between) {
+            Shape::Envelope => self.leave_object(),
+            Shape::Array | Shape::Between => Ok(()),
         }
-        self.shape = Shape::Between;
-        Ok(())
     }
 
     /// Steps over the members behind the list of records, if there is none that holds records as well.
     fn leave_object(&mut self) -> Result<(), ValuesError> {
-        let line = self.line;
         match self.skip_space()? {
             None => return Err(ValuesError::CutOff(self.line)),
             Some(b'}') => {
@@ -180,113 +219,97 @@ impl Values {
             }
             Some(b',') => {}
             Some(found) => {
-                let expected = "',' or '}' behind the list of records";
-                return Err(ValuesError::Unexpected { line: self.line, found: found.into(), expected });
+                self.pending = Some(ValuesError::AfterList { line: self.line, found: found.into() });
+                self.lost_brackets = true;
+                return Ok(());
             }
         }
-        let end = match self.find_end(Scan::inside_object())? {
-            Found::End(end) => end,
-            Found::Open | Found::Broken | Found::List(_) => return Err(ValuesError::CutOff(self.line)),
+        let line = self.line;
+        let length = match self.find_end(Scan::inside_object())? {
+            Found::End(length) => length,
+            Found::Open => return Err(ValuesError::CutOff(line)),
+            Found::Broken | Found::TooLong | Found::List(_) => {
+                self.pending = Some(ValuesError::AfterList { line, found: ',' });
+                self.lost_brackets = true;
+                return Ok(());
+            }
         };
-        let rest = String::from_utf8_lossy(&self.buffer[self.start + 1..end]);
+        let rest = String::from_utf8_lossy(&self.buffer[self.start + 1..self.start + length]);
         let object = format!("{{{rest}");
-        let Some(members) = Members::of(&object) else {
-            let expected = "a member of the object around the list of records";
-            return Err(ValuesError::Unexpected { line, found: ',', expected });
+        self.pending = match Members::of(&object) {
+            None => Some(ValuesError::AfterList { line, found: ',' }),
+            Some(members) => members.list_name().map(|name| ValuesError::SecondList { line, name }),
         };
-        if let Some(name) = members.list_name() {
-            return Err(ValuesError::SecondList { line, name });
-        }
-        self.advance(end - self.start);
+        self.advance(length);
         Ok(())
     }
 
-    /// Position behind the value between values that begins at `start`, broken or not; `None` if this is an object
+    /// Length of the value between values that begins at `start`, and whether it is broken; `None` if this is an object
     /// whose records come one after another, which has been stepped into.
-    fn find_end_between(&mut self) -> Result<Option<usize>, ValuesError> {
+    fn value_bytes(&mut self) -> Result<Option<(usize, bool)>, ValuesError> {
         match self.find_end(Scan::of_lines())? {
-            Found::End(end) => Ok(Some(end)),
+            Found::End(length) => Ok(Some((length, false))),
             Found::List(length) => {
                 self.advance(length);
                 self.shape = Shape::Envelope;
                 Ok(None)
             }
-            Found::Broken => self.find_broken_end().map(Some),
-            Found::Open => {
-                let end = self.find_broken_end()?;
-                let text = &self.buffer[self.start..end];
-                // A last line is a record that is broken; several lines are what is left of a file.
-                if end == self.buffer.len() && memchr::memchr(b'\n', text.trim_ascii_end()).is_some() {
-                    return Err(ValuesError::CutOff(self.line));
-                }
-                Ok(Some(end))
-            }
+            Found::Broken | Found::Open | Found::TooLong => Ok(Some((self.broken_bytes()?, true))),
         }
     }
 
-    /// Position of the first line behind this one that begins like a value, or of the end.
-    fn find_broken_end(&mut self) -> Result<usize, ValuesError> {
-        let mut searched = 0;
-        loop {
-            let rest = &self.buffer[self.start + searched..];
-            match memchr::memchr(b'\n', rest) {
-                Some(found) => {
-                    searched += found + 1;
-                    while self.start + searched == self.buffer.len() && self.fill()? {}
-                    match self.buffer.get(self.start + searched) {
-                        Some(b'{' | b'[' | &RECORD_SEPARATOR) | None => return Ok(self.start + searched),
-                        Some(_) => {}
-                    }
-                }
-                None => {
-                    searched += rest.len();
-                    if !self.fill()? {
-                        return Ok(self.buffer.len());
-                    }
-                }
-            }
-        }
-    }
-
-    /// A value and the comma behind it.
-    fn take_element(&mut self) -> Result<(&[u8], u64), ValuesError> {
+    /// An element of an array, without the comma behind it.
+    fn take_element(&mut self) -> Result<Option<Cut<'_>>, ValuesError> {
         let line = self.line;
         let length = match self.find_end(Scan::default())? {
-            Found::End(end) => end - self.start,
-            Found::Open | Found::Broken | Found::List(_) => return Err(ValuesError::CutOff(self.line)),
+            Found::End(length) => length,
+            Found::Open => return self.take_broken_element(true),
+            Found::Broken | Found::TooLong | Found::List(_) => return self.take_broken_element(false),
         };
         // The comma is looked for first, because the text is lent out from the buffer that this may refill.
-        let passed = self.find_element_end(length)?;
+        let passed = self.element_bytes(length)?;
         let start = self.start;
+        let follower = self.buffer.get(start + passed).copied();
+        let is_bracketed = matches!(self.buffer[start], b'{' | b'[');
+        if !is_bracketed && self.buffer[start + passed - 1] != b',' && !matches!(follower, None | Some(b']'))
+        {
+            // A text or word with something else behind it is what is left of something broken.
+            self.pending = None;
+            return self.take_broken_element(false);
+        }
         self.advance(passed);
-        Ok((&self.buffer[start..start + length], line))
+        Ok(Some(Cut { text: &self.buffer[start..start + length], line, broken: false }))
     }
 
-    /// Bytes from `start` to behind the comma that follows the element, or to the array's end.
-    fn find_element_end(&mut self, length: usize) -> Result<usize, ValuesError> {
+    /// Bytes of the element and what belongs to it: the comma behind it, or the space before the array's end.
+    fn element_bytes(&mut self, length: usize) -> Result<usize, ValuesError> {
         let mut at = length;
         loop {
             match self.buffer.get(self.start + at).copied() {
                 Some(b',') => return Ok(at + 1),
-                Some(b']') => return Ok(at),
-                Some(space) if space.is_ascii_whitespace() => at += 1,
-                Some(other) => {
-                    let expected = "',' or ']'";
-                    return Err(ValuesError::Unexpected { line: self.line, found: other.into(), expected });
+                Some(byte) if is_space(byte) => at += 1,
+                Some(byte) => {
+                    if begins_value(byte) {
+                        let passed = &self.buffer[self.start..self.start + at];
+                        let line = self.line + memchr::memchr_iter(b'\n', passed).count() as u64;
+                        self.pending = Some(ValuesError::NoComma(line));
+                    }
+                    return Ok(at);
                 }
                 None => {
                     if !self.fill()? {
-                        return Err(ValuesError::CutOff(self.line));
+                        return Ok(at);
                     }
                 }
             }
         }
     }
 
-    fn take(&mut self, end: usize) -> (&[u8], u64) {
+    fn take(&mut self, length: usize, broken: bool) -> Cut<'_> {
+        self.lost_brackets |= broken;
         let (start, line) = (self.start, self.line);
-        self.advance(end - start);
-        (&self.buffer[start..end], line)
+        self.advance(length);
+        Cut { text: &self.buffer[start..start + length], line, broken }
     }
 
     /// Follows the value that begins at `start`.
@@ -294,7 +317,7 @@ impl Values {
         let mut looked_for_list = self.shape != Shape::Between;
         loop {
             match scan.go_on(&self.buffer[self.start..]) {
-                Progress::Ended(length) => return Ok(Found::End(self.start + length)),
+                Progress::Ended(length) => return Ok(Found::End(length)),
                 Progress::Broken => return Ok(Found::Broken),
                 Progress::More => {}
             }
@@ -306,9 +329,12 @@ impl Values {
                     return Ok(Found::List(length));
                 }
             }
-            if !self.fill()? {
-                let ended = scan.ends_with_text();
-                return Ok(if ended { Found::End(self.buffer.len()) } else { Found::Open });
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) if scan.ends_with_text() => return Ok(Found::End(self.buffer.len() - self.start)),
+                Ok(false) => return Ok(Found::Open),
+                Err(ValuesError::TooLong(_)) => return Ok(Found::TooLong),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -316,10 +342,10 @@ impl Values {
     /// The next byte that is not white space, left in place.
     fn skip_space(&mut self) -> Result<Option<u8>, ValuesError> {
         let between = self.shape == Shape::Between;
-        let is_space = |byte: &&u8| byte.is_ascii_whitespace() || (between && **byte == RECORD_SEPARATOR);
+        let is_skipped = |byte: &&u8| is_space(**byte) || (between && **byte == RECORD_SEPARATOR);
         loop {
             let rest = &self.buffer[self.start..];
-            let space = rest.iter().take_while(is_space).count();
+            let space = rest.iter().take_while(is_skipped).count();
             let found = rest.get(space).copied();
             self.advance(space);
             // Files that were put together have such a mark wherever one of them begins.
@@ -342,7 +368,7 @@ impl Values {
         self.start += count;
     }
 
-    /// Reads more behind what is there; `false` at the end of the stream.
+    /// Reads more behind what is there; `false` at the end of the stream, which may be one before its time.
     fn fill(&mut self) -> Result<bool, ValuesError> {
         if self.ended {
             return Ok(false);
@@ -355,20 +381,35 @@ impl Values {
         }
         self.buffer.resize(length + CHUNK_BYTES, 0);
         let read = self.input.read(&mut self.buffer[length..]);
-        self.buffer.truncate(length + *read.as_ref().unwrap_or(&0));
-        self.ended = read? == 0;
+        let count = read.unwrap_or_else(|error| {
+            self.read_error = Some(error);
+            0
+        });
+        self.buffer.truncate(length + count);
+        self.ended = count == 0;
         Ok(!self.ended)
     }
 }
 
+/// Whether a byte between values says nothing. Files whose end was written in blocks have zeros there.
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0
+}
+
+fn begins_value(byte: u8) -> bool {
+    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}
+
 /// Where a value ends.
 enum Found {
-    /// At this position of the buffer.
+    /// Behind so many bytes.
     End(usize),
     /// Nowhere: there is something in it that no JSON has.
     Broken,
     /// Nowhere before the end of the stream.
     Open,
+    /// Nowhere as far as a value may reach.
+    TooLong,
     /// It is an object too long for a record, whose list of records begins after so many bytes.
     List(usize),
 }

@@ -22,12 +22,17 @@ use crate::{
     limits::{IMPORT_LISTED_MAX, IMPORT_REASONS_COUNTED_MAX, IMPORT_REFUSALS_SHOWN_MAX},
 };
 
+/// How the refusal of an event ends whose id is stored with other content.
+const OTHER_CONTENT: &str = "belongs to another event with other content";
+
 pub(super) struct Report {
     pub(super) bar: ProgressBar,
     watch: Watch,
     bytes: u64,
     accepted: u64,
     duplicates: u64,
+    /// Refused because their ids are stored with other content.
+    known_otherwise: u64,
     refusals: Told,
     left_out: Told,
     without_events: Told,
@@ -93,6 +98,7 @@ impl Report {
             bytes: 0,
             accepted: 0,
             duplicates: 0,
+            known_otherwise: 0,
             refusals: Told::new("refused"),
             left_out: Told::new("left out"),
             without_events: Told::new("no events in"),
@@ -125,21 +131,23 @@ impl Report {
     /// An event that the store or server refused.
     fn refuse_event(&mut self, origins: &[Origin], refused: Refused) {
         let Refused { index, id, reason } = refused;
+        self.known_otherwise += u64::from(reason.ends_with(OTHER_CONTENT));
         let origin = origins.get(index).cloned();
         let input = origin.as_ref().map_or_else(|| "".into(), |origin| origin.input.clone());
         // The first problem's member stands before its description.
         let pointer = reason.split_once(": ").map(|(pointer, _)| pointer);
         let pointer = pointer.filter(|pointer| pointer.starts_with('/')).map(str::to_owned);
-        self.refuse(&Refusal { input, origin, id, pointer, reason });
+        let line = origin.as_ref().map(|origin| origin.line);
+        self.refuse(&Refusal { input, origin, line, id, pointer, reason });
     }
 
     fn refuse(&mut self, refusal: &Refusal) {
-        let Refusal { input, origin, id, pointer, reason } = refusal;
+        let Refusal { input, origin, line, id, pointer, reason } = refusal;
         let place = place(input, origin.as_ref(), id.as_deref());
         self.refusals.add(&self.bar, &place, reason, || {
             json!({
                 "file": **input, "record": origin.as_ref().map(|origin| origin.index),
-                "line": origin.as_ref().map(|origin| origin.line), "id": id, "pointer": pointer, "reason": reason,
+                "line": line, "id": id, "pointer": pointer, "reason": reason,
             })
         });
     }
@@ -167,6 +175,7 @@ impl Report {
         for told in [&self.left_out, &self.without_events, &self.changed, &self.refusals] {
             told.print_not_shown();
         }
+        self.print_known_otherwise();
         let summary = match form {
             Summary::Text => self.line(counts, stopped),
             Summary::Json => self.object(counts, stopped).to_string(),
@@ -177,6 +186,17 @@ impl Report {
             (false, 0) => Outcome::Complete,
             (false, _) => Outcome::Partial,
         })
+    }
+
+    /// What to do about records that are stored with other content.
+    fn print_known_otherwise(&self) {
+        if self.known_otherwise > 0 {
+            eprintln!(
+                "{} refused because the id is stored with other content: what is stored stays. If an earlier version of auditlake \
+                 stored these records, it mapped them otherwise: import new files only, or into another tenant",
+                text::counted(self.known_otherwise, "record")
+            );
+        }
     }
 
     fn line(&self, counts: Counts, stopped: bool) -> String {
@@ -227,6 +247,7 @@ impl Report {
             "new": self.accepted,
             "known": self.duplicates,
             "refused": self.refusals.count,
+            "known_otherwise": self.known_otherwise,
             "values_without_events": counts.values_without_events,
             "changed": self.changed.count,
             "bytes": self.bytes,

@@ -1,12 +1,15 @@
 //! CloudTrail records as data warehouses give them back.
 //!
 //! In: a record whose names were changed (`eventtime`, `user_identity`) or whose parameters are JSON in a text, as in the table
-//! for Athena that AWS documents. Out: the record as CloudTrail writes it. Guaranteed: values stay what they are; a text that
-//! was parsed comes back for the metadata.
+//! for Athena that AWS documents, or any other object or list of the record. Out: the record as CloudTrail writes it. Guaranteed:
+//! values stay what they are; a member that was parsed comes back as it was given, for the metadata.
 
 use serde_json::{Map, Value};
 
-use crate::import::members;
+use crate::import::{
+    members,
+    texts::{self, Object, nested, object},
+};
 
 /// The members of a record, in CloudTrail's spelling.
 pub(in crate::import) const MEMBERS: [&str; 32] = [
@@ -63,13 +66,42 @@ const SESSION: [&str; 5] =
 const ISSUER: [&str; 5] = ["accountId", "arn", "principalId", "type", "userName"];
 const RESOURCE: [&str; 3] = ["ARN", "accountId", "type"];
 const INSIGHT: [&str; 5] = ["eventName", "eventSource", "insightContext", "insightType", "state"];
-/// Members that Athena's table keeps as text.
-const TEXTS: [&str; 5] =
-    ["additionalEventData", "eventData", "requestParameters", "responseElements", "serviceEventDetails"];
+/// Members that are objects or lists.
+const OBJECTS: [Object; 12] = [
+    object("addendum"),
+    object("additionalEventData"),
+    object("edgeDeviceDetails"),
+    object("eventContext"),
+    object("eventData"),
+    nested("insightDetails", &[object("insightContext")]),
+    object("requestParameters"),
+    object("resources"),
+    object("responseElements"),
+    object("serviceEventDetails"),
+    object("tlsDetails"),
+    nested(
+        "userIdentity",
+        &[
+            nested(
+                "sessionContext",
+                &[object("attributes"), object("sessionIssuer"), object("webIdFederationData")],
+            ),
+            object("inScopeOf"),
+            object("onBehalfOf"),
+        ],
+    ),
+];
 
-/// Gives members and the members of known objects CloudTrail's names.
-pub(super) fn restore_names(record: &mut Map<String, Value>) {
+/// Gives members and the members of known objects CloudTrail's names, and parses those that are texts; what was parsed
+/// comes back as it was given.
+pub(super) fn restore(record: &mut Map<String, Value>) -> Map<String, Value> {
     members::restore_names(record, &MEMBERS);
+    let given = texts::parse(record, &OBJECTS);
+    restore_inside(record);
+    given
+}
+
+fn restore_inside(record: &mut Map<String, Value>) {
     if let Some(Value::Object(identity)) = record.get_mut("userIdentity") {
         restore_in(identity, &IDENTITY, &[("onBehalfOf", &PERSON), ("sessionContext", &SESSION)]);
         if let Some(Value::Object(session)) = identity.get_mut("sessionContext") {
@@ -93,20 +125,4 @@ fn restore_in(object: &mut Map<String, Value>, documented: &[&str], inner: &[(&s
             members::restore_names(inner, documented);
         }
     }
-}
-
-/// Parses parameters that are JSON objects in a text, and gives the texts back.
-pub(super) fn parse_texts(record: &mut Map<String, Value>) -> Map<String, Value> {
-    let mut texts = Map::new();
-    for member in TEXTS {
-        let Some(Value::String(text)) = record.get(member) else { continue };
-        let parsed =
-            if text.starts_with('{') { serde_json::from_str::<Map<String, Value>>(text).ok() } else { None };
-        if let Some(parsed) = parsed
-            && let Some(text) = record.insert(member.to_owned(), parsed.into())
-        {
-            texts.insert(member.to_owned(), text);
-        }
-    }
-    texts
 }

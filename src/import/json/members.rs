@@ -18,21 +18,16 @@ pub(in crate::import) struct Member<'t> {
 /// The members of the object that `text` is.
 pub(in crate::import) fn members(text: &str) -> Result<Vec<Member<'_>>, SyntaxError> {
     let mut parser = Parser::new(text);
-    parser.space();
-    if parser.peek() != Some(b'{') {
-        return parser.error("expected an object");
-    }
-    let mut found = Vec::new();
-    let mut more = parser.open(b'}')?;
-    while more {
-        let name = parser.key()?;
-        let start = parser.at;
-        parser.skip(1)?;
-        found.push(Member { name, value: &text[start..parser.at] });
-        more = parser.step(b'}', "expected ',' or '}'")?;
-    }
+    let found = parser.members()?;
     parser.finish()?;
     Ok(found)
+}
+
+/// The members of the object with which `text` begins, and how many bytes it has.
+pub(in crate::import) fn leading_members(text: &str) -> Result<(Vec<Member<'_>>, usize), SyntaxError> {
+    let mut parser = Parser::new(text);
+    let found = parser.members()?;
+    Ok((found, parser.at))
 }
 
 /// The elements of the array that `text` is.
@@ -80,7 +75,25 @@ pub(in crate::import) fn list_start(text: &str, names: &[&str]) -> Option<usize>
     None
 }
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
+    /// Reads the object that comes, without its values.
+    fn members(&mut self) -> Result<Vec<Member<'t>>, SyntaxError> {
+        self.space();
+        if self.peek() != Some(b'{') {
+            return self.error("expected an object");
+        }
+        let mut found = Vec::new();
+        let mut more = self.open(b'}')?;
+        while more {
+            let name = self.key()?;
+            let start = self.at;
+            self.skip(1)?;
+            found.push(Member { name, value: &self.text[start..self.at] });
+            more = self.step(b'}', "expected ',' or '}'")?;
+        }
+        Ok(found)
+    }
+
     /// Steps over the value at which the parser stands.
     fn skip(&mut self, depth: usize) -> Result<(), SyntaxError> {
         match self.peek() {

@@ -220,7 +220,7 @@ fn stored(source: Source, text: &str) -> Result<(Value, Value, usize), String> {
         }
     }
     let mut line = Line::default();
-    read(source, text.as_bytes(), 1, &mut line);
+    read(source, Cut { text: text.as_bytes(), line: 1, broken: false }, &mut line);
     if let Some(reason) = line.1 {
         return Err(reason);
     }
@@ -273,6 +273,32 @@ proptest! {
             let place = kept.iter().position(|kept| *kept == leaf);
             prop_assert!(place.is_some(), "{} of {} is lost in {}", leaf, text, event);
             kept.swap_remove(place.unwrap());
+        }
+    }
+
+    /// Would catch a member that a data warehouse turned into text and that is understood in another way, or that is lost.
+    #[test]
+    fn a_member_that_is_a_text_is_understood_and_kept(value in arbitrary_node(), which in 0..3_usize, member in 0..7_usize) {
+        let (source, start, members) = RECORDS[which];
+        let name = members[member];
+        let mut inner = String::new();
+        value.write(&mut inner);
+        let text = Value::from(inner.as_str());
+        let (event, metadata, _) = stored(source, &format!("{start},\"{name}\":{text}}}")).map_err(TestCaseError::fail)?;
+        let mut kept = Vec::new();
+        leaves_of(&event, &mut kept);
+        leaves_of(&metadata, &mut kept);
+        prop_assert!(kept.contains(&leaf_of(&inner)), "{} is lost in {} {}", inner, event, metadata);
+        // These are objects or lists in the log itself.
+        let is_object = matches!(value, Node::Object(_) | Node::Array(_))
+            && !["sourceIPAddress", "errorCode", "userAgent", "displayMessage", "actor_id", "repo", "user", "org", "permission"]
+                .contains(&name)
+            && !(source == Source::Github && name == "actor");
+        if is_object {
+            let (plain, ..) = stored(source, &format!("{start},\"{name}\":{inner}}}")).map_err(TestCaseError::fail)?;
+            for field in ["actor", "targets", "outcome", "context", "changes", "action", "occurred_at"] {
+                prop_assert_eq!(&event[field], &plain[field], "{} of {}", field, inner);
+            }
         }
     }
 

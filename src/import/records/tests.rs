@@ -9,9 +9,9 @@ use super::*;
 
 /// Keeps everything that is told, a line each.
 #[derive(Default)]
-struct Kept {
+pub(in crate::import) struct Kept {
     body: Vec<u8>,
-    told: Vec<String>,
+    pub(in crate::import) told: Vec<String>,
 }
 
 impl Outlet for Kept {
@@ -20,8 +20,10 @@ impl Outlet for Kept {
     }
 
     fn event(&mut self, line: u64) {
-        let event: Value = serde_json::from_slice(&std::mem::take(&mut self.body)).unwrap();
-        self.told.push(format!("{line} {}", event["id"].as_str().unwrap()));
+        // Native events are not parsed before their decoder.
+        let event: Value = serde_json::from_slice(&std::mem::take(&mut self.body)).unwrap_or_default();
+        let id = event["id"].as_str().unwrap_or("refused by the decoder");
+        self.told.push(format!("{line} {id}"));
     }
 
     fn refused(&mut self, line: u64, problem: Problem) {
@@ -38,13 +40,13 @@ impl Outlet for Kept {
     }
 }
 
-fn told(source: Source, text: impl AsRef<[u8]>) -> Vec<String> {
+pub(in crate::import) fn told(source: Source, text: impl AsRef<[u8]>) -> Vec<String> {
     let mut kept = Kept::default();
-    read(source, text.as_ref(), 1, &mut kept);
+    read(source, Cut { text: text.as_ref(), line: 1, broken: false }, &mut kept);
     kept.told
 }
 
-fn records(source: Source) -> [Value; 2] {
+pub(in crate::import) fn records(source: Source) -> [Value; 2] {
     let ids = ["7d3b1c52-9a41-11ef-8f0e-000000000001", "7d3b1c52-9a41-11ef-8f0e-000000000002"];
     ids.map(|id| match source {
         Source::Native => json!({
@@ -131,6 +133,26 @@ fn envelopes([one, two]: &[Value; 2]) -> Vec<Value> {
                {"_index": "i", "_id": "2", "_source": {"@timestamp": "t", "event": {"original": b, "kind": "event"}}}]}}),
         json!([{"@timestamp": "t", "agent": {}, "message": a}, {"timestamp": 1, "message": format!("\n{b}\n")}]),
         json!([a, b]),
+        json!({"Records": [STANDARD.encode(&a), packed(&b)]}),
+        json!([packed(&a), STANDARD.encode(&b)]),
+        json!({"Records": [{"kinesis": {"data": packed(&subscription.to_string())}, "eventSource": "aws:kinesis"}]}),
+        json!([{"detail-type": "x", "detail": a}, {"specversion": "1.0", "type": "t", "data": b}]),
+        json!([{"log": format!("{a}\n"), "stream": "stdout", "time": "t"}, {"log": b, "kubernetes": {"pod": "p"}, "date": 1.5}]),
+        json!({"streams": [{"stream": {"app": "x"}, "values": [["1", a], ["2", b, {"trace": "t"}]]}]}),
+        json!({"status": "success", "data": {"resultType": "streams", "result": [
+               {"stream": {}, "values": [["1", a]]}, {"stream": {}, "values": [["2", b]]}]}}),
+        json!([{"labels": {}, "line": a, "timestamp": "t"}, {"MESSAGE": b, "__REALTIME_TIMESTAMP": "1", "PRIORITY": "6"}]),
+        json!([{"event.original": a, "message": "two words"}, {"event": {"original": b}, "message": "m", "log": {"level": "info"}}]),
+        json!([{"@timestamp": "t", "log": {"offset": 1}, "agent": {"x": 1}, "message": a}, {"message": two, "host": "h"}]),
+        json!([{"insertId": "i", "timestamp": "t", "jsonPayload": one}, {"insertId": "i", "textPayload": b}]),
+        json!([{"topic": "t", "offset": 1, "key": null, "payload": a}, {"schema": {"type": "struct"}, "payload": two}]),
+        json!([{"_airbyte_raw_id": "r", "_airbyte_data": one}, {"RECORD_METADATA": {"topic": "t"}, "RECORD_CONTENT": b}]),
+        json!([{"V": one}, {"value": b}]),
+        json!([{"attributes": one, "ddtags": "x", "tags": []}, {"short_message": "m", "full_message": b, "host": "h"}]),
+        json!({"resourceLogs": [{"resource": {}, "scopeLogs": [{"logRecords": [
+               {"timeUnixNano": "1", "body": {"stringValue": a}}, {"body": {"stringValue": b}}]}]}]}),
+        json!({"hits": {"hits": [{"_index": "i", "fields": {"event.original": [a]}}, {"_index": "i", "_source": {"message": b, "ecs": {}}}]}}),
+        json!([{"Body": STANDARD.encode(&a), "EnqueuedTimeUtc": "t", "Offset": "1"}, {"Body": two, "SequenceNumber": 1}]),
     ]
 }
 
@@ -169,7 +191,8 @@ fn native_events_are_passed_on_as_they_are() {
             fn changed(&mut self, _: u64, _: Option<String>, _: String) {}
             fn without_events(&mut self, _: u64, _: &'static str) {}
         }
-        read(Source::Native, text.as_bytes(), 1, &mut Raw(&mut kept));
+        let cut = Cut { text: text.as_bytes(), line: 1, broken: false };
+        read(Source::Native, cut, &mut Raw(&mut kept));
         String::from_utf8(kept.body).unwrap()
     };
     assert_eq!(line(event), format!("{event}\n"));
@@ -249,6 +272,36 @@ fn envelopes_without_records_and_broken_ones_are_told() {
     }
     let found = told(Source::Okta, deep);
     assert!(found.len() == 1 && found[0].contains("envelopes in each other"), "{found:?}");
+}
+
+/// Would catch one of two possible records taken for the record, and a line that says nothing of it.
+#[test]
+fn what_is_not_certain_is_refused_by_name() {
+    for source in [Source::Cloudtrail, Source::Okta, Source::Github, Source::Native] {
+        let [one, two] = records(source);
+        let (a, b) = (one.to_string(), two.to_string());
+        for (envelope, [first, second]) in [
+            (json!({"message": a, "log": b}), ["log", "message"]),
+            (json!({"x": one, "y": {"deep": 1}, "z": two}), ["x", "z"]),
+            (json!({"events": [one], "items": [two]}), ["events", "items"]),
+        ] {
+            let found = told(source, envelope.to_string());
+            let expected = format!("its members {first:?} and {second:?} may both hold what is to be read");
+            assert!(found.len() == 1 && found[0].contains(&expected), "{found:?}");
+        }
+        let twice = json!({"message": a, "event": {"original": a}, "log": {"level": "info"}});
+        assert_eq!(told(source, twice.to_string()), told(source, &a));
+    }
+}
+
+/// Would catch the action lines of a bulk request refused, or a document behind one that is lost.
+#[test]
+fn action_lines_of_bulk_requests_hold_no_events() {
+    let expected = ["1 nothing: an action line of Elasticsearch's bulk format"];
+    for line in [r#"{"index":{"_index":"logs","_id":"1"}}"#, r#"{"create":{}}"#] {
+        assert_eq!(told(Source::Okta, line), expected);
+    }
+    assert!(told(Source::Okta, r#"{"create":{"x":1}}"#)[0].contains("refused"));
 }
 
 /// Would catch one bad record that takes the others of its envelope with it, and a report of a wrong line.

@@ -21,11 +21,11 @@ impl Read for Drip {
 
 fn cut(text: &str) -> (Vec<(String, u64)>, Option<String>) {
     let input = Drip(text.bytes().collect(), 3);
-    let mut values = Values::new(Box::new(input));
+    let mut values = Values::new(Box::new(input), Source::Cloudtrail);
     let mut found = Vec::new();
     loop {
         match values.next_value() {
-            Ok(Some((text, line))) => found.push((String::from_utf8(text.to_vec()).unwrap(), line)),
+            Ok(Some(cut)) => found.push((String::from_utf8(cut.text.to_vec()).unwrap(), cut.line)),
             Ok(None) => return (found, None),
             Err(error) => return (found, Some(error.to_string())),
         }
@@ -124,19 +124,16 @@ fn broken_texts_say_where() {
         ("{\"Records\":[{\"a\":1}],\"x\":", "line 1: the file ends inside", 1),
         ("{\"Records\":[{\"a\":1}],\"events\" : [ {\"b\":2}]}", "\"events\" besides the list", 1),
         ("{\"Records\":[{\"a\":1}] {}", "'{' where ',' or '}'", 1),
-        ("[{\"a\":1} {\"b\":2}]", "'{' where ',' or ']' should be", 0),
+        ("[{\"a\":1} {\"b\":2}]", "line 1: a comma is missing before this element", 1),
         ("eventID,eventName", "does not start with", 0),
         ("\"eventID\",\"eventName\"", "does not start with", 0),
-        ("{\"a\":\n1", "line 1: the file ends inside", 0),
-        ("{\"a\": 1}\n{\n  \"b\": {\n    \"c\": 1\n", "line 2: the file ends inside", 1),
+        ("PK\u{3}\u{4} and more", "it is a zip archive, which is not read", 0),
     ] {
         let (found, error) = cut(text);
         let message = error.unwrap_or_default();
         assert!(message.contains(expected), "{text:?}: {message}");
         assert_eq!(found.len(), count, "{text:?}");
     }
-    let mut values = Values::new(Box::new(&b"\xff\xfe{\0}\0"[..]));
-    assert!(matches!(values.next_value(), Err(ValuesError::Utf16)));
 }
 
 /// Would catch a page of more records than fit in memory that is refused, or one that is read as a record.
@@ -148,9 +145,9 @@ fn objects_longer_than_records_are_read_record_by_record() {
     let text = format!(
         "{{\"tags\":[\"{{\"],\"page\":{{\"items\":[{{}}]}},\"events\": [{records}],\"next\":null}}\n{{\"a\":1}}"
     );
-    let mut values = Values::new(Box::new(std::io::Cursor::new(text.into_bytes())));
+    let mut values = Values::new(Box::new(std::io::Cursor::new(text.into_bytes())), Source::Cloudtrail);
     let mut found = 0;
-    while let Some((value, line)) = values.next_value().unwrap() {
+    while let Some(Cut { text: value, line, .. }) = values.next_value().unwrap() {
         found += 1;
         assert_eq!(
             (value, line),
@@ -158,6 +155,19 @@ fn objects_longer_than_records_are_read_record_by_record() {
         );
     }
     assert_eq!(found, count + 1);
+}
+
+/// Would catch a line that is too long and costs the lines behind it.
+#[test]
+fn a_line_that_is_too_long_stands_alone() {
+    let long = format!("{{\"x\":\"{}\"}}", "y".repeat(IMPORT_VALUE_BYTES_MAX + CHUNK_BYTES));
+    let text = format!("{{\"a\":1}}\n{long}\n{{\"b\":2}}\n");
+    let mut values = Values::new(Box::new(std::io::Cursor::new(text.into_bytes())), Source::Cloudtrail);
+    assert_eq!(values.next_value().unwrap().unwrap().text, b"{\"a\":1}");
+    assert!(matches!(values.next_value(), Err(ValuesError::LongLine(2))));
+    let last = values.next_value().unwrap().unwrap();
+    assert_eq!((last.text, last.line), (&b"{\"b\":2}"[..], 3));
+    assert!(values.next_value().unwrap().is_none());
 }
 
 /// Would catch a file of one endless value that fills the memory.
@@ -170,7 +180,7 @@ fn a_value_has_a_longest_length() {
             Ok(buffer.len())
         }
     }
-    let mut values = Values::new(Box::new(Endless));
+    let mut values = Values::new(Box::new(Endless), Source::Cloudtrail);
     assert!(matches!(values.next_value(), Err(ValuesError::TooLong(1))));
 }
 
