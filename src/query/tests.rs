@@ -12,3 +12,4 @@ mod needle;
 mod stretch;
 mod subqueries;
 mod topk;
+mod values_in_functions;

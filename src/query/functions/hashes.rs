@@ -55,7 +55,7 @@ impl ScalarUDFImpl for Hash {
         };
         let wanted = match (self.name, types) {
             ("digest", [value, _]) => bytes(value).map(|bytes| vec![bytes, DataType::Utf8]),
-            (_, [value]) => bytes(value).map(|bytes| vec![bytes]),
+            (name, [value]) if name != "digest" => bytes(value).map(|bytes| vec![bytes]),
             _ => None,
         };
         match wanted {
