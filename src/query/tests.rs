@@ -12,4 +12,5 @@ mod needle;
 mod stretch;
 mod subqueries;
 mod topk;
+mod value_subqueries;
 mod values_in_functions;
