@@ -15,6 +15,7 @@ mod parse_time;
 mod pattern;
 mod rounding;
 mod span;
+mod strftime;
 mod text;
 mod time_texts;
 mod timezone;
@@ -50,6 +51,7 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
     ];
     all.extend(arithmetic::functions());
     all.extend(parse_time::functions());
+    all.extend(strftime::functions());
     all.extend(hashes::functions());
     all.extend(encoding::functions());
     all
