@@ -14,7 +14,7 @@ use datafusion::{
     error::Result,
     functions_aggregate::expr_fn::count,
     logical_expr::{
-        BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
+        BinaryExpr, Expr, FetchType, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Subquery,
         expr::{Exists, InSubquery, SetComparison, SetQuantifier},
         expr_rewriter::NamePreserver,
         lit,
@@ -56,7 +56,7 @@ pub(super) fn without_quantifiers(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewritten.map(|rewritten| rewritten.data)
 }
 
-/// `EXISTS (…)` of the row in a list of columns, which the engine cannot carry out there, as a count that it can.
+/// `EXISTS (…)` among columns, which the engine cannot carry out there, as a count that it can.
 pub(super) fn without_exists_as_value(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
         if is_conditional(&node) {
@@ -66,11 +66,9 @@ pub(super) fn without_exists_as_value(plan: LogicalPlan) -> Result<LogicalPlan> 
         node.map_expressions(|expr| {
             let name = names.save(&expr);
             let expr = expr.transform_up(|expr| match expr {
-                Expr::Exists(Exists { subquery, negated }) if !subquery.outer_ref_columns.is_empty() => {
+                Expr::Exists(Exists { subquery, negated }) => {
                     let rows = count(lit(1_i64)).alias("rows");
-                    let counted = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone())
-                        .aggregate(Vec::<Expr>::new(), vec![rows])?
-                        .build()?;
+                    let counted = some_rows(&subquery)?.aggregate(Vec::<Expr>::new(), vec![rows])?.build()?;
                     let rows = Expr::ScalarSubquery(Subquery { subquery: Arc::new(counted), ..subquery });
                     let none = lit(0_i64);
                     Ok(Transformed::yes(if negated { rows.eq(none) } else { rows.gt(none) }))
@@ -81,6 +79,20 @@ pub(super) fn without_exists_as_value(plan: LogicalPlan) -> Result<LogicalPlan> 
         })
     });
     rewritten.map(|rewritten| rewritten.data)
+}
+
+/// Rows of a subquery, none of them only if it has none: one is enough. Of a subquery of the row the engine makes a join, which a limit would
+/// forbid.
+fn some_rows(subquery: &Subquery) -> Result<LogicalPlanBuilder> {
+    let rows = |plan: &LogicalPlan| LogicalPlanBuilder::from(plan.clone());
+    let all = subquery.subquery.as_ref();
+    if subquery.outer_ref_columns.is_empty() {
+        return rows(all).limit(0, Some(1));
+    }
+    let LogicalPlan::Limit(limit) = all else { return Ok(rows(all)) };
+    let leaves_some = matches!(limit.get_skip_type()?, SkipType::Literal(0))
+        && matches!(limit.get_fetch_type()?, FetchType::Literal(Some(1..)));
+    Ok(rows(if leaves_some { limit.input.as_ref() } else { all }))
 }
 
 /// Whether the expressions of a node are conditions.

@@ -53,6 +53,9 @@ async fn subqueries_stand_for_values() {
         json!(shown),
         json!([{"version": 8, "is_last": false, "x": true}, {"version": 9, "is_last": true, "x": true}])
     );
+    let sql = "EXPLAIN SELECT id, EXISTS (SELECT 1 FROM events) FROM events";
+    let plan = json!(rows(&engine, sql).await).to_string();
+    assert!(!plan.contains("error"), "{plan}");
     let grouped =
         rows(&engine, "SELECT (SELECT 'all') AS a, count(*) AS n FROM events GROUP BY (SELECT 'all')").await;
     assert_eq!(json!(grouped), json!([{"a": "all", "n": 10}]));
@@ -65,7 +68,7 @@ async fn subqueries_of_the_row_stand_for_values() {
     let shown = rows(
         &engine,
         "SELECT a.version AS v, EXISTS (SELECT 1 FROM events b WHERE b.version = a.version + 5) AS later,
-                NOT EXISTS (SELECT b.id FROM events b WHERE b.version = a.version + 5) AS not_later,
+                NOT EXISTS (SELECT b.id FROM events b WHERE b.version = a.version + 5 LIMIT 1) AS not_later,
                 (SELECT max(b.version) FROM events b WHERE b.action = a.action) AS m
          FROM events a WHERE a.version IN (1, 2, 6) ORDER BY 1",
     )
