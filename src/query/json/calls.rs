@@ -98,7 +98,7 @@ fn of_its_type(name: &str, arg: &Expr, given: &DataType, taken: &DataType) -> Re
         return Ok(());
     }
     plan_err!(
-        "{name} takes {taken} here and was given text; write a cast of {arg}, as in col::timestamp or col::bigint"
+        "{name} takes {taken} here and was given text; write a cast, as in col::timestamp or col::bigint"
     )
 }
 
@@ -144,10 +144,18 @@ pub(super) fn types_taken<F: UDFCoercionExt>(types: &[DataType], function: &F) -
     if !types.iter().any(is_json_type) {
         return taken(&types);
     }
-    let as_plain = |plain: &DataType| -> Vec<DataType> {
-        types.iter().map(|given| if is_json_type(given) { plain.clone() } else { given.clone() }).collect()
+    let as_plain = |first: &DataType, others: &DataType| -> Vec<DataType> {
+        let mut plain = std::iter::once(first).chain(std::iter::repeat(others));
+        types
+            .iter()
+            .map(|given| if is_json_type(given) { plain.next() } else { None }.unwrap_or(given).clone())
+            .collect()
     };
-    match plain_types(&types, name).iter().find_map(|plain| taken(&as_plain(plain)).ok()) {
+    let plain = plain_types(&types, name);
+    let same = plain.iter().map(|plain| (plain, plain));
+    // `left(metadata->'name', metadata->'length')` takes a text and a number.
+    let each = plain.iter().flat_map(|first| plain.iter().map(move |others| (first, others)));
+    match same.chain(each).find_map(|(first, others)| taken(&as_plain(first, others)).ok()) {
         Some(taken) => Ok(taken),
         None => plan_err!(
             "{name} takes no JSON value here; write ->> for its text, as in {name}(metadata->>'n'), or a cast, as in {name}((metadata->'n')::double precision)"

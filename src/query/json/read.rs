@@ -282,7 +282,7 @@ fn arguments(args: Vec<Expr>, function: &AggregateUDF, schema: &DFSchema) -> Res
         true if ["count", "approx_distinct"].contains(&function) => Ok(as_sort_key(value)),
         false if of_texts && is_text_of_json(&value) => Ok(text_as_number(value)),
         false if of_texts && is_text(&value) => plan_err!(
-            "{function}(text) is not available: {value} is text; cast what is a number, as in {function}({value}::double precision)"
+            "{function}(text) is not available; cast what is a number, as in {function}(col::double precision)"
         ),
         _ => Ok(value),
     };
