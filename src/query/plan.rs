@@ -64,7 +64,7 @@ fn columns_of(query: &LogicalPlan) -> Result<LogicalPlan> {
 fn with_stable_columns(plan: LogicalPlan) -> Result<LogicalPlan> {
     if let Some(field) = plan.schema().fields().iter().find(|field| holds_json_value(field.data_type())) {
         return plan_err!(
-            "column '{}' holds JSON values inside of another; take them as text with ->>",
+            "column '{}' holds JSON values inside of another; write ->> to take them as text",
             field.name()
         );
     }

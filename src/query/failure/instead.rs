@@ -3,7 +3,7 @@
 //! In: a message of the engine. Out: the same complaint with a way out; `None`: it is none of these.
 
 /// How complaints of the engine begin that name its own things, and what to write instead.
-const INSTEAD: [(&str, &str); 20] = [
+const INSTEAD: [(&str, &str); 21] = [
     (
         "Cannot access field at argument",
         "col.member and col['member'] do not read JSON; write ->, as in metadata->'amount', or ->> for the text",
@@ -55,6 +55,10 @@ const INSTEAD: [(&str, &str); 20] = [
         "values of a list are of one type; write casts, as in ARRAY[a::text, b::text]",
     ),
     ("array_concat does not support type", "array_cat takes lists; write ARRAY[…]"),
+    (
+        "Unexpected argument type to 'json_",
+        "functions of JSON take JSON text and keys; write metadata->'key', or json_get(metadata, 'key')",
+    ),
     ("Divide by zero", "divide by zero; write a / nullif(b, 0)"),
     (
         "Function 'array_has' ",
@@ -62,6 +66,27 @@ const INSTEAD: [(&str, &str); 20] = [
     ),
 ];
 const LIST: &str = "a list is not compared with a value; write array_has(target_ids, 'd_1')";
+
+/// What complaints about arguments say, and what to write.
+const ARGUMENTS: [(&str, &str); 8] = [
+    ("does not support type", "write a cast, as in x::bigint, or ARRAY[…] where it takes a list"),
+    ("nsupported data type", "write a cast, as in x::timestamp or x::text"),
+    ("expects array arguments", "write lists, as in ARRAY[1, 2]"),
+    ("arguments but received", "write as many as it takes"),
+    ("even number of arguments", "write pairs of a name and a value"),
+    ("literal", "write that argument as a constant"),
+    ("constant string", "write that argument as a constant"),
+    ("Regular expression did not compile", "write \\ before a letter that stands for itself"),
+];
+
+/// A complaint about arguments with what to write.
+pub(super) fn completed(text: String) -> String {
+    let known = ARGUMENTS.iter().find(|(said, _)| text.contains(said) && !text.contains("; "));
+    match known {
+        Some((_, instead)) => format!("{}; {instead}", text.trim_end_matches('.')),
+        None => text,
+    }
+}
 
 /// What is wrong and what to write instead.
 pub(super) fn of(message: &str) -> Option<String> {

@@ -56,7 +56,7 @@ pub(super) fn one_line(message: &str) -> String {
         .or_else(|| wrong_arguments(message))
         .or_else(|| wrong_argument(message))
         .or_else(|| wrong_pattern(message))
-        .unwrap_or_else(|| shortened(message));
+        .unwrap_or_else(|| instead::completed(shortened(message)));
     let text = in_words(&text);
     let mut letters = text.chars();
     let mut shown: String = letters.by_ref().take(LETTERS_MAX).collect();
@@ -153,7 +153,9 @@ fn wrong_arguments(message: &str) -> Option<String> {
         && !message.contains("expects")
     {
         let said = shortened(message);
-        return wrong_argument(&said).or_else(|| instead::of(&said)).or(Some(said));
+        return wrong_argument(&said)
+            .or_else(|| instead::of(&said))
+            .or_else(|| Some(instead::completed(said)));
     }
     Some(not_these(name, call))
 }

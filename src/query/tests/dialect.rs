@@ -25,7 +25,7 @@ async fn refusal(engine: &crate::query::Engine, sql: &str) -> String {
 }
 
 /// Whether a refusal says what to do instead.
-pub(super) fn says_what_to_write(text: &str) -> bool {
+fn says_what_to_write(text: &str) -> bool {
     let ways = ["write ", "leave ", "choose ", "cast ", "SHOW ", "as in ", "did you mean"];
     ways.iter().any(|way| text.contains(way))
 }
@@ -337,6 +337,15 @@ async fn mistakes_are_told_in_one_line() {
         ("SELECT sqrt(action) FROM events", "sqrt(text); cast them"),
         ("SELECT -(metadata->'n') FROM events", "-((metadata->'n')::double precision)"),
         ("SELECT action::date FROM events", "is no date; write '2026-11-01'"),
+        ("SELECT left(action, country) FROM events WHERE false", "left(text, text); cast them"),
+        ("SELECT array_max(action) FROM events", "array_max does not support type text; write"),
+        ("SELECT json_get(target_ids, 'a') FROM events", "write metadata->'key'"),
+        ("SELECT sum(version, 1) FROM events", "; "),
+        ("SELECT * FROM evnts", "there is no table evnts; write FROM events"),
+        (
+            "SELECT id, count(*) FROM events",
+            "id in SELECT is neither grouped by nor in an aggregate; write it into GROUP BY",
+        ),
         ("SELECT action * 2 FROM events", "there is no text * bigint; write casts"),
         ("SELECT id FROM events WHERE (lower(action), id) > ('a', 'b')", "a > x OR a = x AND b > y"),
     ] {
