@@ -23,6 +23,8 @@ use super::text;
 
 /// Letters after `%`, and after `%-`, that mean one thing everywhere.
 const LETTERS: &str = "aAbBdeFGHIjmMpSTuUVwWyYzZ%";
+/// Of them, those that are read; weeks and names of zones would be passed over.
+const READ_LETTERS: &str = "aAbBdeFHIjmMpSTyYz%";
 const WITHOUT_ZEROS: &str = "dHIjmMSy";
 /// Letters of times with a zone.
 const OF_ZONES: &str = "zZ";
@@ -151,6 +153,7 @@ impl ScalarUDFImpl for Read {
 fn checked(function: &str, pattern: &str, has_zone: bool) -> Result<String> {
     // Digits of a second: DuckDB and Python show six of them, chrono nine; it reads one to nine after a point.
     let fraction = if function == "strftime" { "%6f" } else { "%.f" };
+    let known = if function == "strftime" { LETTERS } else { READ_LETTERS };
     let mut out = String::with_capacity(pattern.len());
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {
@@ -174,7 +177,7 @@ fn checked(function: &str, pattern: &str, has_zone: bool) -> Result<String> {
                     "{function}: %{letter} is for a time with a zone; write the offset as text, as in '%H:%M +00:00'"
                 );
             }
-            Some(letter) if LETTERS.contains(letter) => out.extend(['%', letter]),
+            Some(letter) if known.contains(letter) => out.extend(['%', letter]),
             other => return unknown(function, &format!("%{}", String::from_iter(other))),
         }
     }
@@ -227,6 +230,9 @@ mod tests {
         for pattern in ["%!", "%", "%-", "%-Y", "%Q", "%c", "%s", "%3f", "%n"] {
             let error = checked("strftime", pattern, true).unwrap_err().to_string();
             assert!(error.contains("is not available; write %Y"), "{pattern}: {error}");
+        }
+        for pattern in ["%Y-%W", "%H:%M %Z"] {
+            checked("strptime", pattern, true).unwrap_err();
         }
     }
 
