@@ -189,7 +189,9 @@ impl ScalarUDFImpl for InNetwork {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
         let [address, ColumnarValue::Scalar(block)] = args.args.as_slice() else {
-            return exec_err!("in_network: the block has to be a constant");
+            return exec_err!(
+                "in_network: the block has to be a constant; write it as text, or give it as a parameter"
+            );
         };
         let Some(block) = block.try_as_str().flatten() else {
             return Ok(ColumnarValue::Array(Arc::new(BooleanArray::new_null(args.number_rows))));

@@ -26,7 +26,8 @@ use datafusion::sql::sqlparser::{
         FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, TableFactor,
         Value, VisitMut, VisitorMut,
     },
-    tokenizer::TokenWithSpan,
+    keywords::Keyword,
+    tokenizer::{Token, TokenWithSpan},
 };
 
 pub(crate) use columns::Typed;
@@ -47,6 +48,32 @@ pub(crate) fn translate(statement: &mut ast::Statement, typed: &Typed) -> Result
 /// The text of each column of each `SELECT`, from the tokens of a statement.
 pub(crate) fn typed(tokens: &[TokenWithSpan], sql: &str) -> Typed {
     Typed::read(tokens, sql)
+}
+
+/// `trim(trailing FROM a)` as `trim(trailing ' ' FROM a)`, which the parser reads.
+pub(crate) fn complete(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let shown: Vec<(usize, &Token)> = tokens
+        .iter()
+        .map(|token| &token.token)
+        .enumerate()
+        .filter(|(_, token)| !matches!(token, Token::Whitespace(_)))
+        .collect();
+    let keyword = |token: &Token| match token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let is_incomplete = |four: &&[(usize, &Token)]| {
+        keyword(four[0].1) == Keyword::TRIM
+            && *four[1].1 == Token::LParen
+            && matches!(keyword(four[2].1), Keyword::LEADING | Keyword::TRAILING | Keyword::BOTH)
+            && keyword(four[3].1) == Keyword::FROM
+    };
+    let places: Vec<usize> = shown.windows(4).filter(is_incomplete).map(|four| four[3].0).collect();
+    for place in places.into_iter().rev() {
+        let span = tokens[place].span;
+        tokens.insert(place, TokenWithSpan { token: Token::SingleQuotedString(" ".to_string()), span });
+    }
+    tokens
 }
 
 struct Translation<'a> {

@@ -4,6 +4,7 @@
 //! store, or a defect of ours; and one line that says what is wrong, in the words of SQL: no list of candidates, no names of
 //! the engine's types. The whole chain stays as the source, for the log.
 
+mod instead;
 mod message;
 
 use arrow::error::ArrowError;

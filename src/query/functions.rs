@@ -16,6 +16,7 @@ mod parse_time;
 mod pattern;
 mod rounding;
 mod span;
+mod strftime;
 mod text;
 mod time_texts;
 mod timezone;
@@ -29,11 +30,8 @@ use datafusion::{
     logical_expr::ScalarUDF,
 };
 
-/// Adds the functions to a session; those of the same name that are there are replaced.
+/// Adds what plans and rewrites operators and calls of the functions to a session.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
-    for function in all() {
-        state.register_udf(function)?;
-    }
     state.register_expr_planner(Arc::new(json_contains::Planner))?;
     state.register_expr_planner(Arc::new(arithmetic::Planner))?;
     state.register_function_rewrite(Arc::new(time_texts::TimeTexts))?;
@@ -42,7 +40,8 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_function_rewrite(Arc::new(rounding::Rounding))
 }
 
-fn all() -> Vec<Arc<ScalarUDF>> {
+/// The functions; those of the same name that the engine has are to be replaced.
+pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
     let mut all = vec![
         timezone::function(),
         to_char::function(),
@@ -53,6 +52,7 @@ fn all() -> Vec<Arc<ScalarUDF>> {
     ];
     all.extend(arithmetic::functions());
     all.extend(parse_time::functions());
+    all.extend(strftime::functions());
     all.extend(hashes::functions());
     all.extend(encoding::functions());
     all

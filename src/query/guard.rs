@@ -22,7 +22,7 @@ use datafusion::{
     sql::{
         parser::{DFParserBuilder, Statement},
         sqlparser::{
-            ast::{self, Visit},
+            ast::{self, DescribeAlias, Visit},
             parser::ParserError,
             tokenizer::{Token, TokenWithSpan, Tokenizer},
         },
@@ -69,7 +69,7 @@ fn examine(sql: &str) -> Result<Checked> {
         return Err(over("bytes", sql.len(), SQL_BYTES_MAX));
     }
     let tokens = tokenize(sql)?;
-    let mut statement = parse(tokens.clone())?;
+    let mut statement = parse(dialect::complete(tokens.clone()))?;
     if let Some(listing) = listing(&statement)? {
         statement = parse(tokenize(&listing)?)?;
     }
@@ -87,7 +87,7 @@ fn examine(sql: &str) -> Result<Checked> {
     }
 }
 
-/// The query that answers a `SHOW`.
+/// The query that answers a `SHOW`, or a `DESCRIBE` of a table.
 fn listing(statement: &Statement) -> Result<Option<String>> {
     match statement {
         Statement::Statement(inner) => dialect::listing(inner),
@@ -98,6 +98,15 @@ fn listing(statement: &Statement) -> Result<Option<String>> {
 /// Whether it is about how a query is run, and not about events.
 pub(crate) fn explains(statement: &Statement) -> bool {
     matches!(statement, Statement::Explain(_))
+}
+
+/// The query whose columns a `DESCRIBE` asks for.
+pub(crate) fn described(statement: &Statement) -> Option<Statement> {
+    let Statement::Statement(inner) = statement else { return None };
+    match &**inner {
+        ast::Statement::Explain { statement, .. } => Some(Statement::Statement(statement.clone())),
+        _ => None,
+    }
 }
 
 fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
@@ -122,7 +131,7 @@ fn parse(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
     let mut statements = statements.into_iter();
     match (statements.next(), count) {
         (Some(statement), 1) => Ok(statement),
-        _ => Err(refused(&format!("{count} statements in one request; exactly one is expected"))),
+        _ => Err(refused(&format!("{count} statements in one request; write one, without ; in between"))),
     }
 }
 
@@ -148,13 +157,17 @@ fn parse_error(error: DataFusionError) -> Error {
 
 /// What the parser says, without its own names of things.
 fn shown(text: &str) -> String {
-    const HINTS: [(&str, &str); 5] = [
+    const HINTS: [(&str, &str); 6] = [
         (
             "COLLATE",
             "COLLATE is not available: text is compared byte by byte; write lower(…) to compare whatever the case",
         ),
         ("ISNULL", "write IS NULL"),
-        ("EXCLUDE", "EXCLUDE in a window is not available; subtract the row itself"),
+        ("TABLE", "write SELECT * FROM events"),
+        (
+            "EXCLUDE",
+            "EXCLUDE in a window is not available: write … OVER (…) - col to leave the row itself out",
+        ),
         ("USING", "ORDER BY … USING; write ASC or DESC"),
         (
             "SYMMETRIC",
@@ -180,19 +193,43 @@ fn shown(text: &str) -> String {
 /// The query inside, or an error that names the kind of statement.
 fn readable(statement: &mut Statement) -> Result<&mut ast::Statement> {
     match statement {
-        Statement::Statement(inner) => match &mut **inner {
-            query @ (ast::Statement::Query(_) | ast::Statement::ExplainTable { hive_format: None, .. }) => {
-                Ok(query)
+        Statement::Statement(inner) => {
+            if !matches!(**inner, ast::Statement::Query(_)) && !describes_query(inner) {
+                return Err(refused(&not_readable(inner)));
             }
-            other => Err(refused(&not_readable(other))),
-        },
+            match &mut **inner {
+                ast::Statement::Explain { statement, .. } => Ok(statement),
+                query => Ok(query),
+            }
+        }
         Statement::Explain(explain) => match &mut *explain.statement {
             Statement::Statement(inner) if matches!(**inner, ast::Statement::Query(_)) => Ok(inner),
-            _ => Err(refused("EXPLAIN takes a SELECT only")),
+            _ => Err(refused("EXPLAIN takes a query; write EXPLAIN SELECT …")),
         },
-        Statement::CreateExternalTable(_) => Err(refused("CREATE EXTERNAL TABLE is not a read-only query")),
-        Statement::CopyTo(_) => Err(refused("COPY is not a read-only query")),
-        Statement::Reset(_) => Err(refused("RESET is not a read-only query")),
+        Statement::CreateExternalTable(_) => {
+            Err(refused("CREATE EXTERNAL TABLE is not a read-only query; write a SELECT"))
+        }
+        Statement::CopyTo(_) => {
+            Err(refused("COPY is not a read-only query; write the SELECT and choose a format of the answer"))
+        }
+        Statement::Reset(_) => Err(refused("RESET is not a read-only query; write a SELECT")),
+    }
+}
+
+/// `DESCRIBE SELECT …`.
+fn describes_query(statement: &ast::Statement) -> bool {
+    match statement {
+        ast::Statement::Explain {
+            describe_alias: DescribeAlias::Describe | DescribeAlias::Desc,
+            analyze: false,
+            verbose: false,
+            query_plan: false,
+            estimate: false,
+            statement,
+            format: None,
+            options: None,
+        } => matches!(**statement, ast::Statement::Query(_)),
+        _ => false,
     }
 }
 
@@ -202,9 +239,9 @@ fn not_readable(statement: &ast::Statement) -> String {
     let is = |start: &str| text.to_uppercase().starts_with(start);
     match () {
         () if is("SET TIME") => "times are in UTC; write t AT TIME ZONE 'Europe/Berlin'".to_string(),
-        () if is("SET") => "settings cannot be changed in a query".to_string(),
-        () if is("SHOW") => "SHOW TABLES and SHOW COLUMNS FROM events are what can be shown".to_string(),
-        () => format!("{} is not a read-only query", first_word(statement)),
+        () if is("SET") => "settings cannot be changed in a query; leave SET out".to_string(),
+        () if is("SHOW") => "this cannot be shown; write SHOW TABLES or SHOW COLUMNS FROM events".to_string(),
+        () => format!("{} is not a read-only query; write a SELECT", first_word(statement)),
     }
 }
 

@@ -72,7 +72,9 @@ impl ScalarUDFImpl for HasTarget {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [targets, ColumnarValue::Scalar(target_type), ColumnarValue::Scalar(id)] = args.args.as_slice()
         else {
-            return exec_err!("has_target: the type and the id have to be constants");
+            return exec_err!(
+                "has_target: the type and the id have to be constants; write them as texts, or give them as parameters"
+            );
         };
         let Some(target_type) = target_type.try_as_str().flatten() else {
             return Ok(ColumnarValue::Array(Arc::new(BooleanArray::new_null(args.number_rows))));

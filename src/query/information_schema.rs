@@ -69,17 +69,24 @@ fn columns(of: &Schema) -> Result<RecordBatch> {
 }
 
 /// A type's name in PostgreSQL.
-fn type_name(data_type: &DataType) -> &'static str {
+pub(crate) fn type_name(data_type: &DataType) -> &'static str {
     match data_type {
-        DataType::Utf8 | DataType::Utf8View => "text",
-        DataType::Int64 => "bigint",
-        DataType::Int32 => "integer",
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => "text",
+        DataType::Int64 | DataType::UInt64 | DataType::UInt32 => "bigint",
+        DataType::Int32 | DataType::UInt16 => "integer",
+        DataType::Int16 | DataType::Int8 | DataType::UInt8 => "smallint",
         DataType::Boolean => "boolean",
         DataType::Float64 => "double precision",
+        DataType::Float32 | DataType::Float16 => "real",
         DataType::Date32 => "date",
         DataType::Timestamp(_, Some(_)) => "timestamp with time zone",
         DataType::Timestamp(_, None) => "timestamp without time zone",
-        DataType::List(_) => "ARRAY",
+        DataType::Time32(_) | DataType::Time64(_) => "time without time zone",
+        DataType::Interval(_) | DataType::Duration(_) => "interval",
+        DataType::Binary | DataType::BinaryView | DataType::LargeBinary => "bytea",
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => "ARRAY",
+        DataType::Struct(_) => "record",
+        decimal if decimal.is_decimal() => "numeric",
         _ => "USER-DEFINED",
     }
 }

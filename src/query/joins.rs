@@ -29,9 +29,15 @@ pub(crate) fn check(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
         match pairs {
             Some(pairs) if pairs <= JOIN_PAIRS_MAX => {}
             Some(pairs) => {
-                return Err(refused(&format!("about {pairs} pairs of rows; the most is {JOIN_PAIRS_MAX}")));
+                return Err(refused(&format!(
+                    "about {pairs} pairs of rows; the most is {JOIN_PAIRS_MAX}; write an equality in ON, or a narrower WHERE"
+                )));
             }
-            None => return Err(refused("a number of pairs of rows that cannot be estimated")),
+            None => {
+                return Err(refused(
+                    "a number of pairs of rows that cannot be estimated; write an equality in ON",
+                ));
+            }
         }
     }
     children.into_iter().try_for_each(check)

@@ -10,9 +10,11 @@
 //! `planner` (operators) and `aggregates` tell it. All numbers of canonical events are doubles (RFC 8785), so `Float64` is exact.
 
 mod aggregates;
+mod calls;
 mod compare;
 mod functions;
 mod numbers;
+mod one_of;
 mod planner;
 mod read;
 mod rule;
@@ -29,8 +31,8 @@ use datafusion::{
 };
 
 pub(crate) use self::{
-    aggregates::with_numbers as aggregates, compare::is_comparison, functions::JSON_NUMBER,
-    numbers::number_text, rule::JsonValues,
+    aggregates::with_numbers as aggregates, calls::with_json_values, compare::is_comparison,
+    functions::JSON_NUMBER, numbers::number_text, rule::JsonValues,
 };
 
 /// What `datafusion-functions-json` registers.

@@ -18,15 +18,14 @@ use datafusion::{
     common::{Column, DFSchema, ParamValues, plan_err},
     error::Result,
     execution::SessionState,
-    logical_expr::{DescribeTable, Expr, LogicalPlan, LogicalPlanBuilder, cast},
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, col, lit},
     physical_plan::{SendableRecordBatchStream, stream::RecordBatchStreamAdapter},
     sql::parser::Statement,
 };
 use datafusion_functions_json::{JSON_UNION_DATA_TYPE, udfs::json_union_to_text_udf};
 use futures::StreamExt;
 
-use super::{columns, distinct::distinct_name};
-use crate::event::schema;
+use super::{distinct::distinct_name, guard, information_schema};
 
 /// Plans `statement`; parameters are put in as values, never as text.
 pub(crate) async fn plan(
@@ -34,22 +33,38 @@ pub(crate) async fn plan(
     statement: Statement,
     params: ParamValues,
 ) -> Result<LogicalPlan> {
+    if let Some(query) = guard::described(&statement) {
+        let query = state.statement_to_plan(query).await?.with_param_values(params)?;
+        return columns_of(&with_stable_columns(query)?);
+    }
     let logical = state.statement_to_plan(statement).await?.with_param_values(params)?;
     Ok(match logical {
-        // The table that people see has the types that answers have.
-        LogicalPlan::DescribeTable(table) if *table.schema == *columns::table_columns() => {
-            LogicalPlan::DescribeTable(DescribeTable { schema: schema::table_schema(), ..table })
-        }
-        LogicalPlan::DescribeTable(_) | LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => logical,
+        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => logical,
         query => with_stable_columns(query)?,
     })
+}
+
+/// What answers `DESCRIBE SELECT …`: names and types of the columns of `query`, as `SHOW COLUMNS` gives them for the view.
+fn columns_of(query: &LogicalPlan) -> Result<LogicalPlan> {
+    let row = |name: &str, data_type: &str, is_nullable: bool| {
+        vec![lit(name), lit(data_type), lit(if is_nullable { "YES" } else { "NO" })]
+    };
+    let fields = query.schema().fields();
+    let rows = fields.iter().map(|field| {
+        row(field.name(), information_schema::type_name(field.data_type()), field.is_nullable())
+    });
+    // A query may have no column; a list of rows has at least one.
+    let rows = rows.chain([row("", "", false)]).collect();
+    let names = ["column_name", "data_type", "is_nullable"];
+    let columns = (1..).zip(names).map(|(position, name)| col(format!("column{position}")).alias(name));
+    LogicalPlanBuilder::values(rows)?.limit(0, Some(fields.len()))?.project(columns)?.build()
 }
 
 /// Adds a projection that renames and converts columns, if any needs it.
 fn with_stable_columns(plan: LogicalPlan) -> Result<LogicalPlan> {
     if let Some(field) = plan.schema().fields().iter().find(|field| holds_json_value(field.data_type())) {
         return plan_err!(
-            "column '{}' holds JSON values inside of another; take them as text with ->>",
+            "column '{}' holds JSON values inside of another; write ->> to take them as text",
             field.name()
         );
     }

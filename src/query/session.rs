@@ -86,7 +86,7 @@ pub(crate) fn template(
         .with_analyzer_rules(analysis)
         .with_config(config(settings, batch_rows))
         .with_runtime_env(runtime)
-        .with_scalar_functions(functions.collect())
+        .with_scalar_functions(json::with_json_values(functions).collect())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
         .with_aggregate_functions(json::aggregates(SessionStateDefaults::default_aggregate_functions()))
         .with_window_functions(SessionStateDefaults::default_window_functions())
@@ -98,7 +98,8 @@ pub(crate) fn template(
         addresses::function(),
         addresses::canonical::function(),
     ];
-    for function in own.into_iter().chain(lists::functions()).chain(json::functions()?) {
+    let all = own.into_iter().chain(json::functions()?).chain(functions::all());
+    for function in json::with_json_values(all).chain(lists::functions()) {
         state.register_udf(function)?;
     }
     functions::register(&mut state)?;

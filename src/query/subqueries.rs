@@ -8,7 +8,7 @@
 //! the skip index, for a needle's way of reading, and for the choice between the two. So what is small is run first, and planning goes on
 //! with its values as if they had been written: a needle by `= (SELECT …)` gets the plan of a needle.
 //!
-//! - `find` finds subqueries in conditions and `values` replaces them, before the optimizer;
+//! - `find` finds subqueries and `values` replaces them, before the optimizer;
 //! - `join_keys` reads small sides of joins, after it (which has turned `EXISTS` into joins by then);
 //! - `estimate` says what is small, from pruning alone; `collected` is what was read.
 //!
@@ -60,7 +60,8 @@ impl<'a> Subqueries<'a> {
         if !has_parts(&logical) {
             return self.state.create_physical_plan(&logical).await.map_err(failure);
         }
-        let logical = find::without_quantifiers(logical).map_err(failure)?;
+        let logical = find::without_quantifiers(logical).and_then(find::without_exists_as_value);
+        let logical = logical.map_err(failure)?;
         if let LogicalPlan::Explain(explain) = &logical {
             let explained = self.state.create_physical_plan(&logical).await.map_err(failure)?;
             return self.with_note(explained, explain).await;

@@ -13,3 +13,5 @@ mod needle;
 mod stretch;
 mod subqueries;
 mod topk;
+mod value_subqueries;
+mod values_in_functions;

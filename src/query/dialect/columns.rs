@@ -45,6 +45,7 @@ impl Typed {
         // One level of parentheses each; `None` where no list of columns is open.
         let mut levels: Vec<Option<Open>> = vec![None];
         let mut last = None;
+        let mut is_member = false;
         for (number, token) in tokens.iter().enumerate() {
             if matches!(
                 &token.token,
@@ -57,9 +58,11 @@ impl Typed {
             let end = tokens.get(number + 1).map_or(sql.len(), |next| offsets.at(next.span.start));
             let text = sql.get(offsets.at(token.span.start)..end).unwrap_or_default();
             let keyword = match &token.token {
-                Token::Word(word) if word.quote_style.is_none() => word.keyword,
+                // `e.offset` is a column.
+                Token::Word(word) if word.quote_style.is_none() && !is_member => word.keyword,
                 _ => Keyword::NoKeyword,
             };
+            is_member = token.token == Token::Period;
             let closes = matches!(token.token, Token::RParen | Token::RBracket | Token::RBrace);
             if closes && levels.len() > 1 {
                 typed.close(levels.pop().flatten());
@@ -214,9 +217,10 @@ impl Open {
             Keyword::FROM => last != Some(Keyword::DISTINCT),
             // `* EXCEPT (…)`; ALL stands for `*`.
             Keyword::EXCEPT => last != Some(Keyword::ALL),
+            // `percentile_cont(0.5) WITHIN GROUP (…)`.
+            Keyword::GROUP => last != Some(Keyword::WITHIN),
             Keyword::INTO
             | Keyword::WHERE
-            | Keyword::GROUP
             | Keyword::HAVING
             | Keyword::WINDOW
             | Keyword::QUALIFY
@@ -326,5 +330,11 @@ mod tests {
             [vec!["(SELECT max(x) FROM t)", "y"], vec!["max(x)"], vec!["[1, 2]", "z"]]
         );
         assert_eq!(columns("SELECT * EXCEPT (a, b), c FROM t"), [["* EXCEPT (a, b)", "c"]]);
+        assert_eq!(
+            columns(
+                "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a) FILTER (WHERE b), t.offset, x GROUP BY y"
+            ),
+            [["percentile_cont(0.5) WITHIN GROUP (ORDER BY a) FILTER (WHERE b)", "t.offset", "x"]]
+        );
     }
 }

@@ -16,9 +16,7 @@ use super::{
 use crate::error::Result;
 
 /// Another name for a function that exists and means the same.
-const SAME: [(&str, &str); 39] = [
-    ("strftime", "date_format"),
-    ("strptime", "to_timestamp_micros"),
+const SAME: [(&str, &str); 37] = [
     ("approx_count_distinct", "approx_distinct"),
     ("quantile", "percentile_cont"),
     ("len", "length"),
@@ -139,6 +137,11 @@ fn of_arguments(name: &str, mut args: Vec<&mut Expr>, copies: &mut Copies) -> Re
         ("dayname", 1) => call("to_char", vec![super::take(args[0]), text("FMDay")]),
         ("mod", 2) => binary(super::take(args[0]), BinaryOperator::Modulo, super::take(args[1])),
         ("if" | "iif" | "iff", 3) => choice(super::take(args[0]), super::take(args[1]), super::take(args[2])),
+        ("nvl2", 3) => choice(
+            Expr::IsNotNull(Box::new(super::take(args[0]))),
+            super::take(args[1]),
+            super::take(args[2]),
+        ),
         ("isnull", 1) => Expr::IsNull(Box::new(super::take(args[0]))),
         ("substring" | "substr", 2) if text_of(args[1]).is_some() => {
             let matched = call("regexp_match", vec![super::take(args[0]), regex(args[1])?]);
@@ -196,7 +199,9 @@ fn of_time(name: &str, mut args: Vec<&mut Expr>, copies: &mut Copies) -> Result<
     if name != "date_trunc" {
         let Some(field) = field else { return Ok(None) };
         if field.starts_with("timezone") || field == "julian" {
-            return Err(refused(&format!("date_part('{field}', …); times are in UTC")));
+            return Err(refused(&format!(
+                "date_part('{field}', …); times are in UTC: write date_part('epoch', …)"
+            )));
         }
         return Ok(field_of(&field, args[1]));
     }
@@ -251,7 +256,9 @@ fn is_hash(expression: &Expr) -> bool {
 /// Values of another zone than UTC come from `AT TIME ZONE` only, which says what is meant.
 fn zone_refused(data_type: &Expr) -> Result<()> {
     let Some(given) = text_of(data_type) else {
-        return Err(refused("arrow_cast to a type that is no constant"));
+        return Err(refused(
+            "arrow_cast to a type that is no constant; write the type, as in arrow_cast(x, 'Int64')",
+        ));
     };
     let is_utc = !given.contains("Some(") || given.contains("\"UTC\"") || given.contains("\"+00:00\"");
     match given.contains("Timestamp") && !is_utc {

@@ -32,15 +32,27 @@ pub(super) fn translate(expression: &mut Expr) -> Result<()> {
             *expression = binary(take(expr), operator, text(pattern));
         }
         Expr::Extract { field, expr, .. } => {
-            if let Some(translated) = extract(field, expr) {
-                *expression = translated;
-            }
+            let translated = extract(field, expr);
+            let name = field.to_string().to_lowercase();
+            *expression = translated.unwrap_or_else(|| part(&name, take(expr)));
         }
         Expr::Substring { expr, substring_from: Some(from), substring_for: None, .. }
             if text_of(from).is_some() =>
         {
             let matched = call("regexp_match", vec![take(expr), regex(from)?]);
             *expression = call("array_element", vec![matched, number(1)]);
+        }
+        // By name, so that they take what functions take.
+        Expr::Substring { expr, substring_from, substring_for, .. } => {
+            let from = substring_from.take().map_or_else(|| number(1), |from| *from);
+            let length = substring_for.take().map(|length| *length);
+            *expression = call("substr", [take(expr), from].into_iter().chain(length).collect());
+        }
+        Expr::Position { expr, r#in } => *expression = call("strpos", vec![take(r#in), take(expr)]),
+        Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+            let length = overlay_for.take().map(|length| *length);
+            let args = [take(expr), take(overlay_what), take(overlay_from)];
+            *expression = call("overlay", args.into_iter().chain(length).collect());
         }
         Expr::UnaryOp { op, expr } => {
             let name = match op {
@@ -128,12 +140,12 @@ fn escape_of(escape: Option<&ValueWithSpan>) -> Result<Option<Option<char>>> {
     let Some(escape) = escape else { return Ok(None) };
     let letters = match &escape.value {
         Value::SingleQuotedString(letters) | Value::EscapedStringLiteral(letters) => letters,
-        _ => return Err(refused("ESCAPE takes one character in quotes")),
+        _ => return Err(refused("ESCAPE takes one character; write it in quotes, as in ESCAPE '#'")),
     };
     let mut letters = letters.chars();
     match (letters.next(), letters.next()) {
         (letter, None) => Ok(Some(letter)),
-        _ => Err(refused("ESCAPE takes one character in quotes")),
+        _ => Err(refused("ESCAPE takes one character; write it in quotes, as in ESCAPE '#'")),
     }
 }
 

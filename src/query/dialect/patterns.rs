@@ -12,7 +12,9 @@ pub(super) fn similar(pattern: &str, escape: Option<char>) -> Result<String, &'s
     let mut in_class = false;
     while let Some(letter) = letters.next() {
         if Some(letter) == escape {
-            let literal = letters.next().ok_or("SIMILAR TO: the pattern ends with its escape character")?;
+            let literal = letters
+                .next()
+                .ok_or("SIMILAR TO: the pattern ends with its escape character; write it twice")?;
             push_literal(literal, &mut out);
         } else if in_class {
             in_class = letter != ']';
@@ -35,7 +37,7 @@ pub(super) fn similar(pattern: &str, escape: Option<char>) -> Result<String, &'s
         }
     }
     if in_class {
-        return Err("SIMILAR TO: a '[' of the pattern is not closed");
+        return Err("SIMILAR TO: a '[' of the pattern is not closed; write \\[ for that letter");
     }
     out.push_str(")$");
     Ok(out)
@@ -54,7 +56,8 @@ pub(super) fn like(pattern: &str, escape: Option<char>) -> Result<String, &'stat
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {
         if Some(letter) == escape {
-            let literal = letters.next().ok_or("LIKE: the pattern ends with its escape character")?;
+            let literal =
+                letters.next().ok_or("LIKE: the pattern ends with its escape character; write it twice")?;
             if matches!(literal, '%' | '_' | '\\') {
                 out.push('\\');
             }
@@ -97,7 +100,9 @@ pub(super) fn regex(pattern: &str) -> Result<Option<String>, &'static str> {
         }
         match letters.next() {
             Some('1'..='9') => {
-                return Err("a reference to what a regular expression matched; compare in parts");
+                return Err(
+                    "a reference to what a regular expression matched; write a condition for each part",
+                );
             }
             Some('y') => out.push_str(r"\b"),
             Some('Y') => out.push_str(r"\B"),
@@ -108,7 +113,7 @@ pub(super) fn regex(pattern: &str) -> Result<Option<String>, &'static str> {
                 out.push('\\');
                 out.push(other);
             }
-            None => return Err("a regular expression that ends with \\"),
+            None => return Err("a regular expression that ends with \\; write \\\\ for that letter"),
         }
     }
     // PostgreSQL's point matches the end of a line, too.

@@ -1,6 +1,8 @@
-//! `SHOW TABLES` and `SHOW COLUMNS FROM events` as queries over `information_schema`.
+//! `SHOW TABLES`, `SHOW COLUMNS FROM events` and `DESCRIBE events` as queries over `information_schema`.
 
-use datafusion::sql::sqlparser::ast::{ObjectName, ShowStatementIn, ShowStatementOptions, Statement};
+use datafusion::sql::sqlparser::ast::{
+    DescribeAlias, ObjectName, ShowStatementIn, ShowStatementOptions, Statement,
+};
 
 use super::super::refusal::{folded, refused};
 use crate::error::Result;
@@ -16,16 +18,25 @@ pub(crate) fn listing(statement: &Statement) -> Result<Option<String>> {
             })
         }
         Statement::ShowColumns { extended: false, full: false, show_options } => {
-            let Some(table) = table_of(show_options) else { return Ok(None) };
-            if !is_view(table) {
-                return Err(refused(&format!("there is no table {table}; the one view is events: SHOW TABLES")));
-            }
-            let sql = "SELECT column_name, data_type, is_nullable FROM information_schema.columns \
-                       WHERE table_name = 'events' ORDER BY ordinal_position";
-            Some(sql.to_string())
+            table_of(show_options).map(columns_of).transpose()?
         }
+        Statement::ExplainTable {
+            describe_alias: DescribeAlias::Describe | DescribeAlias::Desc,
+            hive_format: None,
+            has_table_keyword: _,
+            table_name,
+        } => Some(columns_of(table_name)?),
         _ => None,
     })
+}
+
+fn columns_of(table: &ObjectName) -> Result<String> {
+    if !is_view(table) {
+        return Err(refused(&format!("there is no table {table}; the one view is events: SHOW TABLES")));
+    }
+    let sql = "SELECT column_name, data_type, is_nullable FROM information_schema.columns \
+               WHERE table_name = 'events' ORDER BY ordinal_position";
+    Ok(sql.to_string())
 }
 
 /// `events`, `public.events` and `auditlake.public.events`: one view.

@@ -3,7 +3,7 @@
 //! In: a message of the engine. Out: the same complaint without lists of candidates, traces and debug output; what has a better word
 //! is said with it.
 
-use super::super::functions::names;
+use super::{super::functions::names, instead};
 
 /// Letters of a message; longer ones are cut.
 const LETTERS_MAX: usize = 300;
@@ -45,46 +45,6 @@ const TYPES: [(&str, &str); 20] = [
 /// Functions that are window functions only.
 const WINDOW_FUNCTIONS: [&str; 8] =
     ["rank", "dense_rank", "percent_rank", "cume_dist", "row_number", "ntile", "lag", "lead"];
-/// How complaints of the engine begin that name its own things, and what to write instead.
-const INSTEAD: [(&str, &str); 11] = [
-    (
-        "Cannot access field at argument",
-        "col.member and col['member'] do not read JSON; write ->, as in metadata->'amount', or ->> for the text",
-    ),
-    (
-        "Dot access not supported",
-        "(…).member is not available; members of JSON are read with ->, as in targets->0->'id'",
-    ),
-    (
-        "array_element does not support type Utf8",
-        "col[1] reads a list; elements of JSON are read with ->, as in targets->0->'id'",
-    ),
-    ("Cannot infer common argument type for comparison operation List(", LIST),
-    ("Can not find compatible types to compare List(", LIST),
-    ("There isn't a common type to coerce List(", LIST),
-    (
-        "Physical plan does not support logical expression",
-        "a subquery of this form cannot stand here; write a join with its result, or put the condition into WHERE",
-    ),
-    (
-        "Too many columns! The subquery should only return one column",
-        "a subquery that stands for a value has one column; for several write a join, or WHERE EXISTS (SELECT 1 … WHERE b.x = a.x AND b.y = a.y)",
-    ),
-    (
-        "Cannot create filter with non-boolean predicate",
-        "a condition is true or false; write version <> 0, or (metadata->'flag')::boolean for a JSON value under another name",
-    ),
-    (
-        "Source table contains ",
-        "AS t (a, b) has as many names as the table has columns, and (a, b) IN (SELECT …) as many values as the subquery has columns",
-    ),
-    (
-        "Only identifiers and literals are supported in tuples",
-        "(a, b) takes columns and constants only where it is a value; write row(lower(a), b)",
-    ),
-];
-const LIST: &str = "a list is not compared with a value; write array_has(target_ids, 'd_1')";
-
 /// One line that says what is wrong.
 pub(super) fn one_line(message: &str) -> String {
     let message = message.split("\n\nbacktrace:").next().unwrap_or_default().trim();
@@ -92,11 +52,11 @@ pub(super) fn one_line(message: &str) -> String {
     let text = unknown_function(message)
         .or_else(|| unknown_column(message))
         .or_else(|| correlated(message))
-        .or_else(|| instead(message))
+        .or_else(|| instead::of(message))
         .or_else(|| wrong_arguments(message))
         .or_else(|| wrong_argument(message))
         .or_else(|| wrong_pattern(message))
-        .unwrap_or_else(|| shortened(message));
+        .unwrap_or_else(|| instead::completed(shortened(message)));
     let text = in_words(&text);
     let mut letters = text.chars();
     let mut shown: String = letters.by_ref().take(LETTERS_MAX).collect();
@@ -135,6 +95,7 @@ fn unknown_function(message: &str) -> Option<String> {
     }
     let near = rest.split('\'').nth(1).filter(|near| is_near(name, near));
     let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+    let near = if near.is_empty() { "; write one of those in docs/sql-dialect.md" } else { near.as_str() };
     Some(format!("there is no function '{name}'{near}"))
 }
 
@@ -171,8 +132,17 @@ fn without_table(field: &str) -> &str {
     field.strip_prefix("events.").unwrap_or(field)
 }
 
-/// `… No function matches the given name and argument types 'sum(Utf8View)'. You might …`
+/// `… No function matches the given name and argument types 'sum(Utf8View)'. You might …`, and `Failed to coerce arguments to satisfy a
+/// call to 'sqrt' function: coercion from Utf8View to the signature …`.
 fn wrong_arguments(message: &str) -> Option<String> {
+    if message.contains("user-defined coercion failed with: ") && message.contains("; write ") {
+        return None;
+    }
+    if let Some((_, rest)) = message.rsplit_once("Failed to coerce arguments to satisfy a call to '") {
+        let (name, rest) = rest.split_once("' function: coercion from ")?;
+        let (types, _) = rest.split_once(" to the signature ")?;
+        return Some(not_these(name, &format!("{name}({types})")));
+    }
     if message.contains("user-defined coercion failed with: ") && message.contains(" takes ") {
         return None;
     }
@@ -183,11 +153,15 @@ fn wrong_arguments(message: &str) -> Option<String> {
         && !message.contains("expects")
     {
         let said = shortened(message);
-        return wrong_argument(&said).or(Some(said));
+        return wrong_argument(&said)
+            .or_else(|| instead::of(&said))
+            .or_else(|| Some(instead::completed(said)));
     }
-    Some(format!(
-        "function {name} does not take these arguments: {call}; cast them, as in {name}(col::bigint)"
-    ))
+    Some(not_these(name, call))
+}
+
+fn not_these(name: &str, call: &str) -> String {
+    format!("function {name} does not take these arguments: {call}; cast them, as in {name}(col::bigint)")
 }
 
 /// An argument of another type than the one that a function takes.
@@ -202,7 +176,9 @@ fn wrong_argument(message: &str) -> Option<String> {
 fn wrong_pattern(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("regex parse error:")?;
     let reason = rest.lines().rev().find_map(|line| line.trim().strip_prefix("error: "))?;
-    Some(format!("the regular expression cannot be read: {reason}"))
+    Some(format!(
+        "the regular expression cannot be read: {reason}; write \\ before a letter that stands for itself, and no flags but (?i)"
+    ))
 }
 
 /// Subqueries that name columns of the query around them, in a way that the engine cannot turn into a join.
@@ -210,11 +186,6 @@ fn correlated(message: &str) -> Option<String> {
     let instead = "a subquery of this form that names columns outside of it is not available; \
                    write a join, or row_number() OVER (PARTITION BY …) in a subquery";
     message.contains("OuterReferenceColumn").then(|| instead.to_string())
-}
-
-/// What names the engine's own things, or a type of JSON and lists that people take for another.
-fn instead(message: &str) -> Option<String> {
-    INSTEAD.iter().find(|(start, _)| message.starts_with(start)).map(|(_, instead)| instead.to_string())
 }
 
 /// Types of the engine in the words of SQL; a type of any JSON value without all that it may be.
@@ -247,7 +218,10 @@ mod tests {
                 "Invalid function 'regexp_lik'.\nDid you mean 'regexp_like'?",
                 "there is no function 'regexp_lik'; did you mean 'regexp_like'?",
             ),
-            ("Invalid function 'frobnicate'.\nDid you mean 'acosh'?", "there is no function 'frobnicate'"),
+            (
+                "Invalid function 'frobnicate'.\nDid you mean 'acosh'?",
+                "there is no function 'frobnicate'; write one of those in docs/sql-dialect.md",
+            ),
             (
                 "No field named actr. Did you mean 'events.action'?\nValid fields are a, b.",
                 "there is no column actr; did you mean action?",
@@ -278,7 +252,7 @@ mod tests {
             ),
             (
                 "regex parse error:\n    (?n)a\n     ^\nerror: unrecognized flag",
-                "the regular expression cannot be read: unrecognized flag",
+                "the regular expression cannot be read: unrecognized flag; write \\ before a letter that stands for itself, and no flags but (?i)",
             ),
         ] {
             assert_eq!(one_line(engine), shown);

@@ -183,7 +183,7 @@ fn times(span: IntervalMonthDayNano, factor: f64) -> Result<IntervalMonthDayNano
     let nanos = (nanos / 1e3).round() * 1e3;
     let limit = f64::from(i32::MAX);
     if !(months.abs() <= limit && days.abs() <= limit && nanos.abs() <= i64::MAX as f64) {
-        return Err(exec_datafusion_err!("an interval is out of range"));
+        return Err(exec_datafusion_err!("an interval is out of range; write a shorter one"));
     }
     Ok(IntervalMonthDayNano::new(months.trunc() as i32, days.trunc() as i32, nanos as i64))
 }

@@ -70,7 +70,7 @@ impl Function for Encoding {
             let Some(value) = value else { return Ok(None) };
             let bytes =
                 if is_hex { from_hexadecimal(value) } else { BASE64_STANDARD.decode(value.trim()).ok() };
-            bytes.map(Some).ok_or_else(|| exec_datafusion_err!("decode: a value is not of the form '{form}'"))
+            bytes.map(Some).ok_or_else(|| exec_datafusion_err!("decode: a value is not of the form '{form}'; write the form that it has, 'hex' or 'base64'"))
         });
         let decoded: Vec<Option<Vec<u8>>> = decoded.collect::<Result<_>>()?;
         Ok(text::answer(Arc::new(BinaryArray::from_iter(decoded))))

@@ -50,7 +50,7 @@ impl Function for Hash {
         };
         let wanted = match (self.name, types) {
             ("digest", [value, _]) => bytes(value).map(|bytes| vec![bytes, DataType::Utf8]),
-            (_, [value]) => bytes(value).map(|bytes| vec![bytes]),
+            (name, [value]) if name != "digest" => bytes(value).map(|bytes| vec![bytes]),
             _ => None,
         };
         match wanted {

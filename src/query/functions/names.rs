@@ -29,7 +29,7 @@ pub(crate) fn hint(name: &str) -> Option<&'static str> {
 
 type Hint = (&'static [&'static str], &'static str);
 
-static HINTS: [Hint; 30] = [
+static HINTS: [Hint; 31] = [
     (&["age"], "write a - b between times, or date_diff('day', a, b)"),
     (
         &["regexp_matches"],
@@ -54,11 +54,11 @@ static HINTS: [Hint; 30] = [
             "jsonb_build_array",
             "json_object",
         ],
-        "name the columns that you want and choose a JSON format of the answer",
+        "write the columns that you want and choose a JSON format of the answer",
     ),
     (
         &["jsonb_set", "jsonb_insert", "jsonb_strip_nulls", "json_strip_nulls", "jsonb_pretty"],
-        "JSON is not changed in a query; take members with -> or ->>",
+        "JSON is not changed in a query: write -> or ->> for the members that you want",
     ),
     (
         &[
@@ -90,6 +90,7 @@ static HINTS: [Hint; 30] = [
         &["json_typeof", "jsonb_typeof"],
         "write json_get_bool, json_get_int, json_get_float or json_get_str IS NOT NULL",
     ),
+    (&["num_nonnulls", "num_nulls"], "write (a IS NOT NULL)::int + (b IS NOT NULL)::int"),
     (&["make_interval"], "write n * interval '1 day'"),
     (
         &["make_timestamp", "make_timestamptz"],
@@ -98,19 +99,22 @@ static HINTS: [Hint; 30] = [
     (&["justify_days", "justify_hours", "justify_interval"], "write date_diff('day', a, b)"),
     (&["to_number"], "write CAST(replace(col, ',', '') AS numeric)"),
     (&["format"], "write concat(a, ' ', b) or a || ' ' || b"),
-    (&["quote_ident", "quote_literal", "quote_nullable"], "no SQL text is made in a query"),
+    (
+        &["quote_ident", "quote_literal", "quote_nullable"],
+        "no SQL text is made in a query: write the column itself",
+    ),
     (&["width_bucket"], "write floor((x - low) / (high - low) * n) + 1"),
     (&["div"], "write a / b between whole numbers, or trunc(a / b)"),
     (&["array_dims", "array_upper", "array_lower"], "write array_length(col, 1)"),
-    (&["isfinite"], "every stored time is finite"),
+    (&["isfinite"], "every stored time is finite: write true"),
     (&["regexp_extract", "regexp_substr"], "write (regexp_match(col, 'pattern'))[1]"),
     (&["pg_typeof"], "write arrow_typeof(col)"),
-    (&["pg_sleep", "set_config", "current_setting", "pg_read_file"], "it is not available"),
-    (&["xmlagg", "xpath", "xmlelement"], "XML is not available"),
+    (&["pg_sleep", "set_config", "current_setting", "pg_read_file"], "it is not available: leave it out"),
+    (&["xmlagg", "xpath", "xmlelement"], "XML is not available: leave it out"),
     (
         &["to_tsvector", "to_tsquery", "plainto_tsquery", "websearch_to_tsquery"],
         "write has_words(col, 'words')",
     ),
-    (&["input_file_name", "file_row_index"], "files are not shown"),
-    (&["setseed"], "random() takes no seed"),
+    (&["input_file_name", "file_row_index"], "files are not shown: leave it out"),
+    (&["setseed"], "random() takes no seed: leave it out"),
 ];

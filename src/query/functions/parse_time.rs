@@ -82,7 +82,10 @@ impl Function for ParseTime {
             let Some(value) = value else { return Ok(None) };
             let time = Read::default().all(value, &items).and_then(|read| read.time());
             time.map(Some).ok_or_else(|| {
-                exec_datafusion_err!("{}: '{value}' is no time of the form '{pattern}'", self.name)
+                exec_datafusion_err!(
+                    "{}: '{value}' is no time of the form '{pattern}'; write a pattern for it",
+                    self.name
+                )
             })
         });
         let times: Vec<Option<NaiveDateTime>> = times.collect::<Result<_>>()?;
@@ -106,7 +109,7 @@ fn from_seconds(args: &ScalarFunctionArgs, answers: &DataType) -> Result<ArrayRe
         let micros = seconds.map(|seconds| (seconds * 1e6).round_ties_even());
         match micros {
             Some(micros) if !(i64::MIN as f64..i64::MAX as f64).contains(&micros) => {
-                exec_err!("to_timestamp: {} seconds are out of range", micros / 1e6)
+                exec_err!("to_timestamp: {} seconds are out of range; write seconds since 1970", micros / 1e6)
             }
             micros => Ok(micros.map(|micros| micros as i64)),
         }

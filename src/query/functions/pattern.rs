@@ -168,7 +168,7 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Item>> {
         } else if let Some((kind, after)) = field(rest) {
             let (ordinal, after) = ordinal(after);
             if prefix(after, "SP").is_some() {
-                return plan_err!("pattern '{pattern}': SP is not available");
+                return plan_err!("pattern '{pattern}': SP is not available; leave it out");
             }
             items.push(Item::Field(Field { kind, is_bare, ordinal }));
             is_bare = false;

@@ -133,7 +133,7 @@ impl Function for Round {
         match types {
             [decimal] if decimal.is_decimal() => Ok(vec![decimal.clone()]),
             [number] if number.is_numeric() || number.is_null() => Ok(vec![DataType::Float64]),
-            _ => plan_err!("{} takes a number", self.name),
+            _ => plan_err!("{0} takes a number; write a cast, as in {0}(x::double precision)", self.name),
         }
     }
 

@@ -105,7 +105,9 @@ impl Function for Length {
             let days = i64::from(span.months) * MONTH_DAYS + i64::from(span.days);
             let micros =
                 days.checked_mul(DAY_MICROS).and_then(|micros| micros.checked_add(span.nanoseconds / 1_000));
-            micros.map(Some).ok_or_else(|| exec_datafusion_err!("an interval is out of range"))
+            micros
+                .map(Some)
+                .ok_or_else(|| exec_datafusion_err!("an interval is out of range; write a shorter one"))
         });
         Ok(text::answer(Arc::new(lengths.collect::<Result<Int64Array>>()?)))
     }

@@ -22,7 +22,9 @@ pub(super) fn constant<'a>(
 ) -> Result<Option<&'a str>> {
     match &args.args[position] {
         ColumnarValue::Scalar(value) => Ok(value.try_as_str().flatten()),
-        ColumnarValue::Array(_) => Err(exec_datafusion_err!("{what} has to be a constant")),
+        ColumnarValue::Array(_) => Err(exec_datafusion_err!(
+            "{what} has to be a constant; write it as a text, or give it as a parameter"
+        )),
     }
 }
 
@@ -46,7 +48,7 @@ pub(super) fn utc() -> DataType {
 pub(super) fn clock_time(micros: i64) -> Result<NaiveDateTime> {
     DateTime::from_timestamp_micros(micros)
         .map(|time| time.naive_utc())
-        .ok_or_else(|| exec_datafusion_err!("a time is out of range"))
+        .ok_or_else(|| exec_datafusion_err!("a time is out of range; write one of a year of four digits"))
 }
 
 /// Times, with the zone UTC or without one.

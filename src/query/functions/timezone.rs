@@ -118,7 +118,7 @@ fn usual_case(name: &str) -> String {
 fn shown(zone: Tz, utc: NaiveDateTime) -> Result<NaiveDateTime> {
     let offset = zone.offset_from_utc_datetime(&utc).fix().local_minus_utc();
     utc.checked_add_signed(TimeDelta::seconds(offset.into()))
-        .ok_or_else(|| exec_datafusion_err!("a time is out of range"))
+        .ok_or_else(|| exec_datafusion_err!("a time is out of range; write one of a year of four digits"))
 }
 
 /// The instant at which the clock in `zone` shows a time.
@@ -129,7 +129,9 @@ fn instant(zone: Tz, clock: NaiveDateTime) -> Result<NaiveDateTime> {
         LocalResult::None => before_gap(zone, clock)?,
     };
     let offset = TimeDelta::seconds(offset.fix().local_minus_utc().into());
-    clock.checked_sub_signed(offset).ok_or_else(|| exec_datafusion_err!("a time is out of range"))
+    clock
+        .checked_sub_signed(offset)
+        .ok_or_else(|| exec_datafusion_err!("a time is out of range; write one of a year of four digits"))
 }
 
 fn before_gap(zone: Tz, clock: NaiveDateTime) -> Result<<Tz as TimeZone>::Offset> {

@@ -46,9 +46,9 @@ pub(super) fn query_allowed(query: &Query) -> Allowed {
         pipe_operators,
     } = query;
     refuse_any([
-        (!locks.is_empty(), "FOR UPDATE and FOR SHARE lock rows"),
+        (!locks.is_empty(), "FOR UPDATE and FOR SHARE lock rows; leave them out"),
         (for_clause.is_some(), "FOR XML and FOR JSON; choose a format of the answer instead"),
-        (settings.is_some(), "SETTINGS cannot be changed in a query"),
+        (settings.is_some(), "SETTINGS cannot be changed in a query; leave them out"),
         (format_clause.is_some(), "FORMAT is no clause; choose a format of the answer instead"),
         (!pipe_operators.is_empty(), "|> is not available; write a subquery: SELECT … FROM (SELECT …)"),
         (fetch.as_ref().is_some_and(|fetch| fetch.percent), "FETCH … PERCENT; write LIMIT with a number"),
@@ -56,13 +56,19 @@ pub(super) fn query_allowed(query: &Query) -> Allowed {
             fetch.as_ref().is_some_and(|fetch| fetch.with_ties),
             "FETCH … WITH TIES; write rank() OVER (ORDER BY …) in a subquery and filter by it",
         ),
-        (fetch.is_some() && limit_clause.as_ref().is_some_and(has_limit), "LIMIT and FETCH in one query"),
+        (
+            fetch.is_some() && limit_clause.as_ref().is_some_and(has_limit),
+            "LIMIT and FETCH in one query; write one of them",
+        ),
     ])?;
     if let Some(With { with_token: _, recursive, cte_tables }) = with {
-        refuse_any([(*recursive, "WITH RECURSIVE has no bound")])?;
+        refuse_any([(
+            *recursive,
+            "WITH RECURSIVE has no bound; write a join for each level, or leave RECURSIVE out if no query names itself",
+        )])?;
         for Cte { alias, query: _, from, materialized, closing_paren_token: _ } in cte_tables {
             refuse_any([
-                (from.is_some(), "FROM after a WITH query"),
+                (from.is_some(), "FROM after a WITH query; write WITH a AS (SELECT …)"),
                 (
                     materialized.is_some(),
                     "MATERIALIZED and NOT MATERIALIZED; the engine decides, leave the word out",
@@ -73,10 +79,10 @@ pub(super) fn query_allowed(query: &Query) -> Allowed {
     }
     set_allowed(body)?;
     if let Some(OrderBy { kind, interpolate }) = order_by {
-        refuse_any([(interpolate.is_some(), "INTERPOLATE after ORDER BY")])?;
+        refuse_any([(interpolate.is_some(), "INTERPOLATE after ORDER BY; leave it out")])?;
         match kind {
             OrderByKind::All(OrderByOptions { asc: _, nulls_first: _ }) => {
-                return stop(refused("ORDER BY ALL; name the columns"));
+                return stop(refused("ORDER BY ALL; write the columns"));
             }
             OrderByKind::Expressions(expressions) => {
                 order_allowed(expressions)?;
@@ -118,7 +124,7 @@ fn set_allowed(body: &SetExpr) -> Allowed {
                 refuse_any([(*explicit_row || *value_keyword, "VALUES takes rows as (1, 'a'), (2, 'b')")])?;
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                return stop(refused("only SELECT and VALUES stand inside a query"));
+                return stop(refused("only SELECT and VALUES stand inside a query; write one of them"));
             }
             SetExpr::Table(table) => {
                 let name = table.table_name.as_deref().unwrap_or("events");
@@ -186,14 +192,14 @@ pub(super) fn select_allowed(select: &Select) -> Allowed {
         ),
         (top.is_some(), "TOP; write LIMIT at the end"),
         (exclude.is_some(), "EXCLUDE after the columns; write SELECT * EXCLUDE (…)"),
-        (into.is_some(), "SELECT INTO creates a table"),
+        (into.is_some(), "SELECT INTO creates a table; write WITH t AS (SELECT …) to ask for its rows"),
         (!lateral_views.is_empty(), "LATERAL VIEW; write unnest(…) among the columns"),
         (prewhere.is_some(), "PREWHERE; write WHERE"),
-        (!connect_by.is_empty(), "CONNECT BY is not available"),
+        (!connect_by.is_empty(), "CONNECT BY is not available; write a join for each level"),
         (!cluster_by.is_empty(), "CLUSTER BY; write ORDER BY"),
         (!distribute_by.is_empty(), "DISTRIBUTE BY has no meaning here; leave it out"),
         (!sort_by.is_empty(), "SORT BY; write ORDER BY"),
-        (value_table_mode.is_some(), "SELECT AS VALUE and SELECT AS STRUCT are not available"),
+        (value_table_mode.is_some(), "SELECT AS VALUE and SELECT AS STRUCT; write SELECT and the columns"),
     ])?;
     match flavor {
         SelectFlavor::Standard => {}
@@ -236,7 +242,7 @@ fn item_allowed(item: &SelectItem) -> Allowed {
             stop(refused("several names for one column; write one name after AS"))
         }
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _) => {
-            stop(refused("(…).*; name the members that you want"))
+            stop(refused("(…).*; write the members that you want"))
         }
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(_), options)
         | SelectItem::Wildcard(options) => wildcard_allowed(options),
@@ -254,7 +260,7 @@ pub(super) fn wildcard_allowed(options: &WildcardAdditionalOptions) -> Allowed {
         opt_alias,
     } = options;
     refuse_any([
-        (opt_rename.is_some(), "* RENAME; list the columns with AS"),
+        (opt_rename.is_some(), "* RENAME; write the columns, with AS for new names"),
         (opt_alias.is_some(), "* has no name; leave AS out"),
     ])
 }
@@ -302,7 +308,7 @@ fn join_allowed(join: &JoinOperator) -> Allowed {
             stop(refused("APPLY; write CROSS JOIN LATERAL or LEFT JOIN LATERAL … ON true"))
         }
         JoinOperator::AsOf { match_condition: _, constraint: _ } => {
-            stop(refused("ASOF JOIN; join by an inequality and keep the newest with row_number()"))
+            stop(refused("ASOF JOIN; write an inequality in ON and keep the newest by row_number() OVER (…)"))
         }
         JoinOperator::Semi(_) | JoinOperator::Anti(_) => {
             stop(refused("SEMI JOIN and ANTI JOIN; write WHERE EXISTS (…) and WHERE NOT EXISTS (…)"))
@@ -343,8 +349,8 @@ pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
                 (sample.is_some(), SAMPLE),
                 (*with_ordinality, ORDINALITY),
                 (!with_hints.is_empty() || !index_hints.is_empty(), "hints after a table; leave them out"),
-                (version.is_some(), "older versions of a table; filter by received_at instead"),
-                (!partitions.is_empty(), "PARTITION (…) after a table; filter by day instead"),
+                (version.is_some(), "older versions of a table; write WHERE received_at < timestamptz '…'"),
+                (!partitions.is_empty(), "PARTITION (…) after a table; write WHERE day = date '…'"),
                 (json_path.is_some(), "a path after a table; write -> or ->> on a column"),
             ])?;
             alias
@@ -364,12 +370,15 @@ pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
             return stop(table_function(&last_part(name)));
         }
         TableFactor::TableFunction { expr: _, alias: _ } => {
-            return stop(refused("table functions are not available"));
+            return stop(refused("table functions are not available; write FROM events"));
         }
         TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
             refuse_any([
                 (*with_ordinality, ORDINALITY),
-                (*with_offset || with_offset_alias.is_some(), "WITH OFFSET after UNNEST"),
+                (
+                    *with_offset || with_offset_alias.is_some(),
+                    "WITH OFFSET after UNNEST; write row_number() OVER () beside unnest(…) in a subquery",
+                ),
                 (names_columns(array_exprs), LATERAL_UNNEST),
             ])?;
             alias
@@ -387,8 +396,12 @@ pub(super) fn table_allowed(table: &TableFactor) -> Allowed {
         TableFactor::MatchRecognize { .. } => {
             return stop(refused("MATCH_RECOGNIZE; write window functions"));
         }
-        TableFactor::XmlTable { .. } => return stop(refused("XMLTABLE is not available")),
-        TableFactor::SemanticView { .. } => return stop(refused("SEMANTIC_VIEW is not available")),
+        TableFactor::XmlTable { .. } => {
+            return stop(refused("XMLTABLE is not available; write -> and ->> for members of JSON"));
+        }
+        TableFactor::SemanticView { .. } => {
+            return stop(refused("SEMANTIC_VIEW is not available; write FROM events"));
+        }
     };
     alias.iter().try_for_each(alias_allowed)
 }
@@ -405,22 +418,30 @@ fn names_columns(expressions: &impl Visit) -> bool {
 fn table_function(name: &str) -> Error {
     refused(&match names::hint(name) {
         Some(hint) => format!("table function '{name}'; {hint}"),
-        None => format!("table function '{name}' is not available"),
+        None => format!(
+            "table function '{name}' is not available; write FROM events, or FROM unnest(ARRAY[…]) AS x"
+        ),
     })
 }
 
 fn alias_allowed(alias: &TableAlias) -> Allowed {
     let TableAlias { explicit: _, name: _, columns, at } = alias;
     refuse_any([
-        (columns.iter().any(|column| column.data_type.is_some()), "types after an alias; use CAST"),
-        (at.is_some(), "AT after an alias"),
+        (
+            columns.iter().any(|column| column.data_type.is_some()),
+            "types after an alias; write CAST(… AS …) around the column",
+        ),
+        (at.is_some(), "AT after an alias; leave it out"),
     ])
 }
 
 /// `ORDER BY` of a query, a window or an aggregate.
 pub(super) fn order_allowed(order: &[OrderByExpr]) -> Allowed {
     for OrderByExpr { expr: _, options: OrderByOptions { asc: _, nulls_first: _ }, with_fill } in order {
-        refuse_any([(with_fill.is_some(), "WITH FILL after ORDER BY; join with a list of the values")])?;
+        refuse_any([(
+            with_fill.is_some(),
+            "WITH FILL after ORDER BY; write a LEFT JOIN of VALUES (…) with the values that are to be there",
+        )])?;
     }
     ControlFlow::Continue(())
 }

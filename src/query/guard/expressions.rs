@@ -128,7 +128,9 @@ pub(super) fn expression_allowed(expression: &Expr) -> Allowed {
         }
         Expr::Function(function) => function_allowed(function),
         Expr::JsonAccess { .. } => stop(refused("a:b; write a -> 'b' or a ->> 'b'")),
-        Expr::IsNormalized { .. } => stop(refused("IS NORMALIZED is not available")),
+        Expr::IsNormalized { .. } => {
+            stop(refused("IS NORMALIZED is not available; leave it out: text is kept as it was sent"))
+        }
         Expr::InUnnest { .. } => stop(refused("IN UNNEST (…); write = ANY (…) or array_has(list, value)")),
         Expr::RLike { .. } => stop(refused("RLIKE and REGEXP; write col ~ 'pattern'")),
         Expr::Convert { .. } => stop(refused("CONVERT; write CAST(… AS …)")),
@@ -138,7 +140,7 @@ pub(super) fn expression_allowed(expression: &Expr) -> Allowed {
         Expr::Prefixed { .. } => stop(refused("a text with a prefix; write '…' or E'…'")),
         Expr::MatchAgainst { .. } => stop(refused("MATCH … AGAINST; write has_words(col, 'words')")),
         Expr::OuterJoin(_) => stop(refused("(+); write LEFT JOIN … ON")),
-        Expr::Prior(_) => stop(refused("PRIOR is not available")),
+        Expr::Prior(_) => stop(refused("PRIOR is not available; write a join")),
         Expr::MemberOf(_) => stop(refused("MEMBER OF; write array_has(list, value)")),
     }
 }
@@ -256,7 +258,7 @@ fn operator_allowed(operator: &BinaryOperator) -> Allowed {
         | BinaryOperator::ArrowAt => return GO_ON,
         BinaryOperator::Overlaps => "write a_start < b_end AND b_start < a_end",
         BinaryOperator::AtQuestion | BinaryOperator::AtAt => "JSON paths are not available; write -> and ->> with comparisons",
-        BinaryOperator::HashMinus => "JSON is not changed in a query; take the members that you want with -> or ->>",
+        BinaryOperator::HashMinus => "JSON is not changed in a query; write -> or ->> for the members that you want",
         BinaryOperator::Spaceship => "write IS NOT DISTINCT FROM",
         BinaryOperator::Xor => "write <> between two conditions",
         BinaryOperator::DuckIntegerDivide | BinaryOperator::MyIntegerDivide => "write / between whole numbers, or floor(a / b)",
@@ -281,7 +283,7 @@ fn operator_allowed(operator: &BinaryOperator) -> Allowed {
         | BinaryOperator::QuestionDashPipe
         | BinaryOperator::QuestionDoublePipe
         | BinaryOperator::At
-        | BinaryOperator::TildeEq => "it is for types that are not available",
+        | BinaryOperator::TildeEq => "it is for types that are not available: leave it out",
     };
     stop(refused(&format!("operator {operator}; {instead}")))
 }
@@ -302,7 +304,7 @@ fn unary_allowed(operator: UnaryOperator) -> Allowed {
         | UnaryOperator::DoubleAt
         | UnaryOperator::Hash
         | UnaryOperator::QuestionDash
-        | UnaryOperator::QuestionPipe => "it is for types that are not available",
+        | UnaryOperator::QuestionPipe => "it is for types that are not available: leave it out",
     };
     stop(refused(&format!("operator {operator}; {instead}")))
 }
@@ -313,7 +315,7 @@ fn field_allowed(field: &DateTimeField) -> Allowed {
         | DateTimeField::TimezoneAbbr
         | DateTimeField::TimezoneHour
         | DateTimeField::TimezoneMinute
-        | DateTimeField::TimezoneRegion => "times are in UTC: it would always be 0",
+        | DateTimeField::TimezoneRegion => "times are in UTC, it would always be 0: write 0",
         DateTimeField::Julian => "write date_part('epoch', …) / 86400.0 + 2440587.5",
         DateTimeField::Date | DateTimeField::Datetime | DateTimeField::Time => {
             "write a cast: …::date, …::time"
@@ -343,14 +345,20 @@ fn function_allowed(function: &Function) -> Allowed {
         function;
     let name = last_part(name).to_lowercase();
     if REFUSED_FUNCTIONS.contains(&name.as_str()) {
-        return stop(refused(&format!("function '{name}' is not available: its result has no bound")));
+        return stop(refused(&format!(
+            "function '{name}' is not available: its result has no bound; {}",
+            instead_of(&name)
+        )));
     }
     if let Some(hint) = names::hint(&name) {
         return stop(refused(&format!("function '{name}'; {hint}")));
     }
     refuse_any([
         (*uses_odbc_syntax, "{fn …}; write the function itself"),
-        (!matches!(parameters, FunctionArguments::None), "parameters before the arguments of a function"),
+        (
+            !matches!(parameters, FunctionArguments::None),
+            "parameters before the arguments of a function; write all as arguments",
+        ),
     ])?;
     order_allowed(within_group)?;
     let mut orders = false;
@@ -379,7 +387,7 @@ fn function_allowed(function: &Function) -> Allowed {
                     | FunctionArgumentClause::Separator(_)
                     | FunctionArgumentClause::JsonNullClause(_)
                     | FunctionArgumentClause::JsonReturningClause(_) => {
-                        return stop(refused(&format!("'{clause}' inside of {name}(…)")));
+                        return stop(refused(&format!("'{clause}' inside of {name}(…); leave it out")));
                     }
                 }
             }
@@ -415,6 +423,19 @@ fn function_allowed(function: &Function) -> Allowed {
     }
 }
 
+/// What to write instead of one of [`REFUSED_FUNCTIONS`].
+fn instead_of(name: &str) -> &'static str {
+    match name {
+        "lpad" => "write right('000000' || col, 6)",
+        "rpad" => "write left(col || '      ', 6)",
+        "repeat" => "write the text itself",
+        "generate_series" | "range" => {
+            "write VALUES (1), (2), (3), or GROUP BY date_trunc('hour', occurred_at) for times"
+        }
+        _ => "write ARRAY[…]",
+    }
+}
+
 /// Whether the engine carries out `IGNORE NULLS`; with other functions it leaves it out.
 fn takes_nulls(name: &str, is_window: bool) -> bool {
     match name {
@@ -428,7 +449,9 @@ fn argument_allowed(argument: &FunctionArg) -> Allowed {
     let value = match argument {
         FunctionArg::Named { name: _, arg, operator: _ } | FunctionArg::Unnamed(arg) => arg,
         FunctionArg::ExprNamed { name: _, arg: _, operator: _ } => {
-            return stop(refused("a name of an argument that is an expression"));
+            return stop(refused(
+                "a name of an argument that is an expression; write the arguments in their order",
+            ));
         }
     };
     match value {

@@ -97,7 +97,7 @@ fn everything_else_is_refused() {
 /// Would catch a refusal that does not tell what to change.
 #[test]
 fn refusals_name_what_is_refused() {
-    assert_eq!(refusal("DROP TABLE events"), "sql refused: DROP is not a read-only query");
+    assert_eq!(refusal("DROP TABLE events"), "sql refused: DROP is not a read-only query; write a SELECT");
     assert!(refusal("SELECT repeat('x', 9)").contains("function 'repeat' is not available"));
     assert!(refusal("SELECT 1; SELECT 2").contains("2 statements"));
     assert!(refusal("SELEC 1").starts_with("sql: Expected"), "{}", refusal("SELEC 1"));

@@ -23,7 +23,7 @@ pub(super) fn type_allowed(mut data_type: &DataType) -> ControlFlow<Error> {
                 | ArrayElemTypeDef::Parenthesis(item),
             ) => item,
             DataType::Struct(..) | DataType::Map(..) | DataType::Tuple(_) | DataType::Nested(_) => {
-                return stop(refused("CAST to a nested type"));
+                return stop(refused("CAST to a nested type; write a cast of each member"));
             }
             one => {
                 return match instead(one) {
@@ -33,7 +33,7 @@ pub(super) fn type_allowed(mut data_type: &DataType) -> ControlFlow<Error> {
             }
         };
     }
-    stop(refused(&format!("CAST to a type more than {TYPE_DEPTH_MAX} deep")))
+    stop(refused(&format!("CAST to a type more than {TYPE_DEPTH_MAX} deep; write fewer []")))
 }
 
 /// What to write instead of a type; `None`: the type is what PostgreSQL means by it, or the translation makes it so.

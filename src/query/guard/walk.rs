@@ -53,7 +53,9 @@ impl Walk {
         if frame.weight > SQL_RELATIONS_MAX {
             return stop(Error::new(
                 ErrorKind::Limit,
-                format!("sql reads more than {SQL_RELATIONS_MAX} tables and SELECTs, WITH names written out"),
+                format!(
+                    "sql reads more than {SQL_RELATIONS_MAX} tables and SELECTs, WITH names written out; write it in parts"
+                ),
             ));
         }
         ControlFlow::Continue(())
@@ -79,8 +81,8 @@ impl Visitor for Walk {
 
     fn pre_visit_statement(&mut self, statement: &ast::Statement) -> ControlFlow<Error> {
         match statement {
-            ast::Statement::Query(_) | ast::Statement::ExplainTable { .. } => ControlFlow::Continue(()),
-            other => stop(refused(&format!("{} inside a query", first_word(other)))),
+            ast::Statement::Query(_) => ControlFlow::Continue(()),
+            other => stop(refused(&format!("{} inside a query; write a SELECT there", first_word(other)))),
         }
     }
 
@@ -156,7 +158,7 @@ impl Visitor for Walk {
                 self.placeholders.insert(name.to_string());
                 ControlFlow::Continue(())
             }
-            _ => stop(refused(&format!("parameter '{text}': parameters are written $name or $1"))),
+            _ => stop(refused(&format!("parameter '{text}': write it as $name or $1"))),
         }
     }
 }
@@ -168,14 +170,18 @@ fn grouping_allowed(group_by: &GroupByExpr) -> ControlFlow<Error> {
     for expression in expressions {
         match expression {
             Expr::Cube(columns) if columns.len() > CUBE_COLUMNS_MAX => {
-                return stop(refused(&format!("CUBE of more than {CUBE_COLUMNS_MAX} columns")));
+                return stop(refused(&format!(
+                    "CUBE of more than {CUBE_COLUMNS_MAX} columns; write GROUPING SETS with the groups that you want"
+                )));
             }
             Expr::Cube(_) | Expr::Rollup(_) | Expr::GroupingSets(_) => lists += 1,
             _ => {}
         }
     }
     if lists > 1 {
-        return stop(refused("more than one CUBE, ROLLUP or GROUPING SETS in a GROUP BY"));
+        return stop(refused(
+            "more than one CUBE, ROLLUP or GROUPING SETS in a GROUP BY; write one GROUPING SETS (…)",
+        ));
     }
     ControlFlow::Continue(())
 }

@@ -8,15 +8,17 @@ use std::{any::Any, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::{
-    common::{internal_err, tree_node::TreeNode},
+    common::{DFSchema, internal_err, tree_node::TreeNode},
     error::Result,
     logical_expr::{
-        Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility,
+        Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable, Signature, Volatility,
         expr::AggregateFunctionParams, function::AccumulatorArgs, type_coercion::functions::fields_with_udf,
     },
     scalar::ScalarValue,
 };
 use datafusion_functions_json::JSON_UNION_DATA_TYPE;
+
+use super::calls::{read, types_taken};
 
 /// Which take JSON values.
 const OF_NUMBERS: [&str; 12] = [
@@ -37,6 +39,17 @@ const OF_NUMBERS: [&str; 12] = [
 const OF_BOOLEANS: [&str; 2] = ["bool_and", "bool_or"];
 /// The optimizer makes calls of these by itself, for `DISTINCT ON`, after statements were analysed.
 const OF_THE_OPTIMIZER: [&str; 2] = ["first_value", "last_value"];
+/// Those that give JSON values as they are, or only tell them apart.
+const OF_ANY: [&str; 8] = [
+    "count",
+    "approx_distinct",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "any_value",
+    "array_agg",
+    "grouping",
+];
 /// Of [`OF_NUMBERS`], those that texts have, too.
 const OF_TEXTS: [&str; 2] = ["min", "max"];
 
@@ -70,6 +83,24 @@ pub(super) fn is_of_booleans(name: &str) -> bool {
 /// Whether an aggregate of this name takes the numbers that texts say.
 pub(super) fn is_of_numbers_only(name: &str) -> bool {
     is_of_numbers(name) && !OF_TEXTS.contains(&name)
+}
+
+/// The arguments, with JSON values as what an aggregate takes that is neither of numbers nor of any value: `string_agg` takes their
+/// texts, `bool_and` their truth values.
+pub(super) fn of_plain_values(
+    args: Vec<Expr>,
+    function: &AggregateUDF,
+    schema: &DFSchema,
+) -> Result<Vec<Expr>> {
+    if is_of_numbers(function.name()) || OF_ANY.contains(&function.name()) {
+        return Ok(args);
+    }
+    let types: Vec<DataType> = args.iter().map(|arg| arg.get_type(schema)).collect::<Result<_>>()?;
+    if !types.contains(&*JSON_UNION_DATA_TYPE) {
+        return Ok(args);
+    }
+    let taken = types_taken(&types, planned(function).map_or(function, |inner| inner.as_ref()))?;
+    Ok(args.iter().zip(&taken).map(|(arg, taken)| read(arg, taken, schema)).collect())
 }
 
 fn has_cast(expr: &Expr) -> bool {
@@ -122,14 +153,12 @@ impl AggregateUDFImpl for Planned {
             is_of_numbers(name) && *given == *JSON_UNION_DATA_TYPE
                 || is_of_numbers_only(name) && given.is_string()
         };
-        let is_truth = |given: &DataType| is_of_booleans(name) && *given == *JSON_UNION_DATA_TYPE;
-        let plain = |given: &DataType| match () {
-            () if is_number(given) => DataType::Float64,
-            () if is_truth(given) => DataType::Boolean,
-            () => given.clone(),
-        };
+        if !is_of_numbers(name) && !OF_ANY.contains(&name) {
+            return types_taken(types, self.inner.as_ref());
+        }
+        let as_number = |given: &DataType| if is_number(given) { DataType::Float64 } else { given.clone() };
         let fields: Vec<FieldRef> =
-            types.iter().map(|given| Arc::new(Field::new("value", plain(given), true))).collect();
+            types.iter().map(|given| Arc::new(Field::new("value", as_number(given), true))).collect();
         let coerced = fields_with_udf(&fields, self.inner.as_ref())?;
         Ok(coerced.iter().map(|field| field.data_type().clone()).collect())
     }

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use super::{
-    aggregates,
+    aggregates, calls,
     compare::{
         as_beside, as_boolean, as_number, as_sort_key, as_text, as_type, comparison, is_comparison, is_json,
         is_number_as_text, is_read_from_text, is_text_of_json, json_get, text_as_number, text_as_type,
     },
     functions,
+    one_of::{LIST, ONE_OF, alike, branches, chosen},
 };
 use crate::query::lists::{COMPARE_ALL, COMPARE_ANY};
 use arrow::datatypes::DataType;
@@ -19,19 +20,16 @@ use datafusion::{
     common::{Column, DFSchema, plan_err, tree_node::Transformed},
     error::Result,
     logical_expr::{
-        BinaryExpr, Expr, ExprSchemable, LogicalPlanBuilder, Operator, SortExpr, Subquery,
+        AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlanBuilder, Operator, SortExpr, Subquery,
         WindowFunctionDefinition, and,
         expr::{
-            AggregateFunction, Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast,
-            WindowFunction,
+            AggregateFunction, Between, Cast, InList, InSubquery, ScalarFunction, TryCast, WindowFunction,
         },
         lit, or,
     },
 };
 use datafusion_functions_json::JSON_UNION_DATA_TYPE;
 
-/// Functions that give one of their arguments.
-const ONE_OF: [&str; 6] = ["greatest", "least", "nullif", "coalesce", "nvl", "nvl2"];
 /// Functions of a list and a value that may be in it.
 const IN_LISTS: [&str; 4] = ["array_has", "list_has", "array_contains", "list_contains"];
 
@@ -66,8 +64,12 @@ pub(super) fn rewritten(expr: Expr, schema: &DFSchema) -> Result<Transformed<Exp
         Expr::IsNotNull(inner) if json(&inner) => {
             Transformed::yes(Expr::IsNotNull(Box::new(as_text(*inner))))
         }
-        Expr::Like(mut like) if json(&like.expr) => {
-            *like.expr = as_text(std::mem::take(&mut like.expr));
+        Expr::Like(mut like) if json(&like.expr) || json(&like.pattern) => {
+            for side in [&mut like.expr, &mut like.pattern] {
+                if json(side) {
+                    **side = as_text(std::mem::take(side));
+                }
+            }
             Transformed::yes(Expr::Like(like))
         }
         Expr::Between(between) => in_range(between, schema),
@@ -104,21 +106,38 @@ fn function(mut call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<E
     if [COMPARE_ANY, COMPARE_ALL].contains(&call.name()) {
         return beside_list(call, schema);
     }
-    let is_of_values = ONE_OF.contains(&call.name());
-    let read = match call.args.as_slice() {
-        [list, value] if IN_LISTS.contains(&call.name()) && is_json(value, schema) => {
-            let item = list.get_type(schema).ok().and_then(|list| item_type(&list).cloned());
-            item.and_then(|item| as_beside(value.clone(), &item)).map(|value| vec![list.clone(), value])
-        }
-        values if is_of_values => alike(&values.iter().collect::<Vec<_>>(), schema),
-        _ => None,
-    };
+    if let ("arrow_cast" | "arrow_try_cast", [value, Expr::Literal(named, _)]) =
+        (call.name(), call.args.as_slice())
+        && let Some(Ok(data_type)) = named.try_as_str().flatten().map(str::parse::<DataType>)
+        && let Some(value) = read_as(value, &data_type, schema)
+    {
+        return Ok(Transformed::yes(value));
+    }
     if IN_LISTS.contains(&call.name()) {
         call.args.first().map_or(Ok(()), |list| no_list_of_json(list, schema))?;
     }
-    Ok(match read {
-        Some(args) => Transformed::yes(Expr::ScalarFunction(ScalarFunction { args, ..call })),
-        None => Transformed::no(Expr::ScalarFunction(call)),
+    let mut is_changed = false;
+    if let [list, value] = call.args.as_slice()
+        && IN_LISTS.contains(&call.name())
+        && is_json(value, schema)
+        && let Some(item) = item_type(&list.get_type(schema)?)
+        && let Some(value) = as_beside(value.clone(), item)
+    {
+        call.args[1] = value;
+        is_changed = true;
+    }
+    if (ONE_OF.contains(&call.name()) || call.name() == LIST)
+        && let Some(chosen) = chosen(&call, schema)?
+    {
+        match chosen {
+            Expr::ScalarFunction(chosen) => call = chosen,
+            other => return Ok(Transformed::yes(other)),
+        }
+        is_changed = true;
+    }
+    Ok(match calls::of_plain_values(&call, schema)? {
+        Some(call) => Transformed::yes(Expr::ScalarFunction(call)),
+        None => Transformed::new_transformed(Expr::ScalarFunction(call), is_changed),
     })
 }
 
@@ -167,64 +186,6 @@ fn item_type(list: &DataType) -> Option<&DataType> {
         }
         _ => None,
     }
-}
-
-/// Values of which one is given, JSON values as the others are; `None` if all are JSON values, or none are.
-fn alike(values: &[&Expr], schema: &DFSchema) -> Option<Vec<Expr>> {
-    let plain = values.iter().filter(|value| !is_json(value, schema));
-    let types: Vec<DataType> = plain.filter_map(|value| value.get_type(schema).ok()).collect();
-    let beside = types.iter().find(|data_type| !data_type.is_null())?;
-    if !values.iter().any(|value| is_json(value, schema)) {
-        return None;
-    }
-    let read = |value: &&Expr| match is_json(value, schema) {
-        true => as_beside((*value).clone(), beside),
-        false => Some((*value).clone()),
-    };
-    values.iter().map(read).collect()
-}
-
-fn branches(case: Case, schema: &DFSchema) -> Transformed<Expr> {
-    let (case, changed) = conditions(case, schema);
-    let branches = results(case, schema);
-    if changed { Transformed::yes(branches.data) } else { branches }
-}
-
-/// The conditions of a `CASE`: a JSON value is a truth value, and `CASE a WHEN b` compares as `a = b` does.
-fn conditions(mut case: Case, schema: &DFSchema) -> (Case, bool) {
-    let mut changed = false;
-    match case.expr.take() {
-        Some(value) => {
-            let of_when = |when: &Expr| comparison(&value, Operator::Eq, when, schema);
-            let plain: Vec<_> = case.when_then_expr.iter().map(|(when, _)| of_when(when)).collect();
-            if plain.iter().all(Option::is_none) {
-                case.expr = Some(value);
-                return (case, false);
-            }
-            changed = true;
-            for ((when, _), plain) in case.when_then_expr.iter_mut().zip(plain) {
-                let as_it_is = || value.as_ref().clone().eq(when.as_ref().clone());
-                **when = plain.unwrap_or_else(as_it_is);
-            }
-        }
-        None => {
-            for (when, _) in case.when_then_expr.iter_mut().filter(|(when, _)| is_json(when, schema)) {
-                **when = as_boolean(std::mem::take(when));
-                changed = true;
-            }
-        }
-    }
-    (case, changed)
-}
-
-fn results(case: Case, schema: &DFSchema) -> Transformed<Expr> {
-    let results = case.when_then_expr.iter().map(|(_, then)| then.as_ref());
-    let results: Vec<&Expr> = results.chain(case.else_expr.as_deref()).collect();
-    let Some(results) = alike(&results, schema) else { return Transformed::no(Expr::Case(case)) };
-    let mut results = results.into_iter().map(Box::new);
-    let when = case.when_then_expr.into_iter().map(|(when, _)| when);
-    let when_then_expr = when.zip(results.by_ref()).collect();
-    Transformed::yes(Expr::Case(Case { expr: case.expr, when_then_expr, else_expr: results.next() }))
 }
 
 fn in_subquery(mut of: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -333,7 +294,7 @@ fn aggregate(mut call: AggregateFunction, schema: &DFSchema) -> Result<Aggregate
         }),
         false => sorted_by_keys(&mut call.params.order_by, schema),
     }
-    call.params.args = arguments(call.params.args, call.func.name(), schema)?;
+    call.params.args = arguments(call.params.args, &call.func, schema)?;
     if let Some(filter) = call.params.filter.as_mut().filter(|filter| is_json(filter, schema)) {
         **filter = as_boolean(std::mem::take(filter));
     }
@@ -346,10 +307,21 @@ fn window(mut call: WindowFunction, schema: &DFSchema) -> Result<WindowFunction>
     for key in call.params.partition_by.iter_mut().filter(|key| is_json(key, schema)) {
         *key = as_sort_key(std::mem::take(key));
     }
-    if let WindowFunctionDefinition::AggregateUDF(function) = &call.fun {
-        call.params.args = arguments(call.params.args, function.name(), schema)?;
-        if let Some(function) = aggregates::planned(function).cloned() {
-            call.fun = WindowFunctionDefinition::AggregateUDF(function);
+    match &call.fun {
+        WindowFunctionDefinition::AggregateUDF(function) => {
+            call.params.args = arguments(call.params.args, function, schema)?;
+            if let Some(function) = aggregates::planned(function).cloned() {
+                call.fun = WindowFunctionDefinition::AggregateUDF(function);
+            }
+        }
+        // `lag(a, 1, b)` gives one of the two.
+        WindowFunctionDefinition::WindowUDF(_) => {
+            if let [value, _, other] = call.params.args.as_slice()
+                && let Some(alike) = alike(&[value, other], schema)
+            {
+                let values = [0, 2].into_iter().zip(alike);
+                values.for_each(|(position, value)| call.params.args[position] = value);
+            }
         }
     }
     Ok(call)
@@ -357,7 +329,9 @@ fn window(mut call: WindowFunction, schema: &DFSchema) -> Result<WindowFunction>
 
 /// What an aggregate is given instead of JSON values, and of their texts where it is one of numbers. Other texts are refused, as
 /// PostgreSQL does: a column that never holds numbers would silently give null.
-fn arguments(args: Vec<Expr>, function: &str, schema: &DFSchema) -> Result<Vec<Expr>> {
+fn arguments(args: Vec<Expr>, function: &AggregateUDF, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let args = aggregates::of_plain_values(args, function, schema)?;
+    let function = function.name();
     let is_text = |value: &Expr| value.get_type(schema).is_ok_and(|data_type| data_type.is_string());
     let of_texts = aggregates::is_of_numbers_only(function);
     let read = |value: Expr| match is_json(&value, schema) {
@@ -367,7 +341,7 @@ fn arguments(args: Vec<Expr>, function: &str, schema: &DFSchema) -> Result<Vec<E
         true if ["count", "approx_distinct"].contains(&function) => Ok(as_sort_key(value)),
         false if of_texts && is_text_of_json(&value) => Ok(text_as_number(value)),
         false if of_texts && is_text(&value) => plan_err!(
-            "{function}(text) is not available: {value} is text; cast what is a number, as in {function}({value}::double precision)"
+            "{function}(text) is not available; cast what is a number, as in {function}(col::double precision)"
         ),
         _ => Ok(value),
     };

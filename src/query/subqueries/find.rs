@@ -1,9 +1,9 @@
 //! Which subqueries of a plan can be replaced by what they give, and which the engine would answer wrongly.
 //!
-//! In: a plan, analysed for all but [`without_quantifiers`]. Out: the subqueries in its conditions that depend on no row and not on
+//! In: a plan, analysed for all but [`without_quantifiers`]. Out: the subqueries in it that depend on no row and not on
 //! chance, or an error for what neither we nor the engine answer as PostgreSQL does.
 
-use std::ptr;
+use std::{ptr, sync::Arc};
 
 use arrow::datatypes::DataType;
 use datafusion::{
@@ -12,9 +12,12 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     error::Result,
+    functions_aggregate::expr_fn::count,
     logical_expr::{
-        BinaryExpr, Expr, LogicalPlan, Operator, Subquery,
+        BinaryExpr, Expr, FetchType, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Subquery,
         expr::{Exists, InSubquery, SetComparison, SetQuantifier},
+        expr_rewriter::NamePreserver,
+        lit,
     },
 };
 
@@ -53,10 +56,53 @@ pub(super) fn without_quantifiers(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewritten.map(|rewritten| rewritten.data)
 }
 
-/// Collects what can be replaced: conditions of filters and joins, those inside of subqueries that stay included.
+/// `EXISTS (…)` among columns, which the engine cannot carry out there, as a count that it can.
+pub(super) fn without_exists_as_value(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        if is_conditional(&node) {
+            return Ok(Transformed::no(node));
+        }
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let expr = expr.transform_up(|expr| match expr {
+                Expr::Exists(Exists { subquery, negated }) => {
+                    let rows = count(lit(1_i64)).alias("rows");
+                    let counted = some_rows(&subquery)?.aggregate(Vec::<Expr>::new(), vec![rows])?.build()?;
+                    let rows = Expr::ScalarSubquery(Subquery { subquery: Arc::new(counted), ..subquery });
+                    let none = lit(0_i64);
+                    Ok(Transformed::yes(if negated { rows.eq(none) } else { rows.gt(none) }))
+                }
+                other => Ok(Transformed::no(other)),
+            })?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })
+    });
+    rewritten.map(|rewritten| rewritten.data)
+}
+
+/// Rows of a subquery, none of them only if it has none: one is enough. Of a subquery of the row the engine makes a join, which a limit would
+/// forbid.
+fn some_rows(subquery: &Subquery) -> Result<LogicalPlanBuilder> {
+    let rows = |plan: &LogicalPlan| LogicalPlanBuilder::from(plan.clone());
+    let all = subquery.subquery.as_ref();
+    if subquery.outer_ref_columns.is_empty() {
+        return rows(all).limit(0, Some(1));
+    }
+    let LogicalPlan::Limit(limit) = all else { return Ok(rows(all)) };
+    let leaves_some = matches!(limit.get_skip_type()?, SkipType::Literal(0))
+        && matches!(limit.get_fetch_type()?, FetchType::Literal(Some(1..)));
+    Ok(rows(if leaves_some { limit.input.as_ref() } else { all }))
+}
+
+/// Whether the expressions of a node are conditions.
+fn is_conditional(node: &LogicalPlan) -> bool {
+    matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_))
+}
+
+/// Collects what can be replaced: in conditions, columns, groups and sorts, those inside of subqueries that stay included.
 pub(super) fn collect(plan: &LogicalPlan, found: &mut Vec<Found>) -> Result<()> {
     plan.apply(|node| {
-        let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
         let mut as_false = Vec::new();
         if let LogicalPlan::Filter(filter) = node {
             unknown_is_false(&filter.predicate, true, &mut as_false);
@@ -65,14 +111,14 @@ pub(super) fn collect(plan: &LogicalPlan, found: &mut Vec<Found>) -> Result<()> 
             expr.apply(|expr| {
                 let Some(subquery) = subquery_of(expr) else { return Ok(TreeNodeRecursion::Continue) };
                 let has_to_be_known =
-                    is_condition && matches!(expr, Expr::InSubquery(_)) && !as_false.iter().any(|known| ptr::eq(*known, expr));
-                if is_condition && can_be_replaced(expr, subquery)? {
+                    matches!(expr, Expr::InSubquery(_)) && !as_false.iter().any(|known| ptr::eq(*known, expr));
+                if can_be_replaced(expr, subquery)? {
                     found.push(Found { expr: expr.clone(), rest: node.clone(), has_to_be_known });
                     return Ok(TreeNodeRecursion::Continue);
                 }
                 if has_to_be_known && !subquery.outer_ref_columns.is_empty() {
                     return plan_err!(
-                        "IN (SELECT …) that depends on the row is not available inside of NOT, OR or CASE; write (NOT) EXISTS (SELECT …)"
+                        "IN (SELECT …) that depends on the row is not available among columns, nor inside of NOT, OR or CASE; write (NOT) EXISTS (SELECT …)"
                     );
                 }
                 collect(&subquery.subquery, found)?;

@@ -1,4 +1,4 @@
-//! Subqueries in conditions, replaced by what they give.
+//! Subqueries in conditions and among columns, replaced by what they give.
 //!
 //! In: an analysed plan. Out: the same plan, in which a subquery that does not depend on the row is a constant: `= (SELECT …)` the value
 //! (NULL if it has no row), `IN (SELECT …)` the list of its distinct values, `EXISTS (SELECT …)` true or false. Guaranteed: the same
@@ -19,6 +19,7 @@ use datafusion::{
     logical_expr::{
         Expr, LogicalPlan, LogicalPlanBuilder, Subquery,
         expr::{Exists, InList, InSubquery},
+        expr_rewriter::NamePreserver,
         lit,
     },
     scalar::ScalarValue,
@@ -128,18 +129,23 @@ impl Subqueries<'_> {
     }
 }
 
-/// `plan` with these in the place of subqueries in conditions.
+/// `plan` with these in the place of subqueries.
 fn replace(plan: LogicalPlan, values: &HashMap<Expr, Expr>) -> PlanResult<LogicalPlan> {
-    let replaced = plan.transform_down_with_subqueries(|node| match node {
-        LogicalPlan::Filter(_) | LogicalPlan::Join(_) => node.map_expressions(|expr| {
-            expr.transform_down(|expr| match values.get(&expr) {
+    let replaced = plan.transform_down_with_subqueries(|node| {
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let expr = expr.transform_down(|expr| match values.get(&expr) {
                 Some(value) => Ok(Transformed::new(value.clone(), true, TreeNodeRecursion::Jump)),
                 None => Ok(Transformed::no(expr)),
-            })
-        }),
-        other => Ok(Transformed::no(other)),
-    });
-    replaced.map(|replaced| replaced.data)
+            })?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })
+    })?;
+    // A subquery without a row is NULL, whatever its column may be.
+    let known =
+        replaced.data.transform_up_with_subqueries(|node| node.recompute_schema().map(Transformed::yes));
+    known.map(|known| known.data)
 }
 
 /// The value of a scalar subquery.

@@ -257,7 +257,15 @@ async fn explain_shows_the_plan() {
     }
     let columns = rows(&engine, "DESCRIBE events").await;
     assert_eq!(columns.len(), crate::event::schema::table_schema().fields().len());
-    assert_eq!(columns[1]["data_type"], "Utf8");
+    assert_eq!(json!(columns), json!(rows(&engine, "SHOW COLUMNS FROM events").await));
+    let columns =
+        rows(&engine, "DESCRIBE SELECT id, count(*) AS n, max(metadata->'a') FROM events GROUP BY 1").await;
+    let columns: Vec<String> =
+        columns.iter().map(|row| format!("{} {}", row["column_name"], row["data_type"])).collect();
+    assert_eq!(
+        columns,
+        ["\"id\" \"text\"", "\"n\" \"bigint\"", "\"max(metadata->'a')\" \"double precision\""]
+    );
 }
 
 /// Would catch clients that get two columns of one name, or string types that change with the function used.

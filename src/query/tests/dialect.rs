@@ -24,6 +24,12 @@ async fn refusal(engine: &crate::query::Engine, sql: &str) -> String {
     error.to_string()
 }
 
+/// Whether a refusal says what to do instead.
+fn says_what_to_write(text: &str) -> bool {
+    let ways = ["write ", "leave ", "choose ", "cast ", "SHOW ", "as in ", "did you mean"];
+    ways.iter().any(|way| text.contains(way))
+}
+
 /// Would catch a clause that is accepted and ignored from one version of the engine to the next, a refusal that no longer tells
 /// what to write, and a page that does not show the list.
 #[tokio::test]
@@ -49,6 +55,7 @@ async fn statements_do_what_the_list_says() {
                 let text = error.to_string();
                 assert_eq!(error.kind(), ErrorKind::Invalid, "{sql}: {error:?}");
                 assert!(text.contains(note) && !text.contains('\n'), "{sql}: {text}");
+                assert!(says_what_to_write(&text), "{sql}: {text}");
             }
             ("refused", Ok(_)) => panic!("{sql} is not refused"),
             ("same", Err(error)) => assert!(!error.to_string().contains('\n'), "{sql}: {error}"),
@@ -137,6 +144,31 @@ async fn columns_are_named_as_typed() {
         ("SELECT * FROM (VALUES (1, 'a')) AS t", vec!["column1", "column2"]),
         ("SELECT occurred_at::date, version + 1 AS next FROM events", vec!["occurred_at::date", "next"]),
         ("SELECT events.id, action FROM events", vec!["id", "action"]),
+        (
+            "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY version), EXISTS (SELECT 1), (SELECT 1) FROM events",
+            vec!["percentile_cont(0.5) WITHIN GROUP (ORDER BY version)", "EXISTS (SELECT 1)", "(SELECT 1)"],
+        ),
+        (
+            "SELECT id IS DISTINCT FROM 'a', occurred_at AT TIME ZONE 'UTC', CASE WHEN true THEN 1 END, \
+             extract(hour FROM occurred_at), row_number() OVER (ORDER BY id), version BETWEEN 1 AND 2, substring(id from 1 for 2), \
+             trim(trailing from id), 'a' || id, -version, NOT true, interval '1 day', (ARRAY[1])[1], target_ids[1] FROM events",
+            vec![
+                "id IS DISTINCT FROM 'a'",
+                "occurred_at AT TIME ZONE 'UTC'",
+                "CASE WHEN true THEN 1 END",
+                "extract(hour FROM occurred_at)",
+                "row_number() OVER (ORDER BY id)",
+                "version BETWEEN 1 AND 2",
+                "substring(id from 1 for 2)",
+                "trim(trailing from id)",
+                "'a' || id",
+                "-version",
+                "NOT true",
+                "interval '1 day'",
+                "(ARRAY[1])[1]",
+                "target_ids[1]",
+            ],
+        ),
     ] {
         let schema =
             engine.run(request(sql)).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).schema();
@@ -198,6 +230,11 @@ async fn known_functions_answer_as_known() {
         ),
         ("encode(decode('00ff', 'hex'), 'base64')".into(), json!("AP8=")),
         (format!("strftime({at}, '%Y-%m-%d')"), json!("2026-11-01")),
+        (format!("strftime('%H:%M:%S.%f', {at})"), json!("03:04:05.678901")),
+        ("strftime(date '2026-11-01', '%-d.%-m.%Y')".into(), json!("1.11.2026")),
+        ("strptime('01/Nov/2026 03:04', '%d/%b/%Y %H:%M')".into(), json!("2026-11-01T03:04:00Z")),
+        ("ARRAY['a'] || NULL = ARRAY['a'] AND NULL || ARRAY['a'] = ARRAY['a']".into(), json!(true)),
+        ("trim(trailing from 'a  ') || trim(leading FROM '  b')".into(), json!("ab")),
         (format!("time_bucket(interval '1 hour', {at})"), json!("2026-11-01T03:00:00Z")),
         (format!("time_bucket(interval '7 days', {at})"), json!("2026-10-26T00:00:00Z")),
         (format!("epoch_ms({at})"), json!(1_793_502_245_678_i64)),
@@ -287,10 +324,30 @@ async fn mistakes_are_told_in_one_line() {
             "SELECT id, (SELECT count(*) FROM events b WHERE b.version > a.version) FROM events a",
             "write a join",
         ),
-        ("SELECT id, EXISTS (SELECT 1 FROM events b WHERE b.id = a.id) FROM events a", "write a join"),
-        ("SELECT id, id IN (SELECT id FROM events) FROM events", "write a join"),
         ("SELECT id, (SELECT id, action FROM events LIMIT 1) FROM events", "write a join"),
         ("SELECT (lower(action), id) FROM events", "row(lower(a), b)"),
+        ("SELECT strftime(occurred_at, '%Y-%!') FROM events", "'%!' is not available; write %Y %m %d"),
+        ("SELECT strftime(occurred_at, id) FROM events", "has to be a constant; write it"),
+        ("SELECT strftime(id, '%Y') FROM events", "write a cast"),
+        ("SELECT strptime('%Y-%m-%d', '2026-11-01')", "write the text first"),
+        ("SELECT strptime('2026', '%Q')", "'%Q' is not available"),
+        (
+            "SELECT abs(metadata->>'n') FROM events",
+            "function abs does not take these arguments: abs(text); cast them",
+        ),
+        ("SELECT sqrt(action) FROM events", "sqrt(text); cast them"),
+        ("SELECT -(metadata->'n') FROM events", "-((metadata->'n')::double precision)"),
+        ("SELECT action::date FROM events", "is no date; write '2026-11-01'"),
+        ("SELECT left(action, country) FROM events WHERE false", "left(text, text); cast them"),
+        ("SELECT array_max(action) FROM events", "array_max does not support type text; write"),
+        ("SELECT json_get(target_ids, 'a') FROM events", "write metadata->'key'"),
+        ("SELECT sum(version, 1) FROM events", "; "),
+        ("SELECT * FROM evnts", "there is no table evnts; write FROM events"),
+        (
+            "SELECT id, count(*) FROM events",
+            "id in SELECT is neither grouped by nor in an aggregate; write it into GROUP BY",
+        ),
+        ("SELECT action * 2 FROM events", "there is no text * bigint; write casts"),
     ] {
         let text = refusal(&engine, sql).await;
         let is_short = text.chars().count() <= 330 && !text.contains('\n');
