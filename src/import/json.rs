@@ -363,18 +363,26 @@ impl<'t> Parser<'t> {
 }
 
 /// Bytes before the first that ends a string, begins an escape or is a control character.
+///
+/// Eight bytes at once: the high bit of each byte of `stops` says that it is one. Subtraction borrows from a byte only
+/// behind one that is itself a stop, so that the first of them is exact (Hacker's Delight, 2nd edition, 6-1).
 #[inline]
 fn plain_bytes(bytes: &[u8]) -> usize {
-    let stops = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let (chunks, _) = bytes.as_chunks::<16>();
-    let mut at = 0;
-    for chunk in chunks {
-        if chunk.iter().fold(0, |found, byte| found | u8::from(stops(byte))) != 0 {
-            break;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let controls = word.wrapping_sub(0x20 * ONES) & !word;
+        let ends = zeros(word ^ (u64::from(b'"') * ONES)) | zeros(word ^ (u64::from(b'\\') * ONES));
+        let stops = (controls | ends) & HIGH;
+        if stops != 0 {
+            return index * 8 + (stops.trailing_zeros() / 8) as usize;
         }
-        at += chunk.len();
     }
-    at + bytes[at..].iter().position(stops).unwrap_or(bytes.len() - at)
+    let is_stop = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    words.len() * 8 + rest.iter().position(is_stop).unwrap_or(rest.len())
 }
 
 #[cfg(test)]

@@ -193,7 +193,10 @@ impl<'j> Reader<'j> {
         before: usize,
         length: Result<Option<usize>, JiterError>,
     ) -> Result<Option<Text<'j>>, SyntaxError> {
-        let quote = |text: &str| before + text[before..].find('"').unwrap_or(0);
+        // It is the next byte or one of the next few.
+        let quote = |text: &str| {
+            before + text.as_bytes()[before..].iter().position(|byte| *byte == b'"').unwrap_or(0)
+        };
         match length {
             Ok(None) => Ok(None),
             Ok(Some(length)) => {
@@ -234,7 +237,7 @@ impl<'j> Reader<'j> {
 /// The letters between the quotes of a string that jiter found valid.
 fn unescaped(text: &str, start: usize, end: usize) -> Text<'_> {
     let raw = &text[start..end];
-    let value = if raw.contains('\\') {
+    let value = if memchr::memchr(b'\\', raw.as_bytes()).is_some() {
         let quoted = &text.as_bytes()[start - 1..=end];
         let decoded = Jiter::new(quoted).known_str().map(str::to_owned);
         Cow::Owned(decoded.expect("a string that was valid before is valid again"))

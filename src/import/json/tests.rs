@@ -99,6 +99,13 @@ fn members_and_elements_are_slices() {
 }
 
 proptest! {
+    /// Would catch a byte that ends a plain run and is passed over, or one that ends it too early, at any place in a word.
+    #[test]
+    fn plain_runs_end_where_they_end(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x1e..0x24_u8, Just(b'\\')], 0..40)) {
+        let is_stop = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+        prop_assert_eq!(plain_bytes(&bytes), bytes.iter().position(is_stop).unwrap_or(bytes.len()));
+    }
+
     /// Would catch a string, number or bracket that is read otherwise than by the parser that everybody uses.
     #[test]
     fn values_are_those_of_serde_json(text in "[\\PC\"\\\\]{0,40}", number: i64, float in -1e15..1e15_f64) {
