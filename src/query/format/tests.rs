@@ -113,7 +113,10 @@ async fn csv_is_safe_in_a_spreadsheet_or_raw() {
     let sql = "SELECT '=1+1' AS \"=name\", ' @x' AS a, -2 AS n, interval '-1 day' AS i, ['-1'] AS l, '-1' AS t, NULL AS u";
     let text = async |format| String::from_utf8(encoded(&engine, sql, format).await).unwrap();
     let safe = text(Format::Csv).await;
-    assert_eq!(safe, "\"'=name\",a,n,i,l,t,u\r\n\"'=1+1\",\"' @x\",-2,-1 days,\"[\"\"-1\"\"]\",\"'-1\",\r\n");
+    assert_eq!(
+        safe,
+        "\"'=name\",a,n,i,l,t,u\r\n\"'=1+1\",\"' @x\",-2,\"'-1 days\",\"[\"\"-1\"\"]\",\"'-1\",\r\n"
+    );
     let raw = text(Format::CsvRaw).await;
     assert_eq!(raw, "=name,a,n,i,l,t,u\r\n=1+1, @x,-2,-1 days,\"[\"\"-1\"\"]\",-1,\r\n");
     assert_eq!(Format::from_accept("text/csv"), Some(Format::Csv));
