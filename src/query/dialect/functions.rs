@@ -61,6 +61,8 @@ const SAME: [(&str, &str); 39] = [
 const FIELDS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "epoch"];
 /// Functions of which the second argument is a regular expression.
 const REGEX: [&str; 5] = ["regexp_like", "regexp_match", "regexp_replace", "regexp_count", "regexp_instr"];
+/// Units that are less than a day: cut, a time keeps the offset that it has.
+const OF_DAY: [&str; 5] = ["hour", "minute", "second", "millisecond", "microsecond"];
 /// Where buckets of weeks start, and those of months: a Monday and a first of January.
 const BUCKET_ORIGIN: &str = "2000-01-03T00:00:00";
 const MONTHS_ORIGIN: &str = "2000-01-01T00:00:00";
@@ -212,6 +214,14 @@ fn of_time(name: &str, mut args: Vec<&mut Expr>, copies: &mut Copies) -> Result<
     }
     let zone = super::take(args[2]);
     let instant = cast(super::take(args[1]), instants());
+    let Some(unit) = text_of(args[0]) else {
+        return Err(refused(
+            "date_trunc of a zone and of a unit that is no constant; write CASE with one call for each unit",
+        ));
+    };
+    if OF_DAY.contains(&unit) {
+        return Ok(Some(call("date_trunc_in_zone", vec![super::take(args[0]), instant, zone])));
+    }
     let clock = call("timezone", vec![copies.of(&zone)?, instant]);
     let cut = call("date_trunc", vec![super::take(args[0]), clock]);
     Ok(Some(call("timezone", vec![zone, cut])))
