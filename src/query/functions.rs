@@ -14,8 +14,10 @@ mod json_contains;
 pub(crate) mod names;
 mod parse_time;
 mod pattern;
+mod regexp_match;
 mod rounding;
 mod span;
+mod span_fields;
 mod text;
 mod time_texts;
 mod timezone;
@@ -29,6 +31,8 @@ use datafusion::{
     logical_expr::ScalarUDF,
 };
 
+pub(crate) use span::Spans;
+
 /// Adds the functions to a session; those of the same name that are there are replaced.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     for function in all() {
@@ -37,7 +41,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_expr_planner(Arc::new(json_contains::Planner))?;
     state.register_expr_planner(Arc::new(arithmetic::Planner))?;
     state.register_function_rewrite(Arc::new(time_texts::TimeTexts))?;
-    state.register_function_rewrite(Arc::new(span::Spans))?;
+    state.register_function_rewrite(Arc::new(span_fields::Fields))?;
     state.register_function_rewrite(Arc::new(arithmetic::Checked))?;
     state.register_function_rewrite(Arc::new(rounding::Rounding))
 }
@@ -45,12 +49,15 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
 fn all() -> Vec<Arc<ScalarUDF>> {
     let mut all = vec![
         timezone::function(),
+        timezone::cut(),
+        regexp_match::function(),
         to_char::function(),
         date_diff::function(),
         json_contains::function(),
         rounding::function(),
         span::function(),
     ];
+    all.extend(span_fields::functions());
     all.extend(arithmetic::functions());
     all.extend(parse_time::functions());
     all.extend(hashes::functions());

@@ -10,6 +10,8 @@ mod greedy;
 mod limits;
 mod narrow;
 mod needle;
+mod precedence;
+mod spans;
 mod stretch;
 mod subqueries;
 mod topk;

@@ -87,6 +87,14 @@ impl ExprPlanner for Planner {
         let is =
             |side: &Expr, fits: fn(&DataType) -> bool| side.get_type(schema).is_ok_and(|given| fits(&given));
         let is_span: fn(&DataType) -> bool = |given| matches!(given, DataType::Interval(_));
+        if is_comparison(&expr.op) {
+            let is_long: fn(&DataType) -> bool =
+                |given| matches!(given, DataType::Interval(_) | DataType::Duration(_));
+            let RawBinaryExpr { op, left, right } = expr;
+            let (of_left, of_right) = (is(&left, is_long), is(&right, is_long));
+            let (left, right) = (span_text(left, of_right), span_text(right, of_left));
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+        }
         let (name, span, factor) = match expr.op {
             BinaryOperator::Multiply if is(&expr.left, is_span) && is(&expr.right, DataType::is_numeric) => {
                 ("interval_multiply", expr.left, expr.right)
@@ -101,6 +109,20 @@ impl ExprPlanner for Planner {
         };
         let call = ScalarFunction::new_udf(named(name), vec![span, factor]);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
+
+/// A constant in quotes beside a span of time as the span that it is, as PostgreSQL reads it.
+fn span_text(side: Expr, is_beside_span: bool) -> Expr {
+    let is_text = |side: &Expr| matches!(side, Expr::Literal(value, _) if value.data_type().is_string());
+    match is_beside_span && is_text(&side) {
+        true => cast(side, DataType::Interval(IntervalUnit::MonthDayNano)),
+        false => side,
     }
 }
 
