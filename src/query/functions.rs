@@ -6,11 +6,13 @@
 //! What is only another name, or can be said with functions that exist, is `dialect`'s; [`names`] has the lists.
 
 mod arithmetic;
+mod byte_length;
 mod date_diff;
 mod encoding;
 mod frame;
 mod hashes;
 mod json_contains;
+mod list_nulls;
 pub(crate) mod names;
 mod parse_time;
 mod pattern;
@@ -31,7 +33,7 @@ use datafusion::{
     logical_expr::ScalarUDF,
 };
 
-pub(crate) use span::Spans;
+pub(crate) use span::{Spans, clock_in_words};
 
 /// Adds the functions to a session; those of the same name that are there are replaced.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
@@ -42,6 +44,8 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_expr_planner(Arc::new(arithmetic::Planner))?;
     state.register_function_rewrite(Arc::new(time_texts::TimeTexts))?;
     state.register_function_rewrite(Arc::new(span_fields::Fields))?;
+    state.register_function_rewrite(Arc::new(list_nulls::ListNulls))?;
+    state.register_function_rewrite(Arc::new(byte_length::LengthOfBytes))?;
     state.register_function_rewrite(Arc::new(arithmetic::Checked))?;
     state.register_function_rewrite(Arc::new(rounding::Rounding))
 }
@@ -50,6 +54,7 @@ fn all() -> Vec<Arc<ScalarUDF>> {
     let mut all = vec![
         timezone::function(),
         timezone::cut(),
+        byte_length::function(),
         regexp_match::function(),
         to_char::function(),
         date_diff::function(),
@@ -58,6 +63,7 @@ fn all() -> Vec<Arc<ScalarUDF>> {
         span::function(),
     ];
     all.extend(span_fields::functions());
+    all.extend(list_nulls::functions());
     all.extend(arithmetic::functions());
     all.extend(parse_time::functions());
     all.extend(hashes::functions());

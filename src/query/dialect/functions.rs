@@ -16,7 +16,7 @@ use super::{
 use crate::error::Result;
 
 /// Another name for a function that exists and means the same.
-const SAME: [(&str, &str); 39] = [
+const SAME: [(&str, &str); 38] = [
     ("strftime", "date_format"),
     ("strptime", "to_timestamp_micros"),
     ("approx_count_distinct", "approx_distinct"),
@@ -27,7 +27,6 @@ const SAME: [(&str, &str); 39] = [
     ("string_split", "string_to_array"),
     ("str_split", "string_to_array"),
     ("split", "string_to_array"),
-    ("array_remove", "array_remove_all"),
     ("array_replace", "array_replace_all"),
     ("list_value", "make_array"),
     ("list_has", "array_has"),
@@ -124,6 +123,11 @@ fn of_arguments(name: &str, mut args: Vec<&mut Expr>, copies: &mut Copies) -> Re
         }
         ("time_bucket", 3) => {
             call("date_bin", vec![super::take(args[0]), super::take(args[1]), super::take(args[2])])
+        }
+        // Of a list without values it is NULL.
+        ("array_length", 1 | 2) => {
+            let args = args.into_iter().map(super::take).collect();
+            call("nullif", vec![call("array_length", args), number(0)])
         }
         ("date", 1) => cast(super::take(args[0]), DataType::Date),
         ("epoch_us", 1) => micros(super::take(args[0])),

@@ -19,12 +19,13 @@ const PREFIXES: [&str; 6] = [
     "External error: ",
 ];
 /// Types of the engine, and what they are in SQL. Longer names before those that they hold.
-const TYPES: [(&str, &str); 20] = [
+const TYPES: [(&str, &str); 21] = [
     ("Timestamp(ns, \"UTC\")", "timestamptz"),
     ("Timestamp(µs, \"UTC\")", "timestamptz"),
     ("Timestamp(ns)", "timestamp"),
     ("Timestamp(µs)", "timestamp"),
     ("Interval(MonthDayNano)", "interval"),
+    ("Duration(µs)", "interval"),
     ("Time64(ns)", "time"),
     ("Time64(µs)", "time"),
     ("Utf8View", "text"),
@@ -209,6 +210,12 @@ fn wrong_pattern(message: &str) -> Option<String> {
 fn correlated(message: &str) -> Option<String> {
     let instead = "a subquery of this form that names columns outside of it is not available; \
                    write a join, or row_number() OVER (PARTITION BY …) in a subquery";
+    if message.contains("null_aware") {
+        return Some(
+            "NOT IN (SELECT …) that names columns outside of it is not available; write NOT EXISTS (SELECT 1 FROM … AS b WHERE b.x = a.x AND …)"
+                .to_string(),
+        );
+    }
     message.contains("OuterReferenceColumn").then(|| instead.to_string())
 }
 

@@ -6,8 +6,9 @@
 //! with what to write; ranks by values of which the engine makes no ranges are by their groups, which are the same.
 
 mod length;
+mod words;
 
-use arrow::datatypes::{DataType, IntervalUnit};
+use arrow::datatypes::DataType;
 use datafusion::{
     common::{
         DFSchema, plan_err,
@@ -17,7 +18,6 @@ use datafusion::{
     error::Result,
     logical_expr::{
         BinaryExpr, Distinct, Expr, ExprSchemable, LogicalPlan, SortExpr, WindowFrameBound, WindowFrameUnits,
-        cast,
         expr::{Between, InList, ScalarFunction, WindowFunction},
         expr_rewriter::NamePreserver,
         lit,
@@ -28,7 +28,8 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-pub(super) use self::length::function;
+pub(crate) use self::words::clock_in_words;
+pub(super) use self::{length::function, words::span_of};
 use crate::query::json::is_comparison;
 
 /// Functions that compare the values of lists.
@@ -245,7 +246,7 @@ fn by_length(sides: &mut [Expr], schema: &DFSchema) -> bool {
         for side in sides {
             let given = std::mem::replace(side, lit(ScalarValue::Null));
             let span = match is_text(&given) {
-                true => cast(given, DataType::Interval(IntervalUnit::MonthDayNano)),
+                true => span_of(given),
                 false => given,
             };
             *side = function().call(vec![span]);

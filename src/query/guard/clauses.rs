@@ -59,7 +59,10 @@ pub(super) fn query_allowed(query: &Query) -> Allowed {
         (fetch.is_some() && limit_clause.as_ref().is_some_and(has_limit), "LIMIT and FETCH in one query"),
     ])?;
     if let Some(With { with_token: _, recursive, cte_tables }) = with {
-        refuse_any([(*recursive, "WITH RECURSIVE has no bound")])?;
+        refuse_any([(
+            *recursive,
+            "WITH RECURSIVE has no bound; join the table with itself once for each step, as FROM events a JOIN events b ON b.correlation_id = a.correlation_id",
+        )])?;
         for Cte { alias, query: _, from, materialized, closing_paren_token: _ } in cte_tables {
             refuse_any([
                 (from.is_some(), "FROM after a WITH query"),

@@ -37,7 +37,22 @@ async fn fields_of_differences_are_of_days_and_a_time_of_day() {
     ] {
         assert_eq!(value(&engine, &format!("SELECT {expression}")).await, expected, "{expression}");
     }
-    refused(&[("SELECT extract(dow FROM interval '1 day')", "no field 'dow'")]).await;
+    for (expression, expected) in [
+        ("extract(epoch FROM (timestamp '2026-11-02 01:00' - timestamp '2026-11-01') / 2)", json!(45_000.0)),
+        ("extract(epoch FROM 2 * (timestamp '2026-11-02' - timestamp '2026-11-01'))", json!(172_800.0)),
+        ("extract(epoch FROM interval '2:03')", json!(7_380.0)),
+        ("extract(epoch FROM interval '-2:03')", json!(-7_380.0)),
+        ("length('é'::bytea)", json!(2)),
+        ("timestamp '2026-11-01 00:00:00.1234560'", json!("2026-11-01T00:00:00.123456")),
+    ] {
+        assert_eq!(value(&engine, &format!("SELECT {expression}")).await, expected, "{expression}");
+    }
+    refused(&[("SELECT timestamp '2026-11-01 00:00:00.1234567'", "more than six digits")]).await;
+    refused(&[
+        ("SELECT extract(dow FROM interval '1 day')", "no field 'dow'"),
+        ("SELECT extract(century FROM interval '250 years')", "date_trunc"),
+    ])
+    .await;
 }
 
 async fn refused(statements: &[(&str, &str)]) {
@@ -57,6 +72,8 @@ async fn intervals_are_compared_by_their_length() {
     for (expression, expected) in [
         ("interval '30 hours' > interval '1 day'", json!(true)),
         ("interval '1 day' = '24 hours'", json!(true)),
+        ("interval '1 day' = '24:00:00'", json!(true)),
+        ("interval '24 hours' IN ('23:00', '1 day')", json!(true)),
         ("interval '24 hours' IN (interval '2 days', interval '1 day')", json!(true)),
         ("interval '24 hours' IN ('2 days', '1 day')", json!(true)),
         ("interval '24 hours' = ANY (ARRAY[interval '1 day'])", json!(true)),
