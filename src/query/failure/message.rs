@@ -180,6 +180,12 @@ fn wrong_arguments(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
     let (call, _) = rest.split_once("'. You might")?;
     let (name, _) = call.split_once('(')?;
+    if name == "date_trunc" && call.contains("Interval") {
+        return Some(
+            "date_trunc, century and millennium take a time, not an interval; write extract(year FROM …) / 100"
+                .to_string(),
+        );
+    }
     if message.contains("user-defined coercion failed with: Error during planning: ")
         && !message.contains("expects")
     {
