@@ -11,6 +11,7 @@ mod functions;
 mod lists;
 mod membership;
 mod operators;
+mod order;
 mod patterns;
 mod rows;
 mod show;
@@ -86,7 +87,7 @@ impl VisitorMut for Translation<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         fetch_as_limit(query);
-        ControlFlow::Continue(())
+        went_on(order::names_are_of_tables(query))
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {

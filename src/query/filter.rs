@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     addresses::{AddressBlock, canonical::mapped},
     conditions::Conditions,
+    json::number_text,
     pattern::ActionPattern,
 };
 use crate::{
@@ -245,10 +246,19 @@ impl Filter {
         self.add_actions(conditions);
         self.add_targets(conditions);
         self.add_addresses(conditions);
-        for (key, value) in &self.metadata {
-            let (key, value) = (conditions.bind(key.as_str()), conditions.bind(value.as_str()));
+        for (key, given) in &self.metadata {
+            let (key, value) = (conditions.bind(key.as_str()), conditions.bind(given.as_str()));
             // A parameter has no type of its own, and `->>` takes numbers, too.
-            conditions.add(format!("metadata ->> CAST({key} AS VARCHAR) = {value}"));
+            let is_text = format!("metadata ->> CAST({key} AS VARCHAR) = {value}");
+            match number_in_other_words(given) {
+                None => conditions.add(is_text),
+                Some(number) => {
+                    let number = conditions.bind(number);
+                    let is_number =
+                        format!("json_number(metadata, CAST({key} AS VARCHAR)) = CAST({number} AS DOUBLE)");
+                    conditions.add_any([is_text, is_number]);
+                }
+            }
         }
         if let Some(q) = &self.q {
             let q = conditions.bind(q.as_str());
@@ -310,6 +320,12 @@ fn time(text: &str) -> Result<DateTime<Utc>> {
         Some(_) => Ok(time),
         None => Err(Error::new(ErrorKind::Invalid, format!("'{text}' is not from 1678 to 2261"))),
     }
+}
+
+/// The number that a text is, if stored numbers have another text: `100.0` is stored as `100`.
+fn number_in_other_words(text: &str) -> Option<f64> {
+    let number = serde_json::from_str::<f64>(text).ok().filter(|number| number.is_finite())? + 0.0;
+    (number_text(number).as_deref() != Some(text)).then_some(number)
 }
 
 #[cfg(test)]

@@ -6,16 +6,20 @@
 //! What is only another name, or can be said with functions that exist, is `dialect`'s; [`names`] has the lists.
 
 mod arithmetic;
+mod byte_length;
 mod date_diff;
 mod encoding;
 mod frame;
 mod hashes;
 mod json_contains;
+mod list_nulls;
 pub(crate) mod names;
 mod parse_time;
 mod pattern;
+mod regexp_match;
 mod rounding;
 mod span;
+mod span_fields;
 mod strftime;
 mod text;
 mod time_texts;
@@ -30,12 +34,16 @@ use datafusion::{
     logical_expr::ScalarUDF,
 };
 
+pub(crate) use span::{Spans, clock_in_words};
+
 /// Adds what plans and rewrites operators and calls of the functions to a session.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     state.register_expr_planner(Arc::new(json_contains::Planner))?;
     state.register_expr_planner(Arc::new(arithmetic::Planner))?;
     state.register_function_rewrite(Arc::new(time_texts::TimeTexts))?;
-    state.register_function_rewrite(Arc::new(span::Spans))?;
+    state.register_function_rewrite(Arc::new(span_fields::Fields))?;
+    state.register_function_rewrite(Arc::new(list_nulls::ListNulls))?;
+    state.register_function_rewrite(Arc::new(byte_length::LengthOfBytes))?;
     state.register_function_rewrite(Arc::new(arithmetic::Checked))?;
     state.register_function_rewrite(Arc::new(rounding::Rounding))
 }
@@ -44,12 +52,17 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
 pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
     let mut all = vec![
         timezone::function(),
+        timezone::cut(),
+        byte_length::function(),
+        regexp_match::function(),
         to_char::function(),
         date_diff::function(),
         json_contains::function(),
         rounding::function(),
         span::function(),
     ];
+    all.extend(span_fields::functions());
+    all.extend(list_nulls::functions());
     all.extend(arithmetic::functions());
     all.extend(parse_time::functions());
     all.extend(strftime::functions());

@@ -76,7 +76,7 @@ pub(crate) fn template(
         builder = builder.with_physical_optimizer_rules(rules).with_optimizer_rule(Arc::new(FromCounts));
     }
     let mut analysis: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(Comparisons), Arc::new(JsonValues::new()?)];
+        vec![Arc::new(Comparisons), Arc::new(JsonValues::new()?), Arc::new(functions::Spans)];
     if seen == Addresses::Canonical {
         analysis.push(Arc::new(addresses::Addresses));
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::error::Result;
 
 /// Another name for a function that exists and means the same.
-const SAME: [(&str, &str); 37] = [
+const SAME: [(&str, &str); 36] = [
     ("approx_count_distinct", "approx_distinct"),
     ("quantile", "percentile_cont"),
     ("len", "length"),
@@ -25,7 +25,6 @@ const SAME: [(&str, &str); 37] = [
     ("string_split", "string_to_array"),
     ("str_split", "string_to_array"),
     ("split", "string_to_array"),
-    ("array_remove", "array_remove_all"),
     ("array_replace", "array_replace_all"),
     ("list_value", "make_array"),
     ("list_has", "array_has"),
@@ -59,6 +58,8 @@ const SAME: [(&str, &str); 37] = [
 const FIELDS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "epoch"];
 /// Functions of which the second argument is a regular expression.
 const REGEX: [&str; 5] = ["regexp_like", "regexp_match", "regexp_replace", "regexp_count", "regexp_instr"];
+/// Units that are less than a day: cut, a time keeps the offset that it has.
+const OF_DAY: [&str; 5] = ["hour", "minute", "second", "millisecond", "microsecond"];
 /// Where buckets of weeks start, and those of months: a Monday and a first of January.
 const BUCKET_ORIGIN: &str = "2000-01-03T00:00:00";
 const MONTHS_ORIGIN: &str = "2000-01-01T00:00:00";
@@ -120,6 +121,11 @@ fn of_arguments(name: &str, mut args: Vec<&mut Expr>, copies: &mut Copies) -> Re
         }
         ("time_bucket", 3) => {
             call("date_bin", vec![super::take(args[0]), super::take(args[1]), super::take(args[2])])
+        }
+        // Of a list without values it is NULL.
+        ("array_length", 1 | 2) => {
+            let args = args.into_iter().map(super::take).collect();
+            call("nullif", vec![call("array_length", args), number(0)])
         }
         ("date", 1) => cast(super::take(args[0]), DataType::Date),
         ("epoch_us", 1) => micros(super::take(args[0])),
@@ -217,6 +223,14 @@ fn of_time(name: &str, mut args: Vec<&mut Expr>, copies: &mut Copies) -> Result<
     }
     let zone = super::take(args[2]);
     let instant = cast(super::take(args[1]), instants());
+    let Some(unit) = text_of(args[0]) else {
+        return Err(refused(
+            "date_trunc of a zone and of a unit that is no constant; write CASE with one call for each unit",
+        ));
+    };
+    if OF_DAY.contains(&unit) {
+        return Ok(Some(call("date_trunc_in_zone", vec![super::take(args[0]), instant, zone])));
+    }
     let clock = call("timezone", vec![copies.of(&zone)?, instant]);
     let cut = call("date_trunc", vec![super::take(args[0]), clock]);
     Ok(Some(call("timezone", vec![zone, cut])))

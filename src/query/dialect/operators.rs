@@ -6,7 +6,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::{
-    super::refusal::{refused, text_of},
+    super::{
+        functions::clock_in_words,
+        refusal::{refused, text_of},
+    },
     Copies, binary, call, cast,
     functions::part,
     number, patterns, rows, take, text,
@@ -229,23 +232,6 @@ pub(super) fn bind_sign(expression: &mut Expr) {
     *expression = take(expr);
 }
 
-/// `interval '1 day 02:30:00'` with words for its clock.
-fn clock_in_words(interval: &str) -> Option<String> {
-    let (before, clock) = interval.trim().rsplit_once(char::is_whitespace).unwrap_or(("", interval.trim()));
-    let (sign, clock) = match clock.strip_prefix('-') {
-        Some(clock) => ("-", clock),
-        None => ("", clock),
-    };
-    let mut parts = clock.split(':');
-    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0"));
-    let is_number =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if parts.next().is_some() || ![hours, minutes, seconds].into_iter().all(is_number) {
-        return None;
-    }
-    Some(format!("{before} {sign}{hours} hours {sign}{minutes} minutes {sign}{seconds} seconds"))
-}
-
 /// Fields that the planner lacks, or counts otherwise.
 pub(super) fn extract(field: &DateTimeField, time: &mut Expr) -> Option<Expr> {
     let name = field.to_string().to_lowercase();
@@ -255,7 +241,12 @@ pub(super) fn extract(field: &DateTimeField, time: &mut Expr) -> Option<Expr> {
 /// The same of a field's name; `None`: the planner means by it what PostgreSQL does.
 pub(super) fn field_of(name: &str, time: &mut Expr) -> Option<Expr> {
     let years = |time: &mut Expr, add: i64, by: i64| {
-        let year = binary(part("year", take(time)), BinaryOperator::Plus, number(add));
+        // Of an interval these are counted otherwise: nothing else cuts times only.
+        let time = match add {
+            0 => take(time),
+            _ => call("date_trunc", vec![text("year"), take(time)]),
+        };
+        let year = binary(part("year", time), BinaryOperator::Plus, number(add));
         Some(binary(year, BinaryOperator::Divide, number(by)))
     };
     match name {

@@ -3,9 +3,11 @@
 use std::any::TypeId;
 
 use datafusion::sql::sqlparser::{
+    ast::Expr,
     dialect::{self, PostgreSqlDialect, Precedence},
     keywords::Keyword,
     parser::{Parser, ParserError},
+    tokenizer::Token,
 };
 
 /// PostgreSQL's syntax with what analysts know from elsewhere.
@@ -13,6 +15,17 @@ use datafusion::sql::sqlparser::{
 pub(crate) struct Dialect;
 
 const POSTGRES: PostgreSqlDialect = PostgreSqlDialect {};
+
+/// What is after `IS DISTINCT FROM`: it binds closer than NOT, AND and OR, which the parser by itself takes with it.
+fn distinct_from(parser: &mut Parser<'_>, precedence: u8) -> Result<Expr, ParserError> {
+    let right = parser.parse_subexpr(precedence)?;
+    match parser.get_next_precedence()? == precedence {
+        true => Err(ParserError::ParserError(
+            "IS after IS DISTINCT FROM; write the first comparison in parentheses".to_string(),
+        )),
+        false => Ok(right),
+    }
+}
 
 /// Methods that PostgreSQL's dialect answers with `true`.
 macro_rules! as_postgres {
@@ -53,7 +66,40 @@ impl dialect::Dialect for Dialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
-        POSTGRES.get_next_precedence(parser)
+        match &parser.peek_token_ref().token {
+            // Operators like any other in PostgreSQL: they bind closer than `=`.
+            Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::DoubleTilde
+            | Token::DoubleTildeAsterisk
+            | Token::ExclamationMarkDoubleTilde
+            | Token::ExclamationMarkDoubleTildeAsterisk => Some(Ok(self.prec_value(Precedence::PgOther))),
+            _ => POSTGRES.get_next_precedence(parser),
+        }
+    }
+
+    fn parse_infix(
+        &self,
+        parser: &mut Parser<'_>,
+        left: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        let is_distinct = |not| {
+            move |left, right| match not {
+                true => Expr::IsNotDistinctFrom(left, right),
+                false => Expr::IsDistinctFrom(left, right),
+            }
+        };
+        let compare = if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            is_distinct(false)
+        } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            is_distinct(true)
+        } else {
+            return None;
+        };
+        Some(distinct_from(parser, precedence).map(|right| compare(Box::new(left.clone()), Box::new(right))))
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {

@@ -19,12 +19,13 @@ const PREFIXES: [&str; 6] = [
     "External error: ",
 ];
 /// Types of the engine, and what they are in SQL. Longer names before those that they hold.
-const TYPES: [(&str, &str); 20] = [
+const TYPES: [(&str, &str); 21] = [
     ("Timestamp(ns, \"UTC\")", "timestamptz"),
     ("Timestamp(µs, \"UTC\")", "timestamptz"),
     ("Timestamp(ns)", "timestamp"),
     ("Timestamp(µs)", "timestamp"),
     ("Interval(MonthDayNano)", "interval"),
+    ("Duration(µs)", "interval"),
     ("Time64(ns)", "time"),
     ("Time64(µs)", "time"),
     ("Utf8View", "text"),
@@ -149,6 +150,12 @@ fn wrong_arguments(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
     let (call, _) = rest.split_once("'. You might")?;
     let (name, _) = call.split_once('(')?;
+    if name == "date_trunc" && call.contains("Interval") {
+        return Some(
+            "date_trunc, century and millennium take a time, not an interval; write extract(year FROM …) / 100"
+                .to_string(),
+        );
+    }
     if message.contains("user-defined coercion failed with: Error during planning: ")
         && !message.contains("expects")
     {
@@ -185,6 +192,12 @@ fn wrong_pattern(message: &str) -> Option<String> {
 fn correlated(message: &str) -> Option<String> {
     let instead = "a subquery of this form that names columns outside of it is not available; \
                    write a join, or row_number() OVER (PARTITION BY …) in a subquery";
+    if message.contains("null_aware") {
+        return Some(
+            "NOT IN (SELECT …) that names columns outside of it is not available; write NOT EXISTS (SELECT 1 FROM … AS b WHERE b.x = a.x AND …)"
+                .to_string(),
+        );
+    }
     message.contains("OuterReferenceColumn").then(|| instead.to_string())
 }
 

@@ -6,9 +6,12 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, AsArray, IntervalMonthDayNanoArray},
+    array::{ArrayRef, AsArray, DurationMicrosecondArray, IntervalMonthDayNanoArray},
     compute::kernels::numeric,
-    datatypes::{DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit},
+    datatypes::{
+        DataType, DurationMicrosecondType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+        IntervalUnit, TimeUnit,
+    },
 };
 use datafusion::{
     common::{DFSchema, config::ConfigOptions, exec_datafusion_err, plan_err, tree_node::Transformed},
@@ -25,7 +28,7 @@ use datafusion::{
 
 use super::{
     frame::{Function, udf},
-    text,
+    span, text,
 };
 
 const DAY_NANOS: i64 = 86_400_000_000_000;
@@ -86,7 +89,14 @@ impl ExprPlanner for Planner {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let is =
             |side: &Expr, fits: fn(&DataType) -> bool| side.get_type(schema).is_ok_and(|given| fits(&given));
-        let is_span: fn(&DataType) -> bool = |given| matches!(given, DataType::Interval(_));
+        let is_span: fn(&DataType) -> bool =
+            |given| matches!(given, DataType::Interval(_) | DataType::Duration(_));
+        if is_comparison(&expr.op) {
+            let RawBinaryExpr { op, left, right } = expr;
+            let (of_left, of_right) = (is(&left, is_span), is(&right, is_span));
+            let (left, right) = (span_text(left, of_right), span_text(right, of_left));
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+        }
         let (name, span, factor) = match expr.op {
             BinaryOperator::Multiply if is(&expr.left, is_span) && is(&expr.right, DataType::is_numeric) => {
                 ("interval_multiply", expr.left, expr.right)
@@ -101,6 +111,20 @@ impl ExprPlanner for Planner {
         };
         let call = ScalarFunction::new_udf(named(name), vec![span, factor]);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
+
+/// A constant in quotes beside a span of time as the span that it is, as PostgreSQL reads it.
+fn span_text(side: Expr, is_beside_span: bool) -> Expr {
+    let is_text = |side: &Expr| matches!(side, Expr::Literal(value, _) if value.data_type().is_string());
+    match is_beside_span && is_text(&side) {
+        true => span::span_of(side),
+        false => side,
     }
 }
 
@@ -132,7 +156,11 @@ impl Function for Operation {
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let [left, right] = types else { return plan_err!("{} takes two values", self.name) };
         if self.name.starts_with("interval") {
-            return Ok(vec![DataType::Interval(IntervalUnit::MonthDayNano), DataType::Float64]);
+            let span = match left {
+                DataType::Duration(_) => DataType::Duration(TimeUnit::Microsecond),
+                _ => DataType::Interval(IntervalUnit::MonthDayNano),
+            };
+            return Ok(vec![span, DataType::Float64]);
         }
         if !left.is_signed_integer() || !right.is_signed_integer() {
             return plan_err!("{} takes two whole numbers", self.name);
@@ -146,6 +174,9 @@ impl Function for Operation {
         let left = text::column(&args, 0, &data_type)?;
         if self.name.starts_with("interval") {
             let factors = text::column(&args, 1, &DataType::Float64)?;
+            if matches!(data_type, DataType::Duration(_)) {
+                return Ok(text::answer(longer(&left, &factors, self.name == "interval_divide")?));
+            }
             return Ok(text::answer(multiplied(&left, &factors, self.name == "interval_divide")?));
         }
         let right = text::column(&args, 1, &data_type)?;
@@ -171,6 +202,20 @@ fn multiplied(spans: &ArrayRef, factors: &ArrayRef, divides: bool) -> Result<Arr
         _ => Ok(None),
     });
     Ok(Arc::new(answers.collect::<Result<IntervalMonthDayNanoArray>>()?))
+}
+
+/// Differences of two times, which have microseconds only.
+fn longer(differences: &ArrayRef, factors: &ArrayRef, divides: bool) -> Result<ArrayRef> {
+    let differences = differences.as_primitive::<DurationMicrosecondType>().iter();
+    let answers = differences.zip(factors.as_primitive::<Float64Type>()).map(|pair| {
+        let (Some(micros), Some(factor)) = pair else { return Ok(None) };
+        let exact = if divides { micros as f64 / factor } else { micros as f64 * factor };
+        match exact.abs() < i64::MAX as f64 {
+            true => Ok(Some(exact.round() as i64)),
+            false => Err(exec_datafusion_err!("a difference of times is out of range")),
+        }
+    });
+    Ok(Arc::new(answers.collect::<Result<DurationMicrosecondArray>>()?))
 }
 
 /// What is left of a month goes to days of which it has thirty, what is left of a day to its hours, as in PostgreSQL.

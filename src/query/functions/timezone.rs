@@ -84,6 +84,60 @@ impl Function for Timezone {
     }
 }
 
+/// The function that cuts an instant to an hour, or less, of the clock in a zone, for registration.
+pub(super) fn cut() -> Arc<ScalarUDF> {
+    udf(CutInZone)
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CutInZone;
+
+impl Function for CutInZone {
+    fn name(&self) -> &'static str {
+        "date_trunc_in_zone"
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(text::utc())
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        match types {
+            [_, _, zone] if zone.is_string() || zone.is_null() => {
+                Ok(vec![DataType::Utf8, text::utc(), DataType::Utf8])
+            }
+            _ => plan_err!("date_trunc takes a unit, a time and the name of a zone, as 'Europe/Berlin'"),
+        }
+    }
+
+    fn invoke(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let unit = text::constant(&args, 0, "the unit of date_trunc")?;
+        let name = text::constant(&args, 2, "the zone of date_trunc")?;
+        let (Some(unit), Some(name)) = (unit, name) else {
+            return Ok(text::answer(arrow::array::new_null_array(&text::utc(), args.number_rows)));
+        };
+        let (unit, zone) = (unit_micros(unit)?, zone(name)?);
+        let times = text::column(&args, 1, &text::utc())?;
+        let cut = times.as_primitive::<TimestampMicrosecondType>().iter().map(|micros| {
+            let Some(micros) = micros else { return Ok(None) };
+            let clock = shown(zone, text::clock_time(micros)?)?.and_utc().timestamp_micros();
+            Ok(Some(micros - clock.rem_euclid(unit)))
+        });
+        Ok(text::answer(text::times(cut, &text::utc())?))
+    }
+}
+
+fn unit_micros(unit: &str) -> Result<i64> {
+    Ok(match unit {
+        "hour" => 3_600_000_000,
+        "minute" => 60_000_000,
+        "second" => 1_000_000,
+        "millisecond" => 1_000,
+        "microsecond" => 1,
+        other => return Err(exec_datafusion_err!("'{other}' is no unit of less than a day")),
+    })
+}
+
 /// The zone of a name, whatever the case of its letters.
 fn zone(name: &str) -> Result<Tz> {
     let unknown = || {

@@ -96,6 +96,19 @@ async fn local_time_is_the_clock_there() {
             "timestamp '2026-11-01 01:30:00' AT TIME ZONE 'America/New_York'".into(),
             json!("2026-11-01T06:30:00Z"),
         ),
+        // Of an hour that comes twice, each keeps its own.
+        (
+            "date_trunc('minute', timestamptz '2026-11-01T05:30:20Z', 'America/New_York')".into(),
+            json!("2026-11-01T05:30:00Z"),
+        ),
+        (
+            "date_trunc('hours', timestamptz '2026-11-01T06:30:20Z', 'America/New_York')".into(),
+            json!("2026-11-01T06:00:00Z"),
+        ),
+        (
+            "date_trunc('hour', timestamptz '2026-11-01T05:10:00Z', 'Asia/Kathmandu')".into(),
+            json!("2026-11-01T04:15:00Z"),
+        ),
         ("timestamptz '2026-11-01 00:00:00-04:00'".into(), json!("2026-11-01T04:00:00Z")),
         (
             format!("to_char({at} AT TIME ZONE 'America/New_York', 'YYYY-MM-DD HH24:MI')"),

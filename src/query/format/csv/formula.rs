@@ -22,8 +22,11 @@ const SIGNS: [char; 13] = [
     '\u{fe6b}', '\u{2212}',
 ];
 
-/// Types whose text forms nobody chooses.
+/// Types whose text forms no spreadsheet runs; a span of time may begin with a minus, and is no number.
 pub(super) fn is_harmless(data_type: &DataType) -> bool {
+    if matches!(data_type, DataType::Duration(_) | DataType::Interval(_)) {
+        return false;
+    }
     data_type.is_numeric() || data_type.is_temporal() || matches!(data_type, DataType::Boolean)
 }
 
