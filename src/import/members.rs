@@ -136,19 +136,18 @@ pub(super) fn take_time(
 /// warehouses are `EVENTTYPE`, `eventtype` or `event_type`. A member under the documented name goes first, and of
 /// several others the first by name; the rest stays as it is. `documented` is sorted, as the members of a record are.
 pub(super) fn restore_names(rest: &mut Map<String, Value>, documented: &[&str]) {
-    // Logs that come from the service itself have nothing to restore.
     debug_assert!(documented.is_sorted(), "{documented:?}");
-    let mut names = documented.iter();
-    if rest.keys().all(|key| names.any(|name| name == key)) {
+    // Logs that come from the service itself have nothing to restore.
+    let is_other = |key: &&String| documented.binary_search(&key.as_str()).is_err();
+    let mut others: Vec<String> = rest.keys().filter(is_other).cloned().collect();
+    if others.is_empty() {
         return;
     }
     for name in documented {
-        if rest.contains_key(*name) {
-            continue;
-        }
-        let other =
-            rest.keys().find(|key| is_spelling(key, name) && !documented.contains(&key.as_str())).cloned();
-        if let Some(value) = other.and_then(|key| rest.remove(&key)) {
+        if let Some(position) = others.iter().position(|key| is_spelling(key, name))
+            && !rest.contains_key(*name)
+            && let Some(value) = rest.remove(&others.remove(position))
+        {
             rest.insert((*name).to_owned(), value);
         }
     }

@@ -141,15 +141,13 @@ pub(super) fn status_code(text: &str) -> Option<u64> {
 
 /// Lowercase, letters and digits only: `timed_out`, `TimedOut` and `TIMED OUT` are one word.
 pub(super) fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
     // Nearly all names are ASCII, and each record has dozens.
     if text.is_ascii() {
-        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
-        out.extend(letters.map(|byte| char::from(byte.to_ascii_lowercase())));
-    } else {
-        out.extend(text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase));
+        let mut letters = Vec::with_capacity(text.len());
+        letters.extend(text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()));
+        return String::from_utf8(letters).unwrap_or_default();
     }
-    out
+    text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

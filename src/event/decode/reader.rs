@@ -237,7 +237,7 @@ impl<'j> Reader<'j> {
 /// The letters between the quotes of a string that jiter found valid.
 fn unescaped(text: &str, start: usize, end: usize) -> Text<'_> {
     let raw = &text[start..end];
-    let value = if memchr::memchr(b'\\', raw.as_bytes()).is_some() {
+    let value = if has_backslash(raw.as_bytes()) {
         let quoted = &text.as_bytes()[start - 1..=end];
         let decoded = Jiter::new(quoted).known_str().map(str::to_owned);
         Cow::Owned(decoded.expect("a string that was valid before is valid again"))
@@ -245,6 +245,16 @@ fn unescaped(text: &str, start: usize, end: usize) -> Text<'_> {
         Cow::Borrowed(raw)
     };
     Text { value, lone_surrogate: false }
+}
+
+/// Whether a text has an escape. Whole chunks are looked at at once; the last one reaches back to what was looked at already.
+fn has_backslash(bytes: &[u8]) -> bool {
+    let in_chunk =
+        |chunk: &[u8; 16]| chunk.iter().fold(0, |found, byte| found | u8::from(*byte == b'\\')) != 0;
+    match bytes.last_chunk::<16>() {
+        Some(last) => bytes.as_chunks::<16>().0.iter().any(in_chunk) || in_chunk(last),
+        None => bytes.contains(&b'\\'),
+    }
 }
 
 /// The offset behind the closing quote of the string at `start`, whose `\u` escapes need not pair up.
