@@ -31,7 +31,7 @@ def draw(results):
     rows = [(question, row) for question, row in rows if any(row.values())]
     times = [value for _, row in rows for value in row.values() if value]
     low = math.floor(math.log10(min(times)))
-    high = math.ceil(math.log10(max(times)))
+    high = max(math.ceil(math.log10(max(times))), low + 1)
     bottom = TOP + ROW * len(rows)
 
     def x(value):
@@ -41,11 +41,12 @@ def draw(results):
     shapes += _grid(low, high, x, bottom)
     for number, (question, row) in enumerate(rows):
         shapes += _row(question, row, TOP + ROW * number + ROW / 2, x)
-    first_aggregate = next(i for i, (question, _) in enumerate(rows) if not question.needle)
-    y = TOP + ROW * first_aggregate
-    shapes.append(
-        f'<line x1="16" y1="{y}" x2="{WIDTH - 16}" y2="{y}" stroke="#c4cad1" stroke-dasharray="2 3"/>'
-    )
+    needles = [question.needle for question, _ in rows]
+    if len(set(needles)) == 2:
+        y = TOP + ROW * needles.index(False)
+        shapes.append(
+            f'<line x1="16" y1="{y}" x2="{WIDTH - 16}" y2="{y}" stroke="#c4cad1" stroke-dasharray="2 3"/>'
+        )
     height = bottom + 62
     note = "Median of repeated questions, two threads each. Left is faster."
     shapes.append(_text(16, height - 14, f"{note} {unoptimised(results)}".strip(), 12, GRAY))
