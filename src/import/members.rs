@@ -155,13 +155,10 @@ pub(super) fn restore_names(rest: &mut Map<String, Value>, documented: &[&str]) 
 
 /// Whether two names are the same but for case and underscores.
 pub(super) fn is_spelling(key: &str, name: &str) -> bool {
-    let letters = |text: &str| {
-        let plain = text.bytes().filter(|byte| *byte != b'_');
-        plain.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<u8>>()
-    };
-    // Most names differ in their first letter.
-    let first = |text: &str| text.bytes().find(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
-    first(key) == first(name) && letters(key) == letters(name)
+    fn letters(text: &str) -> impl Iterator<Item = u8> {
+        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+    }
+    key == name || letters(key).eq(letters(name))
 }
 
 /// The id of a record: its own, taken away, if it is one by `is_id`; else that of its content, and what stands in

@@ -57,17 +57,16 @@ pub(super) struct Hints<'a> {
 impl<'a> Hints<'a> {
     /// The hints in the members of a record.
     pub(super) fn of(record: &'a Map<String, Value>) -> Self {
-        const NAMES: [&[&str]; 7] = [
-            &["additionalEventData", "UserName"],
-            &["additionalEventData", "userName"],
-            &["serviceEventDetails", "UserName"],
-            &["serviceEventDetails", "userName"],
-            &["serviceEventDetails", "user", "name"],
-            &["serviceEventDetails", "user", "userName"],
-            &["serviceEventDetails", "user"],
-        ];
+        const IN_DATA: [&[&str]; 2] = [&["UserName"], &["userName"]];
+        const IN_DETAILS: [&[&str]; 5] =
+            [&["UserName"], &["userName"], &["user", "name"], &["user", "userName"], &["user"]];
         let names = |text: &&str| !nobody(text) && fits(text, NAME_BYTES_MAX);
-        let user_name = NAMES.iter().find_map(|path| text_at(record, path).filter(names));
+        let name_in = |member: &str, paths: &[&[&str]]| {
+            let members = record.get(member)?.as_object()?;
+            paths.iter().find_map(|path| text_at(members, path).filter(names))
+        };
+        let user_name =
+            name_in("additionalEventData", &IN_DATA).or_else(|| name_in("serviceEventDetails", &IN_DETAILS));
         let service = match text_at(record, &["eventType"]) {
             Some("AwsServiceEvent") => text_at(record, &["eventSource"]),
             Some("AwsCloudTrailInsight") => Some("cloudtrail.amazonaws.com"),
