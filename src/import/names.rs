@@ -12,8 +12,15 @@ use crate::limits::REFERENCE_BYTES_MAX;
 pub(super) const ALIASES_MAX: usize = 16;
 
 /// What sources write where they do not know or do not tell who it was.
-const NOBODY: [&str; 6] =
-    ["unknown", "anonymous", "anonymousprincipal", "hiddenduetosecurityreasons", "none", "null"];
+const NOBODY: [&str; 7] = [
+    "unknown",
+    "anonymous",
+    "anonymousprincipal",
+    "anonymoususer",
+    "hiddenduetosecurityreasons",
+    "none",
+    "null",
+];
 
 /// Whether a text in the place of a name names nobody: a word for that, or no letter and no digit at all.
 pub(super) fn nobody(text: &str) -> bool {
@@ -50,8 +57,15 @@ mod tests {
     /// Would catch a word for nobody taken for a person, and a person taken for nobody.
     #[test]
     fn some_words_name_nobody() {
-        for text in ["", "-", "Unknown", "anonymous", "ANONYMOUS_PRINCIPAL", "HIDDEN_DUE_TO_SECURITY_REASONS"]
-        {
+        for text in [
+            "",
+            "-",
+            "Unknown",
+            "anonymous",
+            "anonymousUser",
+            "ANONYMOUS_PRINCIPAL",
+            "HIDDEN_DUE_TO_SECURITY_REASONS",
+        ] {
             assert!(nobody(text), "{text}");
         }
         for text in ["ana", "na", "unknown@acme.example", "anonymous-coward", "Ünknown"] {

@@ -166,7 +166,8 @@ fn is_account_number(text: &str) -> bool {
     text.len() == ACCOUNT_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `userName`, or for a role session the name that whoever assumed the role gave to it.
+/// `userName`, or for a role session the name that whoever assumed the role gave to it, or the last part of the ARN of a user, role or
+/// federated user.
 fn name(rest: &mut Map<String, Value>, kind: &str, id: &str, hints: Hints<'_>) -> Option<String> {
     if text(rest, "userName").is_some_and(|name| !nobody(name)) {
         return take_text(rest, "userName", NAME_BYTES_MAX);
@@ -174,6 +175,13 @@ fn name(rest: &mut Map<String, Value>, kind: &str, id: &str, hints: Hints<'_>) -
     if kind == "role_session" {
         let session = id.split_once(':')?.1;
         return (!id.starts_with("arn:") && fits(session, NAME_BYTES_MAX)).then(|| session.to_owned());
+    }
+    let of_arn = || {
+        let (_, last) = text(rest, "arn")?.rsplit_once('/')?;
+        fits(last, NAME_BYTES_MAX).then(|| last.to_owned())
+    };
+    if matches!(text(rest, "type"), Some("IAMUser" | "FederatedUser" | "Role")) {
+        return hints.user_name.map(str::to_owned).or_else(of_arn);
     }
     let detailed = ["userName", "username", "name", "displayName"];
     let detailed = detailed.iter().find_map(|member| text_at(rest, &["details", member]));

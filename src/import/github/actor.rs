@@ -5,7 +5,7 @@
 //! | `actor_is_bot` is true, or `actor` ends in `[bot]` | `type`: `bot` |
 //! | `actor_is_agent` is true | `type`: `agent` |
 //! | otherwise | `type`: `user`, or `unknown` if there is no actor, or one whose name names nobody |
-//! | `actor_id` | `id`; a login passes on to the next user who takes it, a number does not. Without one the `actor` |
+//! | `actor_id` | `id`; a login passes on to the next user who takes it, a number does not. Without one, or with 0 or a negative one, which nobody has, the `actor` |
 //! | `actor` | `name` |
 //! | `external_identity_nameid` | `email`, if it has an `@` and the event affects nobody but its actor |
 //! | `hashed_token`, else `token_id` | `credential.id`: the hash is what GitHub's guide to leaked tokens looks for |
@@ -29,7 +29,11 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Value {
     let email = take_email(rest);
     let has_name = text_at(rest, &["actor"]).is_some_and(|name| !nobody(name));
     let login = if has_name { take_text(rest, "actor", NAME_BYTES_MAX) } else { None };
-    let number = take_reference(rest, "actor_id", REFERENCE_BYTES_MAX);
+    let number = if is_number_of_somebody(rest) {
+        take_reference(rest, "actor_id", REFERENCE_BYTES_MAX)
+    } else {
+        None
+    };
     let kind = match (&number, &login) {
         (None, None) => UNKNOWN,
         _ => kind(rest, login.as_deref().unwrap_or_default()),
@@ -40,6 +44,17 @@ pub(super) fn take(rest: &mut Map<String, Value>) -> Value {
     put(&mut actor, "email", email);
     put(&mut actor, "credential", take_credential(rest));
     actor.into()
+}
+
+/// Deploy keys and those who are not known have 0 or -1: all of them would be one actor.
+fn is_number_of_somebody(rest: &Map<String, Value>) -> bool {
+    match rest.get("actor_id") {
+        Some(Value::Number(number)) => {
+            number.as_u64() != Some(0) && !number.as_i64().is_some_and(i64::is_negative)
+        }
+        Some(Value::String(text)) => text.parse::<i64>().map_or(!nobody(text), |number| number > 0),
+        _ => true,
+    }
 }
 
 fn kind(rest: &Map<String, Value>, login: &str) -> &'static str {

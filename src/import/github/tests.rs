@@ -160,6 +160,11 @@ fn actors_are_told_apart() {
     assert_eq!(actor(json!({"actor_is_bot": true}))["type"], "bot");
     assert_eq!(actor(json!({"actor": null}))["type"], "user");
     assert_eq!(actor(json!({"actor": "", "actor_id": null})), json!({"type": "unknown", "id": "unknown"}));
+    assert_eq!(actor(json!({"actor": "", "actor_id": 0})), json!({"type": "unknown", "id": "unknown"}));
+    for number in [json!(0), json!(-1), json!("0")] {
+        let expected = json!({"type": "user", "id": "deploy_key", "name": "deploy_key"});
+        assert_eq!(actor(json!({"actor": "deploy_key", "actor_id": number})), expected, "{number}");
+    }
     let identity = json!({"external_identity_nameid": "ana@acme.example", "user": "ana"});
     assert_eq!(actor(identity)["email"], "ana@acme.example");
     assert_eq!(actor(json!({"external_identity_nameid": "ana"})).get("email"), None);

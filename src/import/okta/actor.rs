@@ -2,7 +2,7 @@
 //!
 //! | `actor` | event |
 //! |---|---|
-//! | `type` | `type`, written `like_this`: `User` is `user`, `PublicClientApp` is `public_client_app`; it stays in `actor.metadata` as well |
+//! | `type` | `type`, written `like_this`: `User` is `user`, `PublicClientApp` is `public_client_app`; it stays in `actor.metadata` as well; a user whose id is `unknown` is of type `unknown` |
 //! | `id` | `id`; where it is `unknown` (a sign-in by a name that does not exist) or names nobody the `alternateId` instead, else the `displayName`, so that the accounts tried stay apart; `unknown` if those name nobody either |
 //! | `displayName` | `name` |
 //! | `alternateId` | `email`, if it has an `@` |
@@ -34,8 +34,13 @@ pub(super) fn take(rest: &mut Map<String, Value>, action: &str, targets: &[Value
     };
     members.retain(|_, value| !value.is_null());
     let mut actor = Map::new();
-    actor.insert("type".into(), kind(&members).into());
-    actor.insert("id".into(), take_id(&mut members).into());
+    let id = take_id(&mut members);
+    let kind = match kind(&members) {
+        kind if kind == "user" && id == UNKNOWN => UNKNOWN.to_owned(),
+        kind => kind,
+    };
+    actor.insert("type".into(), kind.into());
+    actor.insert("id".into(), id.into());
     if text_at(&members, &["displayName"]).is_some_and(|name| !nobody(name)) {
         put(&mut actor, "name", take_text(&mut members, "displayName", NAME_BYTES_MAX));
     }

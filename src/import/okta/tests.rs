@@ -85,6 +85,16 @@ fn what_okta_does_not_know_is_no_identity() {
             "user",
         ),
         (json!({"id": "", "alternateId": "unknown", "displayName": "unknown"}), "unknown", "unknown"),
+        (
+            json!({"id": "unknown", "alternateId": "unknown", "displayName": "unknown", "type": "User"}),
+            "unknown",
+            "unknown",
+        ),
+        (
+            json!({"id": "anonymousUser", "alternateId": "anonymous", "displayName": "Anonymous", "type": "User"}),
+            "unknown",
+            "unknown",
+        ),
         (json!("somebody"), "unknown", "unknown"),
         (json!(null), "unknown", "unknown"),
     ] {
