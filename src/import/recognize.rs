@@ -16,6 +16,46 @@ impl Source {
         }
     }
 
+    /// Names, in quotation marks, that stand in records and not around them.
+    pub(super) fn marks(self) -> &'static [&'static str] {
+        match self {
+            Source::Native => {
+                &["\"action\"", "\"actor\"", "\"occurred_at\"", "\"targets\"", "\"metadata\"", "\"changes\""]
+            }
+            Source::Cloudtrail => &[
+                "\"eventVersion\"",
+                "\"userIdentity\"",
+                "\"eventTime\"",
+                "\"eventSource\"",
+                "\"eventName\"",
+                "\"eventID\"",
+                "\"requestParameters\"",
+                "\"responseElements\"",
+                "\"additionalEventData\"",
+                "\"serviceEventDetails\"",
+                "\"resources\"",
+            ],
+            Source::Okta => &[
+                "\"actor\"",
+                "\"client\"",
+                "\"eventType\"",
+                "\"published\"",
+                "\"uuid\"",
+                "\"debugContext\"",
+                "\"target\"",
+            ],
+            Source::Github => &[
+                "\"action\"",
+                "\"actor\"",
+                "\"@timestamp\"",
+                "\"created_at\"",
+                "\"_document_id\"",
+                "\"org\"",
+                "\"config\"",
+            ],
+        }
+    }
+
     /// Whether an object is a record, as far as its members tell: then it is no envelope, whatever it has besides.
     pub(super) fn is_record(self, has: impl Fn(&str) -> bool) -> bool {
         match self {

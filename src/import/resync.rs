@@ -1,8 +1,9 @@
 //! Finds whole records in a text that is broken before, between or behind them.
 //!
 //! In: bytes in which the grammar of JSON has lost its way. Out: where the next record begins that is whole. Guaranteed: what
-//! is found is an object from its first to its last bracket, and a record of the format for certain ([`Source`]'s
-//! `is_certain_record`) or envelopes around one; so a part of a broken record is never taken for a record.
+//! is found is an object from its first to its last bracket, a record of the format for certain ([`Source`]'s
+//! `is_certain_record`) or envelopes around one, and stands where a record can stand ([`stands_alone`]): what callers of a
+//! service wrote into a call is not taken for a record because the record of the call is broken.
 
 use std::borrow::Cow;
 
@@ -39,7 +40,11 @@ impl Seeker {
             let start = at + found;
             match json::leading_members(&text[start..]) {
                 Ok((members, length)) => {
-                    if self.accepts(&Members::from(members), ENVELOPES_MAX) {
+                    let between = text.get(from..start).unwrap_or("?");
+                    let follows = from > 1 && between.trim_matches(is_separator).is_empty();
+                    if (follows || self.stands_alone(text, start))
+                        && self.accepts(&Members::from(members), ENVELOPES_MAX)
+                    {
                         return Next::Record(start, start + length);
                     }
                 }
@@ -51,6 +56,37 @@ impl Seeker {
             at = start + 1;
         }
         Next::NotBefore(open.unwrap_or(text.len()))
+    }
+
+    /// Whether the object that begins at `start` is no part of a record, as far as what stands before it tells: it begins a line,
+    /// or a list that begins before all members of records, or it follows other objects of such a list. The value of a
+    /// member is a part of something.
+    fn stands_alone(self, text: &str, start: usize) -> bool {
+        let mut before = &text[..start];
+        loop {
+            if before.is_empty() || before.ends_with('\n') {
+                return true;
+            }
+            let earlier = before.trim_end_matches(is_separator);
+            let follows = earlier.len() < before.len() || before.ends_with('}');
+            match earlier.as_bytes().last() {
+                None => return true,
+                Some(b'[') => return self.begins_a_page(&earlier[..earlier.len() - 1]),
+                Some(b'}') if follows => match start_of_object(earlier) {
+                    Some(sibling) => before = &earlier[..sibling],
+                    None => return true,
+                },
+                // Behind a comma, what is broken ends as it may.
+                Some(b':') => return before.len() < start,
+                Some(_) => return before.len() < start || before.trim_end().ends_with(','),
+            }
+        }
+    }
+
+    /// Whether a list that begins behind `before` can be one of records: no member of a record comes before it.
+    fn begins_a_page(self, before: &str) -> bool {
+        let names = self.0.marks();
+        !before.trim_end().ends_with(':') || !names.iter().any(|name| before.contains(name))
     }
 
     /// Whether an object is a record, or so many envelopes around one.
@@ -70,6 +106,44 @@ impl Seeker {
             Ok(Some(Content::Values(values))) => values.first().is_some_and(|value| holds_record(value)),
             _ => false,
         }
+    }
+}
+
+fn is_separator(letter: char) -> bool {
+    letter.is_ascii_whitespace() || letter == ','
+}
+
+/// Where the object begins that ends at the end of `text`, by its brackets; those in strings do not count.
+fn start_of_object(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut open, mut position) = (0_usize, bytes.len());
+    while position > 0 {
+        position -= 1;
+        match bytes[position] {
+            b'"' => position = opening_quote(&bytes[..position])?,
+            b'}' => open += 1,
+            b'{' => {
+                open -= 1;
+                if open == 0 {
+                    return Some(position);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The last quotation mark that is not escaped.
+fn opening_quote(bytes: &[u8]) -> Option<usize> {
+    let mut end = bytes.len();
+    loop {
+        let quote = memchr::memrchr(b'"', &bytes[..end])?;
+        let escapes = bytes[..quote].iter().rev().take_while(|byte| **byte == b'\\').count();
+        if escapes % 2 == 0 {
+            return Some(quote);
+        }
+        end = quote;
     }
 }
 
@@ -105,9 +179,9 @@ mod tests {
         for broken in [
             r#"{"eventID":"1,"#,
             r#"{"eventID":"1","a":{"b":{"c":"}"},"#,
-            r#"}],{"eventID":}, "x "#,
+            r#"}],{"eventID":}, "#,
             "{\"message\":\"{\\\"eventID\\\":1}\",\n",
-            r#"{"eventID":"1","eventTime":"t""#,
+            r#"{"eventID":"1","eventTime":"t","#,
             "ü\" [[[",
         ] {
             let text = format!("{broken}{RECORD},{RECORD}");

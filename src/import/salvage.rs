@@ -76,13 +76,42 @@ impl Gap<'_> {
         outlet.refused(line, Problem { id: self.id(source), ..Problem::of(reason) });
     }
 
-    /// The id that the broken record has, if that can be told.
+    /// The id that the broken record has, if that can be told: what is called so deeper in it is another thing's.
     fn id(&self, source: Source) -> Option<String> {
-        let name = format!("\"{}\"", source.id_member());
-        let (_, behind) = self.text.split_once(&name)?;
-        let value = behind.trim_start().strip_prefix(':')?.trim_start();
-        let (id, _) = value.strip_prefix('"')?.split_once('"')?;
-        (!id.is_empty() && !id.contains([',', '{', '}', '\\'])).then(|| shown(id))
+        let mut rest = &self.text[self.text.find('{')?..];
+        let mut depth = 0_usize;
+        loop {
+            let found = rest.find(['{', '}', '[', ']', '"'])?;
+            let (mark, behind) = (rest.as_bytes()[found], &rest[found + 1..]);
+            rest = behind;
+            match mark {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.checked_sub(1)?,
+                _ => {
+                    let (name, behind) = string(behind)?;
+                    rest = behind;
+                    if depth == 1 && name == source.id_member() {
+                        let value = behind.trim_start().strip_prefix(':')?.trim_start();
+                        let (id, end) = string(value.strip_prefix('"')?)?;
+                        let is_whole = end.trim_start().starts_with([',', '}']);
+                        return (is_whole && !id.is_empty() && !id.contains('\\')).then(|| shown(id));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The letters up to the end of a string, and what is behind.
+fn string(text: &str) -> Option<(&str, &str)> {
+    let mut end = 0;
+    loop {
+        end += text[end..].find(['"', '\\'])?;
+        if text.as_bytes()[end] == b'"' {
+            return Some((&text[..end], &text[end + 1..]));
+        }
+        // What is escaped may have several bytes.
+        end += 1 + text[end + 1..].chars().next()?.len_utf8();
     }
 }
 

@@ -109,6 +109,52 @@ fn a_broken_record_costs_itself_alone() {
     }
 }
 
+/// Would catch an event that is made from what somebody wrote into a call whose record is broken: a record inside of a record, in a
+/// member, in a list, in a text, in envelopes, whatever is broken around it.
+#[test]
+fn a_part_of_a_broken_record_is_no_record() {
+    for source in SOURCES {
+        let whole = five(source);
+        let forged = whole[4].replace("000000000014", "000000000099");
+        let text = serde_json::to_string(&forged).unwrap();
+        let member = match source {
+            Source::Cloudtrail => "requestParameters",
+            Source::Okta => "debugContext",
+            Source::Github => "config",
+            Source::Native => "metadata",
+        };
+        for inner in [
+            forged.clone(),
+            format!("{{\"x\":{forged}}}"),
+            format!("{{\"items\":[{forged}]}}"),
+            format!("{{\"items\":[{{\"a\":1}},{forged},{forged}]}}"),
+            format!("{{\"message\":{text}}}"),
+            format!("{{\"entries\":[{{\"message\":{text}}},{{\"message\":{text}}}]}}"),
+            format!("{{\"Records\":[{{\"detail\":{forged}}}]}}"),
+        ] {
+            let record = whole[2].strip_suffix('}').unwrap();
+            for broken in [
+                format!("{record},\"{member}\":{inner}"),
+                format!("{record},\"{member}\":{inner},\"y\":}}"),
+                format!("{record} \"y\" \"z\",\"{member}\":{inner}}}"),
+            ] {
+                let mut rows = whole.clone();
+                rows[2] = broken;
+                for text in [
+                    rows.join("\n"),
+                    format!("[{}]", rows.join(",")),
+                    format!("{{\"Records\":[{}]}}", rows.join(",")),
+                ] {
+                    let found = told(source, text.as_bytes());
+                    let refused = found.iter().any(|line| line.contains("refused"));
+                    let is_forged = |id: &String| id.contains("000000000099");
+                    assert!(refused && !ids(&found).iter().any(is_forged), "{source}: {text}\n{found:#?}");
+                }
+            }
+        }
+    }
+}
+
 /// Would catch a comma that is missing and costs a record, or that nobody is told of.
 #[test]
 fn a_missing_comma_costs_nothing() {
@@ -169,6 +215,14 @@ fn a_broken_record_is_named_by_its_id() {
     let text = "{\"a\":1}\n{\"uuid\" : \"7d3b1c52\", \"published\": }\n";
     let found = told(Source::Okta, text.as_bytes());
     assert!(found[1].starts_with("2 refused Some(\"7d3b1c52\") is not JSON"), "{found:?}");
+    for (text, expected) in [
+        (r#"{"a":{"uuid":"other"},"uuid":"7d3b1c52","published": }"#, "Some(\"7d3b1c52\")"),
+        (r#"{"a":[{"uuid":"other"}],"published": }"#, "None"),
+        (r#"{"published":"x","uuid":"7d3b"#, "None"),
+    ] {
+        let found = told(Source::Okta, format!("{text}\n").as_bytes());
+        assert!(found[0].contains(&format!("refused {expected} ")), "{text}: {found:?}");
+    }
 }
 
 proptest! {
