@@ -25,7 +25,7 @@ use crate::{
 
 /// Error codes by which services refuse for lack of permission, their `Client.` prefix and a final
 /// `Exception` or `Fault` taken off. Codes that end in `AccessDenied` need no mention.
-const DENIED: [&str; 10] = [
+const DENIED: [&str; 14] = [
     "UnauthorizedOperation",
     "Unauthorized",
     "UnauthorizedAccess",
@@ -36,6 +36,10 @@ const DENIED: [&str; 10] = [
     "OperationNotPermitted",
     "PermissionDenied",
     "AccessDeniedForDependency",
+    "InsufficientPrivileges",
+    "InsufficientPermissions",
+    "InsufficientAccess",
+    "InsufficientAccessRights",
 ];
 /// Members that tell a result, [`plain`].
 const RESULTS: [&str; 24] = [

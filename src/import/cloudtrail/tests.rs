@@ -201,6 +201,11 @@ fn outcomes_follow_the_error_code() {
             Some("Client.UnauthorizedOperation"),
         ),
         (json!({"errorCode": "AccessDeniedException"}), "denied", Some("AccessDeniedException")),
+        (
+            json!({"errorCode": "InsufficientPrivilegesException"}),
+            "denied",
+            Some("InsufficientPrivilegesException"),
+        ),
         (json!({"errorCode": "InvalidAccessException"}), "failure", Some("InvalidAccessException")),
         (json!({"errorCode": "NoSuchEntity", "errorMessage": long}), "failure", Some("NoSuchEntity")),
         (json!({"errorMessage": "odd"}), "failure", Some("odd")),

@@ -60,10 +60,14 @@ pub(super) fn take(
     if about_business || (needs_org && org.is_none()) {
         let business = take_text(rest, "business", REFERENCE_BYTES_MAX);
         needs_org &= business.is_none();
-        targets.extend(business.map(|id| account("business", &id, rest.get("business_id"))));
+        targets
+            .extend(business.map(|id| account("business", &id, rest.get("business_id").and_then(reference))));
     }
     if action.starts_with("org") || needs_org {
-        targets.extend(org.map(|id| account("org", id, rest.get("org_id"))));
+        targets.extend(org.map(|id| {
+            let others = earlier_names(rest, "org", id, action);
+            account("org", id, rest.get("org_id").and_then(reference).into_iter().chain(others))
+        }));
     }
     // A stable sort: only what the action is about changes its place.
     targets.sort_by_key(|target| !is_about(action, target["type"].as_str().unwrap_or_default()));
@@ -103,15 +107,29 @@ fn other_branch(name: &str) -> Option<String> {
     }
 }
 
-/// What a thing was called until this event: `old_name` of `repo.rename`, which has no owner, also with the owner.
+/// What a thing was called before this event, or is from now on; of a repository without an owner also with the owner, and under
+/// its earlier owner.
 fn earlier_names(rest: &Map<String, Value>, kind: &str, id: &str, action: &str) -> Vec<String> {
-    let renamed = action.strip_suffix(".rename") == Some(kind);
-    let Some(old) = rest.get("old_name").and_then(Value::as_str).filter(|_| renamed) else {
+    const NAMES: [&str; 6] = ["old_name", "old_login", "name_was", "repo_was", "new_nwo", "previous_name"];
+    const OWNERS: [&str; 2] = ["old_user", "owner_was"];
+    let is_renamed =
+        |verb: &str| ["rename", "transfer", "transfer_outgoing", "transfer_start"].contains(&verb);
+    let verb = action.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.'));
+    if !verb.is_some_and(is_renamed) {
         return Vec::new();
-    };
-    let owner = id.split_once('/').map(|(owner, _)| owner).filter(|_| !old.contains('/'));
-    let full = owner.map(|owner| format!("{owner}/{old}"));
-    full.into_iter().chain([old.to_owned()]).collect()
+    }
+    let text = |member: &&str| text_at(rest, &[member]).filter(|text| !text.is_empty());
+    let (owner, name) = id.split_once('/').unzip();
+    let mut names = Vec::new();
+    for old in NAMES.iter().filter_map(text) {
+        names.extend(owner.filter(|_| !old.contains('/')).map(|owner| format!("{owner}/{old}")));
+        names.push(old.to_owned());
+    }
+    if kind == "repo" {
+        let owners = OWNERS.iter().filter_map(text);
+        names.extend(owners.filter_map(|owner| Some(format!("{owner}/{}", name?))));
+    }
+    names
 }
 
 /// A name or number as text, if it can be an id.
@@ -124,9 +142,10 @@ fn reference(value: &Value) -> Option<String> {
 }
 
 /// An organisation, enterprise or repository, whose number stays where it is.
-fn account(kind: &str, id: &str, number: Option<&Value>) -> Value {
+fn account(kind: &str, id: &str, others: impl IntoIterator<Item = String>) -> Value {
+    let others: Vec<String> = others.into_iter().collect();
     let mut target = Map::from_iter([("type".to_owned(), kind.into()), ("id".to_owned(), id.into())]);
-    put_aliases(&mut target, number.and_then(reference).iter().map(String::as_str));
+    put_aliases(&mut target, others.iter().map(String::as_str));
     target.into()
 }
 
@@ -143,7 +162,7 @@ fn add_repositories(rest: &Map<String, Value>, targets: &mut Vec<Value>) {
         for (at, name) in names.iter().enumerate() {
             let Some(name) = name.as_str().filter(|name| fits(name, REFERENCE_BYTES_MAX)) else { continue };
             if known.insert(name.to_owned()) {
-                targets.push(account("repo", name, numbers.get(at).filter(|_| beside)));
+                targets.push(account("repo", name, numbers.get(at).filter(|_| beside).and_then(reference)));
             }
         }
         // Where nothing says the names, the numbers are all there is.

@@ -310,6 +310,13 @@ fn repositories_are_found_by_earlier_names_and_numbers() {
         mapped(json!({"action": "repo.rename", "repo": "acme/new", "repo_id": 5, "old_name": "old"}));
     assert_eq!(renamed["targets"][0]["id"], "acme/new");
     assert_eq!(renamed["targets"][0]["aliases"], json!(["5", "acme/old", "old"]));
+    let moved = mapped(json!({"action": "repo.transfer", "repo": "acme/app", "old_user": "before"}));
+    assert_eq!(moved["targets"][0]["aliases"], json!(["before/app"]));
+    let leaving =
+        mapped(json!({"action": "repo.transfer_outgoing", "repo": "acme/app", "new_nwo": "other/app"}));
+    assert_eq!(leaving["targets"][0]["aliases"], json!(["other/app"]));
+    let org = mapped(json!({"action": "org.rename", "org": "acme", "old_login": "acme-old"}));
+    assert!(has_name(&org, "acme-old"), "{org:?}");
     let other = mapped(json!({"action": "repo.access", "repo": "acme/new", "old_name": "old"}));
     assert_eq!(other["targets"][0].get("aliases"), None);
     let removed = mapped(json!({
@@ -501,4 +508,11 @@ fn things_of_all_actions_are_targets() {
         json!({"action": "git.push", "repo": "acme/a", "oauth_application_id": 4, "name": "x", "key": "y"}),
     );
     assert_eq!(push["targets"], json!([{"type": "repo", "id": "acme/a"}]));
+}
+
+fn has_name(event: &Value, name: &str) -> bool {
+    let targets = event["targets"].as_array().into_iter().flatten();
+    targets
+        .flat_map(|target| target["aliases"].as_array().cloned().unwrap_or_default())
+        .any(|alias| alias == name)
 }
