@@ -69,16 +69,31 @@ impl Seeker {
             }
             let earlier = before.trim_end_matches(is_separator);
             let follows = earlier.len() < before.len() || before.ends_with('}');
+            let is_first = before.len() == start;
             match earlier.as_bytes().last() {
                 None => return true,
                 Some(b'[') => return self.begins_a_page(&earlier[..earlier.len() - 1]),
-                Some(b'}') if follows => match start_of_object(earlier) {
+                Some(b'}') if follows => match start_of_value(earlier) {
                     Some(sibling) => before = &earlier[..sibling],
                     None => return true,
                 },
-                // Behind a comma, what is broken ends as it may.
-                Some(b':') => return before.len() < start,
-                Some(_) => return before.len() < start || before.trim_end().ends_with(','),
+                Some(b':') => return !is_first,
+                Some(_) => return !is_first || follows && self.follows_what_is_broken(earlier),
+            }
+        }
+    }
+
+    /// Whether the texts, numbers and lists at the end of `before` are the end of a broken record, and no part of a list.
+    fn follows_what_is_broken(self, before: &str) -> bool {
+        let mut before = before;
+        loop {
+            match before.as_bytes().last() {
+                Some(b'[') => return self.begins_a_page(&before[..before.len() - 1]),
+                None | Some(b':' | b'{' | b'}') => return true,
+                Some(_) => match start_of_value(before) {
+                    Some(value) => before = before[..value].trim_end_matches(is_separator),
+                    None => return true,
+                },
             }
         }
     }
@@ -113,22 +128,34 @@ fn is_separator(letter: char) -> bool {
     letter.is_ascii_whitespace() || letter == ','
 }
 
-/// Where the object begins that ends at the end of `text`, by its brackets; those in strings do not count.
-fn start_of_object(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let (mut open, mut position) = (0_usize, bytes.len());
+/// Where the value begins that ends at the end of `text`, by its quotation marks or its own kind of brackets.
+fn start_of_value(text: &str) -> Option<usize> {
+    let (last, before) = text.as_bytes().split_last()?;
+    match last {
+        b'}' => opening_bracket(before, b'{', b'}'),
+        b']' => opening_bracket(before, b'[', b']'),
+        b'"' => opening_quote(before),
+        // A number or word, or what is left of something broken.
+        _ => {
+            let ends = |letter: char| matches!(letter, ',' | ':' | '[' | '{' | '"' | '}' | ']' | '\n');
+            text.rfind(ends).map(|end| end + 1)
+        }
+    }
+}
+
+/// The bracket that one behind `bytes` closes; those in strings do not count.
+fn opening_bracket(bytes: &[u8], opens: u8, closes: u8) -> Option<usize> {
+    let (mut open, mut position) = (1_usize, bytes.len());
     while position > 0 {
         position -= 1;
         match bytes[position] {
             b'"' => position = opening_quote(&bytes[..position])?,
-            b'}' => open += 1,
-            b'{' => {
-                open -= 1;
-                if open == 0 {
-                    return Some(position);
-                }
-            }
+            byte if byte == closes => open += 1,
+            byte if byte == opens => open -= 1,
             _ => {}
+        }
+        if open == 0 {
+            return Some(position);
         }
     }
     None

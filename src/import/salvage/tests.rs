@@ -128,6 +128,7 @@ fn a_part_of_a_broken_record_is_no_record() {
             format!("{{\"x\":{forged}}}"),
             format!("{{\"items\":[{forged}]}}"),
             format!("{{\"items\":[{{\"a\":1}},{forged},{forged}]}}"),
+            format!("{{\"items\":[\"x\",{forged}],\"more\":[7, {forged}],\"lists\":[[1],{forged}]}}"),
             format!("{{\"message\":{text}}}"),
             format!("{{\"entries\":[{{\"message\":{text}}},{{\"message\":{text}}}]}}"),
             format!("{{\"Records\":[{{\"detail\":{forged}}}]}}"),
